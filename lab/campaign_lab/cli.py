@@ -1,0 +1,282 @@
+"""``labctl``: brings the lab up and down, shows it, breaks and heals it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import sys
+import time
+
+from campaign_lab import process
+from campaign_lab import server as servers
+from campaign_lab.config import Config, ConfigError
+from campaign_lab.database import DatabaseError
+from campaign_lab.layout import Lab, Server, default_root, task_name
+from campaign_lab.outside import OutsideError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+DEFAULT_SERVER = "app1"
+DEFAULT_INSTANCE = "prod"
+
+
+class UsageError(Exception):
+    """One line for the person at labctl."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    # SUPPRESS: a --root before the command is not undone by the command's own default.
+    root = argparse.ArgumentParser(add_help=False)
+    root.add_argument("--root", default=argparse.SUPPRESS, metavar="DIR",
+                      help="directory of the lab (default: $CAMPAIGN_LAB_ROOT or .lab)")
+    main_parser = argparse.ArgumentParser(
+        prog="labctl", description="A stand-in for Adobe Campaign Classic servers.",
+        parents=[root])
+    commands = main_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[root])
+
+    up = command("up", "create and start servers")
+    up.add_argument("--server", action="append", default=[], metavar="NAME",
+                    help="a server (several allowed; default: those of the lab, or app1)")
+    up.add_argument("--instance", action="append", default=[], metavar="NAME",
+                    help="an instance of each server (several allowed; default: prod)")
+    down = command("down", "stop everything")
+    down.add_argument("--purge", action="store_true", help="remove the files, too")
+    command("status", "show servers, modules and ports")
+    command("inventory", "print the inventory for Ansible (JSON)")
+    command("faults", "list the faults that break knows")
+    for name, text in (("break", "break something"), ("heal", "undo a fault (default: all)")):
+        fault = command(name, text)
+        fault.add_argument("fault", metavar="FAULT", nargs=None if name == "break" else "?")
+        fault.add_argument("--server", default="", metavar="NAME")
+        fault.add_argument("--instance", default="", metavar="NAME")
+        if name == "break":
+            fault.add_argument("--module", default="", metavar="NAME",
+                               help="for a fault that can hit any module")
+    return main_parser
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Entry of labctl; gives the exit code."""
+    options = parser().parse_args(arguments)
+    root = getattr(options, "root", None) or default_root()
+    try:
+        if options.command in ("status", "inventory", "faults"):
+            return COMMANDS[options.command](Lab(root), options)
+        with locked(root, create=options.command == "up"):
+            return COMMANDS[options.command](Lab(root), options)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 1
+    except (UsageError, ConfigError, servers.ServerError, OutsideError, DatabaseError,
+            RuntimeError, ValueError, OSError) as error:
+        print("labctl: %s" % error, file=sys.stderr)
+        return 1
+
+
+@contextlib.contextmanager
+def locked(root: str, create: bool) -> Iterator[None]:
+    """One labctl at a time changes a lab."""
+    if create:
+        os.makedirs(root, exist_ok=True)
+    elif not os.path.isdir(root):
+        yield
+        return
+    with open(os.path.join(root, ".lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+# ------------------------------------------------------------------------------- up, down
+
+
+def up(lab: Lab, options: argparse.Namespace) -> int:
+    """Create and start servers; comes back when all of them work."""
+    began = time.monotonic()
+    check_names(options.server + options.instance)
+    names = options.server or list(lab.servers) or [DEFAULT_SERVER]
+    chosen = [declare(lab, name, options.instance) for name in dict.fromkeys(names)]
+    lab.save()
+    servers.install_sources(lab)
+    servers.install_python(lab)
+    for server in chosen:
+        servers.create(lab, server)
+    servers.outside(chosen[0]).start()
+    for server in chosen:
+        servers.begin(server)
+    deadline = time.monotonic() + 15 + 2 * len(chosen)
+    for server in chosen:
+        servers.wait_until_up(server, deadline)
+        print("%s is up: %s, instances %s, %s" % (
+            server.name, server.address, " ".join(server.instances), server.home))
+    print("%d server(s) in %.1f s" % (len(chosen), time.monotonic() - began))
+    return 0
+
+
+def declare(lab: Lab, name: str, instances: List[str]) -> Server:
+    """The server of this name, with these instances at least."""
+    server = lab.servers.get(name)
+    if server is None:
+        return lab.new_server(name, list(dict.fromkeys(instances or [DEFAULT_INSTANCE])))
+    server.instances += [instance for instance in dict.fromkeys(instances)
+                         if instance not in server.instances]
+    return server
+
+
+def check_names(names: List[str]) -> None:
+    """Names become file names and parts of a command line."""
+    for name in names:
+        if not name.replace("-", "").replace("_", "").isalnum() or name == "default":
+            raise UsageError("'%s' is no name for a server or an instance" % name)
+
+
+def down(lab: Lab, options: argparse.Namespace) -> int:
+    """Heal, then stop everything; with --purge remove the files."""
+    for server in lab.servers.values():
+        heal_quietly(server)
+        servers.end(server)
+        servers.unmount_below(server.home.path)
+        print("%s is down" % server.name)
+    if lab.servers:
+        servers.outside(next(iter(lab.servers.values()))).stop()
+    elif not options.purge:
+        print("no lab at %s" % lab.root)
+    if options.purge and os.path.exists(lab.state_path):
+        servers.purge(lab)
+        print("%s removed" % lab.root)
+    return 0
+
+
+def heal_quietly(server: Server) -> None:
+    """Undo all faults. A lab too broken for that is taken down all the same."""
+    try:
+        from campaign_lab import faults
+
+        faults.heal(None, server, "")
+    except Exception as error:
+        print("labctl: %s: not all healed: %s" % (server.name, error), file=sys.stderr)
+
+
+# -------------------------------------------------------------------------- status, inventory
+
+
+def status(lab: Lab, _options: argparse.Namespace) -> int:
+    """A table; the exit code is 1 if something that should run does not."""
+    complete = True
+    for server in existing(lab):
+        ports = "  ".join("%s %d" % item for item in sorted(server.ports.items()))
+        print("%s  %s  %s\n  ports: %s" % (server.name, server.address, server.home, ports))
+        for name, state, pid, memory in states(server):
+            complete = complete and state in ("running", "stopped by hand", "off")
+            print("  %-24s %-16s %8s %9s" % (name, state, pid or "-", memory))
+    peers = servers.outside(next(iter(lab.servers.values()))).pid
+    print("outside (mail)  %s" % ("pid %d" % peers if peers else "not running"))
+    complete = complete and bool(peers)
+    return 0 if complete else 1
+
+
+def states(server: Server) -> Iterator[Tuple[str, str, int, str]]:
+    """Each task: name, state, pid, memory."""
+    home = server.home
+    expected: Dict[str, str] = {"watchdog": "missing", "front": "missing"}
+    try:
+        for settings in Config(home).tasks():
+            by_hand = process.wanted(home, settings.module, settings.instance) == "stopped"
+            state = "stopped by hand" if by_hand else "missing"
+            expected[task_name(settings.module, settings.instance)] = (
+                state if settings.auto_start else "off")
+    except ConfigError as error:
+        print("  %s" % error)
+    alive = [task for task in process.recorded(home)
+             if process.alive(home, task.module, task.pid)]
+    for task in alive:
+        name = "front" if task.module == "front" else task_name(task.module, task.instance)
+        expected.pop(name, None)
+        yield name, process_state(task.pid), task.pid, "%.1f MB" % task.memory_mb
+    for name, state in expected.items():
+        yield name, state, 0, ""
+
+
+def process_state(pid: int) -> str:
+    """``running``, or what else the kernel says of it."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as stream:
+            letter = stream.read().rpartition(b")")[2].split()[0].decode()
+    except OSError:
+        return "gone"
+    return {"T": "halted", "t": "halted", "D": "disk wait"}.get(letter, "running")
+
+
+def inventory(lab: Lab, _options: argparse.Namespace) -> int:
+    """The lab as Ansible sees it."""
+    from campaign_lab.inventory import inventory as build
+
+    existing(lab)
+    print(json.dumps(build(lab), indent=1))
+    return 0
+
+
+# ------------------------------------------------------------------------------------ faults
+
+
+def list_faults(_lab: Lab, _options: argparse.Namespace) -> int:
+    """Name, scope and description of each fault."""
+    from campaign_lab import faults
+
+    for name, scope, text in faults.names():
+        print("%-26s %-10s %s" % (name, scope, text))
+    return 0
+
+
+def break_fault(lab: Lab, options: argparse.Namespace) -> int:
+    """Break one thing, and say what was done."""
+    server = chosen_server(lab, options)
+    from campaign_lab import faults
+
+    for line in faults.break_(options.fault, server, options.instance, options.module):
+        print(line)
+    return 0
+
+
+def heal_fault(lab: Lab, options: argparse.Namespace) -> int:
+    """Undo one fault or all."""
+    targets = [chosen_server(lab, options)] if options.server else existing(lab)
+    from campaign_lab import faults
+
+    for server in targets:
+        for line in faults.heal(options.fault, server, options.instance):
+            print(line)
+    return 0
+
+
+def existing(lab: Lab) -> List[Server]:
+    """The servers; a clear word if there is none."""
+    if not lab.servers:
+        raise UsageError("no lab at %s; bring one up with: labctl up" % lab.root)
+    return list(lab.servers.values())
+
+
+def chosen_server(lab: Lab, options: argparse.Namespace) -> Server:
+    """The named server, else the first."""
+    found = existing(lab)
+    if not options.server:
+        return found[0]
+    if options.server not in lab.servers:
+        raise UsageError("no server '%s'; there are: %s" % (options.server,
+                                                            " ".join(lab.servers)))
+    return lab.servers[options.server]
+
+
+COMMANDS = {
+    "up": up, "down": down, "status": status, "inventory": inventory, "faults": list_faults,
+    "break": break_fault, "heal": heal_fault,
+}

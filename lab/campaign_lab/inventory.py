@@ -1,0 +1,79 @@
+"""The lab as an Ansible inventory (the JSON of a dynamic inventory)."""
+
+from __future__ import annotations
+
+from campaign_lab.layout import LAB_PASSWORD
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List
+
+    from campaign_lab.layout import Lab, Server
+
+QUIET_THRESHOLDS = (
+    "load_warning_percent", "load_alert_percent", "memory_warning_percent",
+    "memory_alert_percent", "swap_warning_percent", "swap_alert_percent",
+)
+"""What the machine under the lab does is no finding of the lab."""
+
+
+def inventory(lab: Lab) -> Dict[str, Any]:
+    """Group ``campaign`` with one host a server."""
+    hosts = {server.name: host_variables(server) for server in lab.servers.values()}
+    return {"campaign": {"hosts": list(hosts)}, "_meta": {"hostvars": hosts}}
+
+
+def host_variables(server: Server) -> Dict[str, Any]:
+    """What a site would write for this server."""
+    home = server.home
+    return {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "ansible_become": False,
+        "campaign_home": home.path,
+        "campaign_user": server.user,
+        "campaign_address": server.address,
+        "campaign_syslogd_port": server.ports["syslogd"],
+        "campaign_front_url": server.front_url,
+        "campaign_tomcat_url": server.tomcat_url,
+        "campaign_pid_file": home.pid_file,
+        "campaign_shared_memory_keys": ["0x%08x" % server.shared_memory_key],
+        "campaign_mailboxes": [mailbox(server, instance) for instance in server.instances],
+        "campaign_jobs": [job for instance in server.instances for job in jobs(server, instance)],
+        "campaign_quota_files": [home.join("conf", "quota-%s.conf" % instance)
+                                 for instance in server.instances],
+        "campaign_thresholds": dict.fromkeys(QUIET_THRESHOLDS, 10000),
+    }
+
+
+def mailbox(server: Server, instance: str) -> Dict[str, Any]:
+    """The bounce mailbox of an instance."""
+    return {
+        "instance": instance, "host": server.outside["address"],
+        "port": server.outside["pop3_port"], "login": server.mailbox(instance),
+        "password": LAB_PASSWORD,
+    }
+
+
+def jobs(server: Server, instance: str) -> List[Dict[str, Any]]:
+    """One export and one import, as an operator would declare them."""
+    var = server.home.join("var", instance)
+    return [
+        {
+            "name": "contacts_export", "kind": "export", "instance": instance,
+            "operator": "anna.berg",
+            "arguments": {"full": ["-job:contacts_export", "-operator:anna.berg", "-mode:full"],
+                          "delta": ["-job:contacts_export", "-mode:delta"]},
+            "result": var + "/export/contacts_export*.csv",
+            "rejects": "", "max_age_hours": 26, "max_minutes": 60, "keys": [],
+        },
+        {
+            "name": "contacts_import", "kind": "import", "instance": instance,
+            "operator": "paul.roux",
+            "arguments": {"full": ["-job:contacts_import", "-mode:full"],
+                          "delta": ["-job:contacts_import", "-mode:delta"]},
+            "result": var + "/import/contacts_import*.done",
+            "rejects": var + "/import/rejects*", "max_age_hours": 26, "max_minutes": 60,
+            "keys": ["email"],
+        },
+    ]

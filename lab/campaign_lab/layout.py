@@ -1,0 +1,351 @@
+"""Where everything of the lab is: addresses, ports, paths, and the lab's state file.
+
+Nothing but ``os`` is imported at the top: ``nlserver pdump`` loads this file and has to
+answer within milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+LAB_PASSWORD = "neolane-secret-42"
+"""The one password of the lab. It is in every configuration file: tests search for it."""
+
+VERSION = "7.0"
+BUILD = "9356"
+SHA1 = "5ba3f8b"
+BUILD_DATE = "06/02/2024"
+BANNER = "Application server for Adobe Campaign Classic (%s build %s@%s) of %s" % (
+    VERSION, BUILD, SHA1, BUILD_DATE)
+
+SHARED_MODULES = ("watchdog", "syslogd", "trackinglogd", "web")
+"""Modules that run once a server, under the instance ``default``."""
+INSTANCE_MODULES = ("stat", "mta", "inMail", "wfserver")
+"""Modules that run once an instance."""
+UTILITIES = ("tracking", "export", "import")
+"""Processes that come, work and go."""
+CHILDREN = ("mtachild", "runwf")
+"""Processes of a module's own."""
+FRONT = ("front",)
+"""The small web server in front of Tomcat: no module of Campaign, it runs as ``apache2``."""
+
+IMPLEMENTATIONS = {
+    "watchdog": "campaign_lab.watchdog:Watchdog",
+    "syslogd": "campaign_lab.syslogd:Syslogd",
+    "trackinglogd": "campaign_lab.modules.trackinglogd:TrackingLogd",
+    "web": "campaign_lab.modules.web:Web",
+    "stat": "campaign_lab.modules.stat:Stat",
+    "mta": "campaign_lab.modules.mta:Mta",
+    "mtachild": "campaign_lab.modules.mta:MtaChild",
+    "inMail": "campaign_lab.modules.inmail:InMail",
+    "wfserver": "campaign_lab.modules.wfserver:WfServer",
+    "runwf": "campaign_lab.modules.wfserver:RunWf",
+    "tracking": "campaign_lab.modules.tracking:Tracking",
+    "export": "campaign_lab.modules.jobs:Export",
+    "import": "campaign_lab.modules.jobs:Import",
+    "front": "campaign_lab.modules.frontend:FrontEnd",
+}
+"""Process name -> where its class is. Each name has a starting script in ``<home>/lib``."""
+
+DOCUMENTED_PORTS = {"syslogd": 666, "front": 80, "http": 8080, "control": 8005, "stat": 7777,
+                    "smtp": 25, "pop3": 110}
+UNPRIVILEGED_OFFSET = 10000
+"""Added to a port below 1024 where this account may not bind it."""
+
+
+def default_instance(module: str) -> bool:
+    """True if the module runs under the instance ``default``."""
+    return module in SHARED_MODULES
+
+
+def task_name(module: str, instance: str) -> str:
+    """The name pdump prints: ``wfserver@prod``; the watchdog has no instance."""
+    return module if module == "watchdog" else module + "@" + instance
+
+
+class Home:
+    """The paths of one installation (``…/nl6``)."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def __str__(self) -> str:
+        return self.path
+
+    def join(self, *parts: str) -> str:
+        """A path below the home."""
+        return os.path.join(self.path, *parts)
+
+    @property
+    def conf(self) -> str:
+        """The directory of the XML files."""
+        return self.path + "/conf"
+
+    @property
+    def var(self) -> str:
+        """The data directory: ``XTK_VAR_DIR`` if customer.sh exports it, else ``<home>/var``."""
+        return os.environ.get("XTK_VAR_DIR") or self.path + "/var"
+
+    @property
+    def lib(self) -> str:
+        """The starting scripts, and ``nlserver``, a link to the Python that runs them."""
+        return self.path + "/lib"
+
+    @property
+    def lab(self) -> str:
+        """What is the lab's own (a real server has no such directory)."""
+        return self.path + "/var/.lab"
+
+    @property
+    def run(self) -> str:
+        """Run records, one file a task."""
+        return self.lab + "/run"
+
+    @property
+    def faults(self) -> str:
+        """Switches of the few faults that cannot be done to the system itself."""
+        return self.lab + "/faults"
+
+    @property
+    def requests(self) -> str:
+        """What ``nlserver start`` asks of the watchdog."""
+        return self.lab + "/requests"
+
+    @property
+    def pid_file(self) -> str:
+        """The watchdog's pid."""
+        return self.run + "/nlserver.pid"
+
+    @property
+    def sessions(self) -> str:
+        """Connected operators, kept by web, read by ``pdump -who``."""
+        return self.lab + "/sessions.json"
+
+    def logs(self, instance: str) -> str:
+        """The log directory of an instance."""
+        return os.path.join(self.var, instance, "log")
+
+    def record(self, module: str, instance: str) -> str:
+        """The run record of a task."""
+        return "%s/%s@%s.json" % (self.run, module, instance)
+
+    def fault(self, name: str, instance: str = "") -> bool:
+        """Is this fault switched on, for all instances or for this one?"""
+        base = self.faults + "/" + name
+        return os.path.exists(base) or (instance != "" and os.path.exists(base + "@" + instance))
+
+
+class Server:
+    """One server of the lab: what ``lab.json`` and ``<home>/var/.lab/server.json`` hold."""
+
+    __slots__ = ("address", "home", "instances", "name", "outside", "ports", "root", "user")
+
+    def __init__(
+        self, name: str, root: str, address: str, instances: List[str], ports: Dict[str, int],
+        user: str, outside: Dict[str, Any],
+    ) -> None:
+        self.name = name
+        self.root = root
+        self.address = address
+        self.instances = instances
+        self.ports = ports
+        """syslogd, front, http, control, stat"""
+        self.user = user
+        self.outside = outside
+        """The peers of the whole lab: {"address", "smtp_port", "pop3_port"}"""
+        self.home = Home(os.path.join(root, name, "nl6"))
+
+    @property
+    def shared_memory_key(self) -> int:
+        """The key of the tracking segment; 15 more after it belong to this server."""
+        import zlib
+
+        return 0x4C000000 | zlib.crc32(self.home.path.encode()) & 0xFFFFF0
+
+    @property
+    def front_url(self) -> str:
+        """The web server in front."""
+        port = self.ports["front"]
+        return "http://" + self.address + ("" if port == 80 else ":%d" % port)
+
+    @property
+    def tomcat_url(self) -> str:
+        """Tomcat itself."""
+        return "http://%s:%d" % (self.address, self.ports["http"])
+
+    def mailbox(self, instance: str) -> str:
+        """The POP3 login of an instance's bounce mailbox."""
+        return self.name + "-" + instance
+
+    def as_json(self) -> Dict[str, Any]:
+        """For the state files."""
+        return {
+            "name": self.name, "root": self.root, "home": self.home.path, "address": self.address,
+            "instances": self.instances, "ports": self.ports, "user": self.user,
+            "outside": self.outside,
+        }
+
+    @classmethod
+    def from_json(cls, data: Dict[str, Any]) -> Server:
+        """The reverse of as_json."""
+        return cls(data["name"], data["root"], data["address"], data["instances"],
+                   data["ports"], data["user"], data["outside"])
+
+    @classmethod
+    def of_home(cls, home: Home) -> Server:
+        """The server that a module runs on."""
+        return cls.from_json(read_json(home.lab + "/server.json"))
+
+
+class Lab:
+    """All servers below one root directory."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
+        self.state_path = os.path.join(self.root, "lab.json")
+        self.servers: Dict[str, Server] = {}
+        if os.path.exists(self.state_path):
+            for data in read_json(self.state_path)["servers"]:
+                self.servers[data["name"]] = Server.from_json(data)
+
+    @property
+    def library(self) -> str:
+        """The lab's code as its processes load it: links into the checkout, and bytecode."""
+        return os.path.join(self.root, ".lib")
+
+    @property
+    def python_home(self) -> str:
+        """Links to Python's standard library, and nothing else that is installed there."""
+        return os.path.join(self.root, ".python")
+
+    @property
+    def outside_dir(self) -> str:
+        """Files of the outside peers (SMTP sink, mailboxes)."""
+        return os.path.join(self.root, "outside")
+
+    def save(self) -> None:
+        """Write the state file, whole or not at all."""
+        servers = [server.as_json() for server in self.servers.values()]
+        write_json(self.state_path, {"schema": 1, "root": self.root, "servers": servers})
+
+    def network(self) -> str:
+        """The first three numbers of the lab's addresses, from its path.
+
+        Two labs on one machine get different networks (of 64,000), so both hold the
+        documented ports; the same lab keeps its addresses.
+        """
+        import hashlib
+
+        digest = hashlib.sha1(self.root.encode()).digest()
+        return "127.%d.%d" % (1 + digest[0] % 254, digest[1])
+
+    def outside(self) -> Dict[str, Any]:
+        """Address and ports of the SMTP sink and of the mailboxes."""
+        address = self.network() + ".250"
+        ports = usable_ports(address, ("smtp", "pop3"))
+        return {"address": address, "smtp_port": ports["smtp"], "pop3_port": ports["pop3"]}
+
+    def new_server(self, name: str, instances: List[str]) -> Server:
+        """Describe one more server (no file is written)."""
+        used = {server.address for server in self.servers.values()}
+        address = next(a for a in self._addresses() if a not in used)
+        others = list(self.servers.values())
+        server = Server(
+            name, self.root, address, instances,
+            usable_ports(address, ("syslogd", "front", "http", "control", "stat")),
+            account_name(), others[0].outside if others else self.outside(),
+        )
+        self.servers[name] = server
+        return server
+
+    def _addresses(self) -> Iterator[str]:
+        network = self.network()
+        for last in range(1, 250):
+            yield "%s.%d" % (network, last)
+
+
+def usable_ports(address: str, names: Tuple[str, ...]) -> Dict[str, int]:
+    """The documented ports, moved up by 10000 where this account may not bind them.
+
+    This is the only place that decides it.
+    """
+    ports = {}
+    for name in names:
+        port = DOCUMENTED_PORTS[name]
+        ports[name] = port if may_bind(address, port) else port + UNPRIVILEGED_OFFSET
+    return ports
+
+
+def may_bind(address: str, port: int) -> bool:
+    """Try it: neither the user id nor a sysctl tells the whole truth (capabilities, containers)."""
+    import socket
+
+    if port >= 1024:
+        return True
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.bind((address, port))
+        except PermissionError:
+            return False
+        except OSError:  # in use: then someone may
+            return True
+    return True
+
+
+def account_name() -> str:
+    """The account that the lab runs as."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def checkout() -> str:
+    """The repository's root."""
+    return os.path.dirname(lab_source())
+
+
+def lab_source() -> str:
+    """The directory that holds the campaign_lab package."""
+    return os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+
+
+def default_root() -> str:
+    """The lab's root if no ``--root`` says otherwise."""
+    return os.environ.get("CAMPAIGN_LAB_ROOT") or os.path.join(checkout(), ".lab")
+
+
+def read_json(path: str) -> Any:
+    """One JSON file."""
+    import json
+
+    with open(path, encoding="utf-8") as stream:
+        return json.load(stream)
+
+
+def write_json(path: str, data: Any, mode: int = 0o640) -> None:
+    """Replace a JSON file in one step: a reader sees the old one or the new one."""
+    import json
+
+    write_text(path, json.dumps(data, indent=1) + "\n", mode)
+
+
+def write_text(path: str, text: str, mode: Optional[int] = None) -> None:
+    """Replace a file in one step."""
+    temporary = "%s.%d" % (path, os.getpid())
+    with open(temporary, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    if mode is not None:
+        os.chmod(temporary, mode)
+    os.rename(temporary, path)

@@ -1,0 +1,302 @@
+"""Makes a server's tree, starts it and takes it down."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from campaign_lab import config, process, seed
+from campaign_lab.layout import (
+    IMPLEMENTATIONS,
+    Home,
+    Lab,
+    Server,
+    lab_source,
+    read_json,
+    write_json,
+    write_text,
+)
+from campaign_lab.modules import trackinglogd
+from campaign_lab.monitor import missing_tasks
+from campaign_lab.runtime import kill
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, List
+
+    from campaign_lab.outside import Outside
+
+CUSTOMER_SH = """\
+# This site's own environment, read by env.sh. Examples:
+#export XTK_VAR_DIR=/data/campaign/var
+#export TMPDIR=/usr/local/neolane/nl6/var/tmp
+#export JDK_HOME=/usr/lib/jvm/java-11-openjdk-amd64
+"""
+PREAMBLE = """\
+import sys
+sys.executable = {python!r}
+sys.dont_write_bytecode = True
+sys.path.insert(0, {library!r})
+"""
+MODULE = PREAMBLE + """\
+from campaign_lab.runtime import main
+main({home!r})
+"""
+NLSERVER = "#!{python} -IS\n" + PREAMBLE + """\
+from campaign_lab.nlserver import main
+sys.exit(main({home!r}))
+"""
+
+
+class ServerError(Exception):
+    """One line for the person at labctl."""
+
+
+# ------------------------------------------------------------------------------- creation
+
+
+def create(lab: Lab, server: Server) -> None:
+    """Make what is missing of the tree; a configuration that is there stays as it is."""
+    home = server.home
+    for directory in ("bin", "conf", "lib", "var/default/log", "var/.lab/run",
+                      "var/.lab/faults", "var/.lab/requests"):
+        os.makedirs(home.join(directory), exist_ok=True)
+    write_json(home.lab + "/server.json", server.as_json())
+    _write_programs(lab, home)
+    _write_once(home.join("env.sh"), _env_sh(home), 0o755)
+    _write_once(home.join("customer.sh"), _customer_sh(home), 0o755)
+    _write_once(home.join("unicodeenv"), "", 0o644)
+    _write_once(home.conf + "/serverConf.xml", config.server_conf(server), 0o640)
+    _write_once(home.conf + "/config-default.xml", config.config_default(), 0o640)
+    for instance in server.instances:
+        for directory in ("log", "redir/log", "redir/url", "mta", "export", "import"):
+            os.makedirs(home.join("var", instance, directory), exist_ok=True)
+        _write_once("%s/config-%s.xml" % (home.conf, instance),
+                    config.config_instance(server, instance), 0o640)
+    seed.create(server)
+
+
+def outside(server: Server) -> Outside:
+    """The mail peers of the server's lab."""
+    from campaign_lab.outside import Outside
+
+    return Outside.of(server.root, server.outside)
+
+
+def install_sources(lab: Lab) -> None:
+    """Make the package that the lab's processes load: links to the checkout's files.
+
+    Its bytecode is compiled here and now: processes only read it, and the checkout stays clean.
+    """
+    import compileall
+
+    source = os.path.join(lab_source(), "campaign_lab")
+    package = os.path.join(lab.library, "campaign_lab")
+    for directory, names, files in os.walk(source):
+        names[:] = [name for name in names if name != "__pycache__"]
+        target = os.path.join(package, os.path.relpath(directory, source))
+        os.makedirs(target, exist_ok=True)
+        _link_all(target, {name: os.path.join(directory, name) for name in files
+                           if name.endswith(".py")})
+    compileall.compile_dir(package, quiet=2)
+
+
+def install_python(lab: Lab) -> None:
+    """Make a PYTHONHOME: the standard library without what else is installed beside it."""
+    library = os.path.dirname(os.__file__)
+    target = os.path.join(lab.python_home, os.path.relpath(library, sys.base_prefix))
+    os.makedirs(target, exist_ok=True)
+    left_out = ("site-packages", "dist-packages", "sitecustomize.py", "usercustomize.py")
+    _link_all(target, {name: os.path.join(library, name) for name in os.listdir(library)
+                       if name not in left_out})
+
+
+def _link_all(directory: str, links: Dict[str, str]) -> None:
+    """Have exactly these symbolic links in a directory (and what else is no link)."""
+    present = {entry.name: os.readlink(entry.path) for entry in os.scandir(directory)
+               if entry.is_symlink()}
+    for name, path in present.items():
+        if links.get(name) != path:
+            os.unlink(os.path.join(directory, name))
+    for name, path in links.items():
+        if present.get(name) != path:
+            os.symlink(path, os.path.join(directory, name))
+
+
+def _write_programs(lab: Lab, home: Home) -> None:
+    """bin/nlserver, and in lib one starting script per process name.
+
+    ``exec`` of a link named nlserver gives the processes the documented name; argv[1] is the
+    script that Python runs, so that the command line is the documented one, too.
+    """
+    python = os.path.realpath(sys.executable)
+    values = {"python": python, "library": lab.library, "home": home.path}
+    if (os.path.exists(home.lab + "/programs.json")
+            and read_json(home.lab + "/programs.json") == values):
+        return  # as they are: one of them may be broken on purpose
+    for name in IMPLEMENTATIONS:
+        write_text(home.join("lib", name), MODULE.format(**values), 0o644)
+    links = {"nlserver": python, "apache2": python, "python": lab.python_home}
+    _link_all(home.lib, links)
+    write_text(home.join("bin/nlserver"), NLSERVER.format(**values), 0o755)
+    write_json(home.lab + "/programs.json", values)
+
+
+def _env_sh(home: Home) -> str:
+    return (
+        "# Environment of the Campaign server; customer.sh adds the site's own.\n"
+        'export NL_HOME="%s"\n'
+        'export PATH="$NL_HOME/bin:$PATH"\n'
+        'export LD_LIBRARY_PATH="$NL_HOME/lib"\n'
+        'if [ -f "$NL_HOME/customer.sh" ]; then . "$NL_HOME/customer.sh"; fi\n' % home.path
+    )
+
+
+def _customer_sh(home: Home) -> str:
+    """With TMPDIR as documented where /tmp is another device than var (errno 18 otherwise)."""
+    if os.stat("/tmp").st_dev == os.stat(home.var).st_dev:
+        return CUSTOMER_SH
+    os.makedirs(home.var + "/tmp", exist_ok=True)
+    return CUSTOMER_SH + "export TMPDIR=%s/tmp\n" % home.var
+
+
+def _write_once(path: str, text: str, mode: int) -> None:
+    if not os.path.exists(path):
+        write_text(path, text, mode)
+
+
+# ---------------------------------------------------------------------------- start, stop
+
+
+def nlserver(server: Server, *words: str, timeout: float = 60) -> subprocess.CompletedProcess:  # type: ignore[type-arg]
+    """Run ``nlserver`` as an operator does, with the environment of env.sh."""
+    return subprocess.run(
+        [server.home.join("bin/nlserver"), *words], env=process.environment(server.home),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        encoding="utf-8", timeout=timeout, check=False,
+    )
+
+
+def begin(server: Server) -> None:
+    """Start what does not run: the front end, the watchdog, missing modules."""
+    home = server.home
+    if not process.find(home, "front", "default"):
+        process.spawn(home, ["front"], process.environment(home), detach=True)
+    if not process.find(home, "watchdog", "default"):
+        done = nlserver(server, "watchdog", "-svc", "-noconsole")
+        if done.returncode:
+            raise ServerError("%s: %s" % (server.name, done.stderr.strip() or "no watchdog"))
+        return
+    for name in missing_tasks(home):
+        nlserver(server, "start", name)
+
+
+def wait_until_up(server: Server, deadline: float) -> None:
+    """Until every autoStart module runs and every port answers."""
+    while True:
+        missing = missing_tasks(server.home)
+        if not process.find(server.home, "front", "default"):
+            missing.append("front end")
+        missing = missing or _silent_ports(server)
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            raise ServerError("%s is not up: %s missing; see %s/log" % (
+                server.name, ", ".join(missing), server.home.join("var/*")))
+        time.sleep(0.03)
+
+
+def _silent_ports(server: Server) -> List[str]:
+    """The ports of started modules that do not answer.
+
+    TCP ones are connected to; that a UDP one is held shows in /proc/net/udp.
+    """
+    settings = config.Config(server.home)
+    web, syslogd = settings.settings("web"), settings.settings("syslogd")
+    silent = []
+    tcp = {"front": server.ports["front"]}
+    if web.auto_start:
+        tcp["web"] = web.number("httpPort", 8080)
+    for name, port in tcp.items():
+        if not _accepts(server.address, port):
+            silent.append("%s (port %d)" % (name, port))
+    port = syslogd.number("port", 666)
+    if syslogd.auto_start and not _held(server.address, port):
+        silent.append("syslogd (port %d)" % port)
+    return silent
+
+
+def _accepts(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), 0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _held(address: str, port: int) -> bool:
+    """Is a UDP port of this address bound?"""
+    number = int.from_bytes(socket.inet_aton(address), sys.byteorder)
+    wanted = "%08X:%04X" % (number, port)
+    with open("/proc/net/udp", encoding="ascii") as table:
+        return any(line.split()[1] == wanted for line in table)
+
+
+def end(server: Server) -> None:
+    """Stop everything of a server, and leave nothing of it in the system."""
+    home = server.home
+    if os.path.exists(home.join("bin/nlserver")):
+        try:
+            subprocess.run([home.join("bin/nlserver"), "shutdown"], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30,
+                           check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            pass  # broken by a fault; what follows needs no cooperation
+    for signal_number, seconds in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)):
+        left = processes_below(home.path)
+        for pid in left:
+            kill(pid, signal_number)
+            kill(pid, signal.SIGCONT)
+        deadline = time.monotonic() + seconds
+        while processes_below(home.path) and time.monotonic() < deadline:
+            time.sleep(0.03)
+    for name in os.listdir(home.run) if os.path.isdir(home.run) else []:
+        os.unlink(os.path.join(home.run, name))
+    for number in range(16):
+        trackinglogd.remove_segment(server.shared_memory_key + number)
+
+
+def processes_below(path: str) -> List[int]:
+    """Every process that works in a directory below this one: the lab's modules and faults."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) != os.getpid():
+            try:
+                where = os.readlink("/proc/%s/cwd" % name)
+                with open("/proc/%s/stat" % name, "rb") as stream:
+                    zombie = stream.read().rpartition(b")")[2].split()[0] == b"Z"
+            except OSError:
+                continue
+            if (where + "/").startswith(path + "/lib/") and not zombie:
+                found.append(int(name))
+    return found
+
+
+def unmount_below(path: str) -> None:
+    """Undo the mounts that faults left."""
+    with open("/proc/self/mounts", encoding="utf-8", errors="replace") as table:
+        points = [line.split()[1].replace("\\040", " ") for line in table]
+    for point in reversed(points):
+        if (point + "/").startswith(path + "/"):
+            subprocess.run(["umount", point], check=False)
+
+
+def purge(lab: Lab) -> None:
+    """Remove the lab's whole tree."""
+    unmount_below(lab.root)
+    shutil.rmtree(lab.root)
