@@ -1,0 +1,254 @@
+"""The web server in front of Tomcat: Apache with Campaign's redirection module and relay.
+
+Imitated: ``/r/test`` in the documented form, ``/r/?id=…`` counts a click and redirects,
+``/nl/jsp/*`` is relayed to Tomcat; 502 if Tomcat refuses, 504 if it does not answer in time.
+No module of Campaign and not in pdump. The lab's own: its configuration file and its log
+``apache2/error.log`` beside the home, and ``/r/log`` by which tracking fetches the clicks.
+
+Without the ``LoadModule`` line in its configuration the redirection is missing: 404 for ``/r/``.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+
+from campaign_lab.layout import BANNER, BUILD, SHA1
+from campaign_lab.modules import trackinglogd
+from campaign_lab.modules.httpd import (
+    HTML,
+    REASONS,
+    TEXT,
+    XML,
+    Request,
+    Response,
+    accept,
+    escape,
+    listener,
+)
+from campaign_lab.runtime import Module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from campaign_lab.layout import Home
+
+IDLE_SECONDS = 60.0
+PROXY_TIMEOUT = 10.0
+FETCH_LIMIT = 256 * 1024
+MODULE_LINE = "LoadModule requesthandler24_module libnlsrvmod.so"
+CONF = """\
+# Read when the web server starts and when it gets SIGHUP.
+%s
+ProxyTimeout %d
+""" % (MODULE_LINE, PROXY_TIMEOUT)  # fmt: skip
+
+
+def conf_path(home: Home) -> str:
+    """The web server's configuration."""
+    return os.path.join(os.path.dirname(home.path), "apache2", "nlsrv.conf")
+
+
+def error_log(home: Home) -> str:
+    """The web server's log."""
+    return os.path.join(os.path.dirname(home.path), "apache2", "error.log")
+
+
+class FrontEnd(Module):
+    """The web server's process."""
+
+    title = "Web server in front"
+
+    def prepare(self) -> None:
+        """Read the configuration, hold the port."""
+        self.clicks = threading.Lock()
+        self.block: Optional[trackinglogd.Block] = None
+        self._configure()
+        address = (self.server.address, self.server.ports["front"])
+        try:
+            self.socket = listener(*address)
+        except OSError as error:
+            self.error("could not bind to address %s:%d: %s" % (*address, error.strerror))
+            raise SystemExit(1) from None
+
+    def run(self) -> None:
+        """Serve until stopped."""
+        while not self.stopping.is_set():
+            if self.socket in self.wait(IDLE_SECONDS, self.socket):
+                accept(self.socket, self.answer)
+
+    def on_reload(self) -> None:
+        """SIGHUP: the web server's configuration and Tomcat's port anew."""
+        self._configure()
+
+    def log(self, level: str, category: str, message: str) -> None:
+        """A web server has its own log; syslogd has no part in it."""
+        if message == BANNER:
+            return  # it is not Campaign's
+        stamp = time.strftime("%a %b %d %H:%M:%S %Y", time.gmtime())
+        try:
+            with open(error_log(self.home), "a", encoding="utf-8") as stream:
+                stream.write("[%s] [%s] [pid %d] %s\n" % (stamp, level, os.getpid(), message))
+        except OSError:
+            pass
+
+    def _configure(self) -> None:
+        self.redirection = False
+        self.timeout = PROXY_TIMEOUT
+        try:
+            with open(conf_path(self.home), encoding="utf-8") as stream:
+                for line in stream:
+                    words = line.split()
+                    if line.strip() == MODULE_LINE:
+                        self.redirection = True
+                    elif words[:1] == ["ProxyTimeout"]:
+                        self.timeout = float(words[1])
+        except (OSError, ValueError, IndexError) as error:
+            self.error("configuration: %s" % error)
+
+    # ------------------------------------------------------------------------- requests
+
+    def answer(self, request: Request) -> Response:
+        """The answer to one request."""
+        if request.path.startswith("/r/") and self.redirection:
+            return self._redirection(request)
+        if request.path.startswith("/nl/"):
+            return self._relay(request)
+        if request.path == "/":
+            return Response(200, b"<html><body><h1>It works!</h1></body></html>", HTML)
+        return _error_page(404)
+
+    def _redirection(self, request: Request) -> Response:
+        if request.path == "/r/test":
+            return Response(200, self._test(request).encode(), XML)
+        if request.path == "/r/":
+            return self._click(request)
+        if request.path.startswith("/r/log/"):
+            return self._log_of(request.path[len("/r/log/"):], request)
+        return _error_page(404)
+
+    def _instance(self, request: Request) -> str:
+        wanted = request.parameters.get("i") or ""
+        instances = self.server.instances
+        return wanted if wanted in instances else instances[0]
+
+    def _test(self, request: Request) -> str:
+        now = time.time()
+        date = "%s.%03d+00" % (time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now)), now % 1 * 1000)
+        attributes = (
+            ("status", "OK"), ("date", date), ("build", BUILD), ("sha1", SHA1),
+            ("instance", self._instance(request)), ("sourceIP", request.client),
+            ("host", request.headers.get("host", "")), ("localHost", self.server.name),
+        )  # fmt: skip
+        return "<redir %s/>" % " ".join(
+            "%s='%s'" % (name, escape(value)) for name, value in attributes
+        )
+
+    def _click(self, request: Request) -> Response:
+        """``/r/?id=h<delivery>,<broad log>,<url>&i=<instance>``, the numbers in hexadecimal."""
+        instance = self._instance(request)
+        identifier = request.parameters.get("id", "")
+        try:
+            delivery, broad_log, url = (int(part, 16) for part in identifier.lstrip("h").split(","))
+            target = self._target(instance, delivery, url)
+        except (ValueError, OSError):
+            return _error_page(404)
+        stamp = "%.3f" % time.time()
+        fields = (instance, stamp, str(delivery), str(broad_log), request.client, target)
+        self._count("\t".join(fields).encode())
+        return Response(302, headers={"Location": target})
+
+    def _target(self, instance: str, delivery: int, number: int) -> str:
+        path = os.path.join(self.home.var, instance, "redir", "url", "%x.txt" % delivery)
+        with open(path, encoding="utf-8") as stream:
+            lines = stream.read().splitlines()
+        if not 0 < number <= len(lines):
+            raise ValueError("no such URL")
+        return lines[number - 1]
+
+    def _count(self, record: bytes) -> None:
+        with self.clicks:
+            try:
+                found = trackinglogd.find(self.server.shared_memory_key)
+                if self.block is not None and (found is None or found[0] != self.block.identifier):
+                    self.block.close()
+                    self.block = None
+                if self.block is None:
+                    self.block = trackinglogd.attach(self.server.shared_memory_key)
+                counted = self.block is not None and self.block.put(record)
+            except (trackinglogd.SegmentError, OSError):
+                counted = False
+        if not counted:
+            self.error("nlsrvmod: tracking log lost: no usable shared memory block, or it is full")
+
+    def _log_of(self, instance: str, request: Request) -> Response:
+        """The redirection log after a position ``<file>:<offset>``; the new one in a header."""
+        if instance not in self.server.instances:
+            return _error_page(404)
+        name, _, offset = request.parameters.get("after", "").partition(":")
+        position = int(offset) if offset.isdigit() else 0
+        directory = os.path.join(self.home.var, instance, "redir", "log")
+        body = b""
+        try:
+            for file in sorted(os.listdir(directory)):
+                if file < name or len(body) >= FETCH_LIMIT:
+                    continue
+                start = position if file == name else 0
+                with open(os.path.join(directory, file), "rb") as stream:
+                    stream.seek(start)
+                    chunk = stream.read(FETCH_LIMIT)
+                whole = chunk[: chunk.rfind(b"\n") + 1]
+                body += whole
+                name, position = file, start + len(whole)
+        except OSError as error:
+            self.error("nlsrvmod: %s" % error)
+            return _error_page(500)
+        return Response(200, body, TEXT, {"X-Lab-Position": "%s:%d" % (name, position)})
+
+    def _relay(self, request: Request) -> Response:
+        web = self.config.settings("web")
+        address = (self.server.address, web.number("httpPort", 8080))
+        head = "%s %s HTTP/1.0\r\n" % (request.method, request.target)
+        head += "".join("%s: %s\r\n" % pair for pair in request.headers.items()
+                        if pair[0] not in ("connection", "x-forwarded-for"))  # fmt: skip
+        head += "X-Forwarded-For: %s\r\n\r\n" % request.client
+        try:
+            with socket.create_connection(address, self.timeout) as tomcat:
+                tomcat.settimeout(self.timeout)
+                tomcat.sendall(head.encode("latin-1") + request.body)
+                data = b""
+                while True:
+                    chunk = tomcat.recv(65536)
+                    if not chunk:
+                        break
+                    data += chunk
+        except socket.timeout:
+            self.error("relay: %s:%d did not answer in %g s" % (*address, self.timeout))
+            return _error_page(504)
+        except OSError as error:
+            self.error("relay: %s:%d: %s" % (*address, error.strerror))
+            return _error_page(502)
+        return _relayed(data)
+
+
+def _relayed(data: bytes) -> Response:
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    words = first.split(" ", 2)
+    if len(words) < 2 or not words[1].isdigit():
+        return _error_page(502)
+    headers = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.lower() not in ("connection", "content-length"):
+            headers[name] = value.strip()
+    return Response(int(words[1]), body, headers=headers)
+
+
+def _error_page(status: int) -> Response:
+    title = "%d %s" % (status, REASONS[status])
+    page = "<html><head><title>%s</title></head><body><h1>%s</h1></body></html>" % (title, title)
+    return Response(status, page.encode(), HTML)

@@ -1,0 +1,272 @@
+"""wfserver and runwf: workflows.
+
+Imitated: wfserver starts each due workflow of the database as a ``runwf`` process
+(``nlserver runwf … -wf:<internal name>``); ``@processId`` says that it runs, an error leaves it
+paused (13) with ``@failed=1``; the campaigns that run at once are bounded by
+``NmsOperation_LimitConcurrency``; the Tracking workflow runs ``tracking``. The lab's own:
+activities, periods, and that a technical workflow fails at its third error in a row.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from campaign_lab import database
+from campaign_lab.runtime import Module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    from typing import Callable, Dict, List
+
+PERIOD_SECONDS = 10.0
+STEP_SECONDS = 60.0
+TECHNICAL_ERRORS = 3
+KEPT_ROWS = 500
+KEPT_SECONDS = 86400.0
+LOG_INFO, LOG_ERROR = 1, 3
+
+
+class WorkflowError(Exception):
+    """An activity failed; the text is the log line."""
+
+
+class WfServer(Module):
+    """The workflow server of an instance."""
+
+    title = "Workflow server"
+
+    def run(self) -> None:
+        """Start what is due."""
+        self.database = database.configured(self.config, self.instance)
+        self.names: Dict[int, str] = {}
+        self.cleared = False
+        while not self.stopping.is_set():
+            pause = PERIOD_SECONDS
+            try:
+                pause = self._cycle()
+            except database.DatabaseError as error:
+                self.error(str(error))
+            self.wait(pause)
+
+    def _cycle(self) -> float:
+        """One look at the database; how long to wait for the next."""
+        ended = self.reap()
+        now = time.time()
+        with database.session(self.database) as connection:
+            due = self._due(connection, now)
+            following = connection.execute(
+                "SELECT min(labNext) FROM xtk_workflow WHERE state = ? AND processId = 0"
+                " AND labPeriod > 0 AND labNext > ?",
+                (database.STARTED, now),
+            ).fetchone()[0]
+        if ended or due or not self.cleared:
+            with database.session(self.database, write=True) as connection:
+                if not self.cleared:  # processes of a wfserver before this one
+                    connection.execute("UPDATE xtk_workflow SET processId = 0")
+                    self.cleared = True
+                for pid, code in ended:
+                    self._settle(connection, pid, code)
+                for workflow in due:
+                    self._start(connection, workflow)
+        return min(PERIOD_SECONDS, max(0.2, following - now)) if following else PERIOD_SECONDS
+
+    def _due(self, connection: sqlite3.Connection, now: float) -> List[sqlite3.Row]:
+        rows = connection.execute(
+            "SELECT * FROM xtk_workflow WHERE (state = ? OR (state = ? AND labPeriod > 0"
+            " AND labNext <= ?)) AND internalName NOT IN (%s) ORDER BY id"
+            % ",".join("?" * len(self.names)),
+            (database.START_PENDING, database.STARTED, now, *self.names.values()),
+        ).fetchall()
+        limit = database.option(connection, "NmsOperation_LimitConcurrency", "10")
+        room = int(limit) if limit.isdigit() else 10
+        room -= connection.execute(
+            "SELECT count(*) FROM xtk_workflow WHERE processId != 0 AND isTechnical = 0"
+        ).fetchone()[0]
+        due = []
+        for row in rows:
+            if not row["isTechnical"]:
+                if room <= 0:
+                    continue
+                room -= 1
+            due.append(row)
+        return due
+
+    def _start(self, connection: sqlite3.Connection, workflow: sqlite3.Row) -> None:
+        name = workflow["internalName"]
+        pid = self.spawn("runwf", "-wf:" + name)
+        self.names[pid] = name
+        now = time.time()
+        connection.execute(
+            "UPDATE xtk_workflow SET state = ?, processId = ?, lastStart = ?, labNext = ?"
+            " WHERE id = ?",
+            (database.STARTED, pid, now, now + workflow["labPeriod"], workflow["id"]),
+        )
+        self.verbose("Workflow '%s' started (pid=%d)" % (name, pid))
+
+    def _settle(self, connection: sqlite3.Connection, pid: int, code: int) -> None:
+        name = self.names.pop(pid, "")
+        connection.execute(
+            "UPDATE xtk_workflow SET processId = 0 WHERE internalName = ? AND processId = ?",
+            (name, pid),
+        )
+        if code < 0:
+            self.error("Workflow '%s': runwf (pid=%d) was ended by signal %d" % (name, pid, -code))
+        elif code:
+            self.warning("Workflow '%s' stopped on an error, see runwf.log" % name)
+
+
+class RunWf(Module):
+    """One run of a workflow."""
+
+    title = "Workflow"
+
+    def run(self) -> None:
+        """Run the activity and record its end."""
+        self.database = database.configured(self.config, self.instance)
+        self.name = self.arguments.options.get("wf", "")
+        try:
+            with database.session(self.database) as connection:
+                workflow = connection.execute(
+                    "SELECT * FROM xtk_workflow WHERE internalName = ?", (self.name,)
+                ).fetchone()
+            if workflow is None:
+                self.error("Workflow '%s' does not exist" % self.name)
+                raise SystemExit(1)
+            code = self._run(workflow)
+        except database.DatabaseError as error:
+            self.error(str(error))
+            code = 1
+        raise SystemExit(code)
+
+    def _run(self, workflow: sqlite3.Row) -> int:
+        kind, _, argument = workflow["labActivity"].partition(":")
+        activities: Dict[str, Callable[[str], str]] = {
+            "tracking": self._tracking, "cleanup": self._cleanup, "delivery": self._delivery,
+            "deliverability": self._deliverability, "operations": self._operations,
+            "load": self._load, "job": self._job,
+        }  # fmt: skip
+        try:
+            message = activities[kind](argument)
+        except WorkflowError as error:
+            self._failed(workflow, str(error))
+            return 1
+        except KeyError:
+            self._failed(workflow, "SCR-160012 Unknown activity '%s' (iRc=16384)" % kind)
+            return 1
+        self.info("%s: %s" % (self.name, message))
+        with database.session(self.database, write=True) as connection:
+            connection.execute("UPDATE xtk_workflow SET labErrors = 0, failed = 0, state ="
+                               " CASE WHEN labPeriod > 0 THEN state ELSE ? END WHERE id = ?",
+                               (database.STOPPED, workflow["id"]))  # fmt: skip
+            _log(connection, workflow["id"], LOG_INFO, kind, message)
+        return 0
+
+    def _failed(self, workflow: sqlite3.Row, message: str) -> None:
+        self.error("%s: %s" % (self.name, message))
+        errors = workflow["labErrors"] + 1
+        final = not workflow["isTechnical"] or errors >= TECHNICAL_ERRORS
+        with database.session(self.database, write=True) as connection:
+            connection.execute(
+                "UPDATE xtk_workflow SET labErrors = ?, failed = ?, state = ? WHERE id = ?",
+                (0 if final else errors, int(final),
+                 database.PAUSED if final else workflow["state"], workflow["id"]),
+            )  # fmt: skip
+            _log(connection, workflow["id"], LOG_ERROR, workflow["labActivity"], message)
+
+    # ------------------------------------------------------------------------ activities
+
+    def _tracking(self, _argument: str) -> str:
+        self._utility("tracking")
+        return "tracking logs consolidated"
+
+    def _job(self, argument: str) -> str:
+        kind, name, operator = argument.split()
+        self._utility(kind, "-job:" + name, "-operator:" + operator)
+        return "job '%s' done" % name
+
+    def _utility(self, name: str, *words: str) -> None:
+        """Run a utility process to its end."""
+        pid = self.spawn(name, *words)
+        deadline = time.monotonic() + STEP_SECONDS
+        while time.monotonic() < deadline and not self.stopping.is_set():
+            self.wait(1.0)
+            for ended, code in self.reap():
+                if ended == pid and code == 0:
+                    return
+                if ended == pid:
+                    raise WorkflowError("%s ended with %d, see %s.log" % (name, code, name))
+        raise WorkflowError("%s did not end" % name)
+
+    def _cleanup(self, _argument: str) -> str:
+        """Keep the database and the published addresses small."""
+        with database.session(self.database, write=True) as connection:
+            for table in ("nms_trackingLog", "nms_broadLogMsg", "nms_broadLog", "nms_delivery",
+                          "xtk_workflowLog", "xtk_jobLog", "xtk_job"):  # fmt: skip
+                connection.execute(
+                    "DELETE FROM %s WHERE id <= (SELECT max(id) FROM %s) - ?" % (table, table),
+                    (KEPT_ROWS,),
+                )
+        directory = os.path.join(self.var, "redir", "url")
+        oldest = time.time() - KEPT_SECONDS
+        removed = 0
+        for name in os.listdir(directory) if os.path.isdir(directory) else []:
+            path = os.path.join(directory, name)
+            if os.path.getmtime(path) < oldest:
+                os.unlink(path)
+                removed += 1
+        return "database cleaned, %d expired files removed" % removed
+
+    def _deliverability(self, _argument: str) -> str:
+        with database.session(self.database, write=True) as connection:
+            database.set_option(connection, "LabDeliverability_Last", "%.0f" % time.time())
+        return "rules are up to date"
+
+    def _operations(self, _argument: str) -> str:
+        with database.session(self.database) as connection:
+            waiting = connection.execute(
+                "SELECT count(*) FROM xtk_workflow WHERE state = ?", (database.START_PENDING,)
+            ).fetchone()[0]
+        return "%d campaigns wait" % waiting
+
+    def _delivery(self, _argument: str) -> str:
+        """A delivery to the two recipients whose turn it is; the mta sends it."""
+        with database.session(self.database, write=True) as connection:
+            number = connection.execute("SELECT count(*) FROM nms_delivery").fetchone()[0]
+            total = connection.execute("SELECT count(*) FROM nms_recipient").fetchone()[0]
+            chosen = connection.execute(
+                "SELECT id, email FROM nms_recipient ORDER BY id LIMIT 2 OFFSET ?",
+                (2 * number % max(1, total),),
+            ).fetchall()
+            now = time.time()
+            identifier = connection.execute(
+                "INSERT INTO nms_delivery (internalName, label, state, contactDate, toSend,"
+                " subject) VALUES (?, ?, ?, ?, ?, ?)",
+                ("DM%d" % (now * 10), "Welcome", database.DELIVERY_READY, now, len(chosen),
+                 "Welcome to the lab"),
+            ).lastrowid  # fmt: skip
+            connection.executemany(
+                "INSERT INTO nms_broadLog (deliveryId, recipientId, address, lastModified)"
+                " VALUES (?, ?, ?, ?)",
+                [(identifier, row["id"], row["email"], now) for row in chosen],
+            )
+        return "delivery of %d messages prepared" % len(chosen)
+
+    def _load(self, argument: str) -> str:
+        path = os.path.join(self.var, argument)
+        try:
+            with open(path, encoding="utf-8") as stream:
+                lines = sum(1 for _line in stream)
+        except OSError as error:
+            raise WorkflowError("Unable to open file '%s' errno=%s (iRc=-52)" % (
+                path, error.errno)) from None  # fmt: skip
+        return "%d lines of '%s' read" % (lines, os.path.basename(path))
+
+
+def _log(
+    connection: sqlite3.Connection, workflow: int, kind: int, activity: str, message: str
+) -> None:
+    connection.execute(
+        "INSERT INTO xtk_workflowLog (workflowId, logDate, logType, activity, message)"
+        " VALUES (?, ?, ?, ?, ?)", (workflow, time.time(), kind, activity, message))  # fmt: skip
