@@ -58,9 +58,10 @@ def parser() -> argparse.ArgumentParser:
         fault.add_argument("fault", metavar="FAULT", nargs=None if name == "break" else "?")
         fault.add_argument("--server", default="", metavar="NAME")
         fault.add_argument("--instance", default="", metavar="NAME")
-        if name == "break":
-            fault.add_argument("--module", default="", metavar="NAME",
-                               help="for a fault that can hit any module")
+        fault.add_argument("--module", default="", metavar="NAME",
+                           help="for a fault that can hit any module")
+        if name == "heal":
+            fault.add_argument("--all", action="store_true", help="every fault (the default)")
     return main_parser
 
 
@@ -253,7 +254,8 @@ def heal_fault(lab: Lab, options: argparse.Namespace) -> int:
     from campaign_lab import faults
 
     for server in targets:
-        for line in faults.heal(options.fault, server, options.instance):
+        spec = None if options.all else options.fault
+        for line in faults.heal(spec, server, options.instance, options.module):
             print(line)
     return 0
 

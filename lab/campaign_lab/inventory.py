@@ -37,7 +37,7 @@ def host_variables(server: Server) -> Dict[str, Any]:
         "campaign_front_url": server.front_url,
         "campaign_tomcat_url": server.tomcat_url,
         "campaign_pid_file": home.pid_file,
-        "campaign_shared_memory_keys": ["0x%08x" % server.shared_memory_key],
+        "campaign_shared_memory_keys": ["0x%08x" % key for key in server.shared_memory_keys],
         "campaign_mailboxes": [mailbox(server, instance) for instance in server.instances],
         "campaign_jobs": [job for instance in server.instances for job in jobs(server, instance)],
         "campaign_quota_files": [home.join("conf", "quota-%s.conf" % instance)

@@ -166,10 +166,15 @@ class Server:
 
     @property
     def shared_memory_key(self) -> int:
-        """The key of the tracking segment; 15 more after it belong to this server."""
+        """The key of the tracking segment."""
         import zlib
 
         return 0x4C000000 | zlib.crc32(self.home.path.encode()) & 0xFFFFF0
+
+    @property
+    def shared_memory_keys(self) -> range:
+        """The keys that belong to this server: that of the tracking segment is the first."""
+        return range(self.shared_memory_key, self.shared_memory_key + 16)
 
     @property
     def front_url(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 
@@ -37,6 +36,7 @@ def missing(home: Home) -> int:
 
 def monitor(home: Home) -> int:
     """``nlserver monitor``."""
+    import shutil
     from xml.sax.saxutils import quoteattr
 
     def element(tag: str, **attributes: object) -> str:

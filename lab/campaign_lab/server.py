@@ -267,8 +267,8 @@ def end(server: Server) -> None:
             time.sleep(0.03)
     for name in os.listdir(home.run) if os.path.isdir(home.run) else []:
         os.unlink(os.path.join(home.run, name))
-    for number in range(16):
-        trackinglogd.remove_segment(server.shared_memory_key + number)
+    for key in server.shared_memory_keys:
+        trackinglogd.remove_segment(key)
 
 
 def processes_below(path: str) -> List[int]:

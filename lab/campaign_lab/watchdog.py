@@ -210,9 +210,11 @@ class Watchdog(Module):
                 continue
             path = os.path.join(self.home.requests, name)
             request: Dict[str, Any] = read_json(path)
-            unlink(path)
             settings = self.config.settings(request["module"], request["instance"])
             task = self.supervise(settings)
+            if task.pid and not process.alive(self.home, settings.module, task.pid):
+                continue  # it is ending: SIGCHLD brings us back
+            unlink(path)
             if not task.pid:
                 task.failures = 0
                 process.set_wanted(self.home, settings.module, settings.instance, "running")

@@ -1,0 +1,46 @@
+"""Programs of the faults' own, run outside every home: ``python helpers.py NAME ARGUMENTS``.
+
+Each says ``ready`` on its standard output when what it is there for is done, then stays.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+
+
+def hold_udp(address: str, port: str) -> None:
+    """Hold a UDP port and throw away what arrives, as another log daemon would."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind((address, int(port)))
+    ready()
+    while True:
+        server.recv(65535)
+
+
+def zombies(number: str) -> None:
+    """Children that ended and are never collected."""
+    for _ in range(int(number)):
+        if os.fork() == 0:
+            os._exit(0)
+    ready()
+    while True:
+        signal.pause()
+
+
+def ready() -> None:
+    """Tell the one who started it, and let go of its pipes."""
+    os.write(1, b"ready\n")
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (1, 2):
+        os.dup2(null, number)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.argv[1] == "hold_udp":
+        hold_udp(*sys.argv[2:])
+    else:
+        zombies(*sys.argv[2:])

@@ -1,0 +1,439 @@
+"""Every fault of the lab: broken, seen from outside, healed, and nothing left of it.
+
+``SEEN`` holds, for each fault, how an observer who knows nothing of the faults sees it: in the
+process table, sockets, files, by HTTP, SMTP and POP3, or in the database.
+"""
+
+from __future__ import annotations
+
+import os
+import poplib
+import re
+import smtplib
+import socket
+import sqlite3
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from campaign_lab import faults
+from campaign_lab.layout import INSTANCE_MODULES, LAB_PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LOGON = "/nl/jsp/logon.jsp"
+SOAP_LOGON = (
+    b'<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body>'
+    b'<Logon xmlns="urn:xtk:session"><sessiontoken/><strLogin>x</strLogin><strPassword/></Logon>'
+    b"</e:Body></e:Envelope>"
+)
+
+
+class View:
+    """The server as a stranger sees it."""
+
+    def __init__(self, lab: Any) -> None:
+        self.lab = lab
+        self.server = lab.server
+        self.home = Path(self.server.home.path)
+        self.address = self.server.address
+        self.port = self.server.ports
+        self.sizes = {path: path.stat().st_size for path in self.home.glob("var/*/log/*.log")}
+
+    def pid(self, module: str, instance: str = "prod") -> int:
+        return int(self.lab.pid(module, instance))
+
+    def stat(self, pid: int) -> list[str]:
+        """State, parent and so on."""
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+    def arguments(self, module: str, instance: str = "prod") -> list[str]:
+        pid = self.pid(module, instance)
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0") if pid else []
+
+    def environment(self, pid: int) -> str:
+        return Path(f"/proc/{pid}/environ").read_text()
+
+    def children(self, pid: int) -> list[list[str]]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                fields = self.stat(int(entry.name))
+            except OSError:
+                continue
+            if int(fields[1]) == pid:
+                found.append(fields)
+        return found
+
+    def new_lines(self, name: str, instance: str = "prod") -> str:
+        """What came into a log since this view was made."""
+        path = self.home / "var" / instance / "log" / f"{name}.log"
+        if not path.exists():
+            return ""
+        return path.read_bytes()[self.sizes.get(path, 0):].decode()
+
+    def xml(self, name: str) -> str:
+        return (self.home / "conf" / name).read_text()
+
+    def udp(self, port: int) -> bool:
+        """Is the port held? (A second bind fails.)"""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+            try:
+                trial.bind((self.address, port))
+            except OSError:
+                return True
+        return False
+
+    def tcp(self, port: int) -> bool:
+        try:
+            socket.create_connection((self.address, port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    def get(
+        self, port: str, path: str, seconds: float = 3, data: bytes | None = None
+    ) -> tuple[int, str]:
+        request = urllib.request.Request(f"http://{self.address}:{self.port[port]}{path}", data)
+        if data:
+            request.add_header("SOAPAction", "xtk:session#Logon")
+        try:
+            with urllib.request.urlopen(request, timeout=seconds) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def missing(self) -> list[str]:
+        done = self.lab.nlserver("monitor", "-missing", check=False)
+        return done.stdout.split()
+
+    def pdump(self) -> str:
+        return str(self.lab.nlserver("pdump").stdout)
+
+    def rows(self, query: str, instance: str = "prod") -> list[Any]:
+        path = self.home.parent / "database" / f"{instance}.sqlite"
+        connection = sqlite3.connect(path)
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def mails_waiting(self) -> int:
+        outside = self.server.outside
+        mailbox = poplib.POP3(outside["address"], outside["pop3_port"], 5)
+        mailbox.user(self.server.mailbox("prod"))
+        mailbox.pass_(LAB_PASSWORD)
+        number = mailbox.stat()[0]
+        mailbox.quit()
+        return number
+
+    def segments(self) -> list[list[str]]:
+        """Shared memory of this server's 16 keys."""
+        first = self.server.shared_memory_key
+        lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+        return [line.split() for line in lines
+                if first <= int(line.split()[0]) & 0xFFFFFFFF < first + 16]
+
+    def age(self, path: Path) -> float:
+        return time.time() - path.stat().st_mtime
+
+    def starts_of(self, module: str) -> float:
+        pid = self.pid(module, "")
+        return Path(f"/proc/{pid}").stat().st_mtime
+
+
+def stays_dead(view: View, module: str, instance: str = "prod") -> bool:
+    """Longer than the watchdog's first delay."""
+    deadline = time.monotonic() + 1.3
+    while time.monotonic() < deadline:
+        if view.pid(module, instance):
+            return False
+        time.sleep(0.1)
+    return f"{module}@{instance}" in view.missing()
+
+
+def hangs(command: list[str]) -> bool:
+    try:
+        subprocess.run(command, capture_output=True, timeout=1, check=False)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def disk_is_full(view: View) -> bool:
+    directory = view.home / "var/prod/log"
+    if os.geteuid() == 0:
+        return directory.is_mount() and os.statvfs(directory).f_bavail == 0
+    limits = Path(f"/proc/{view.pid('syslogd', 'default')}/limits").read_text()
+    return re.search(r"Max file size +1 ", limits) is not None
+
+
+def smtp_refuses(view: View) -> bool:
+    outside = view.server.outside
+    try:
+        smtplib.SMTP(outside["address"], outside["smtp_port"], timeout=2).quit()
+    except OSError:
+        return True
+    return False
+
+
+def pop3_refuses(view: View) -> bool:
+    try:
+        view.mails_waiting()
+    except OSError:
+        return True
+    return False
+
+
+def holder_is_foreign(view: View) -> bool:
+    """Another program has the port of syslogd."""
+    table = [process for process in Path("/proc").glob("[0-9]*/cmdline")]
+    names = set()
+    for path in table:
+        try:
+            arguments = path.read_text().split("\0")
+        except OSError:
+            continue
+        if arguments[0] == "rsyslogd" and view.address in arguments:
+            names.add(str((path.parent / "cwd").readlink()))
+    return view.udp(view.port["syslogd"]) and names == {"/"}
+
+
+def core_of_wfserver(view: View) -> bool:
+    cores = list(view.home.glob("var/core.*"))
+    return len(cores) == 1 and cores[0].read_bytes()[:4] == b"\x7fELF" and bool(
+        view.pid("wfserver"))
+
+
+SEEN: dict[str, Callable[[View], object]] = {
+    "module_killed": lambda v: stays_dead(v, "wfserver")
+    and "Stop requested" not in v.new_lines("wfserver"),
+    "module_stopped_by_hand": lambda v: stays_dead(v, "wfserver")
+    and "Stop requested" in v.new_lines("wfserver"),
+    "module_crash_loop": lambda v:
+    len(set(re.findall(r"\((?:pid=)(\d+),", v.new_lines("wfserver")))) >= 2
+    and "signal 11" in v.new_lines("watchdog", "default"),
+    "module_hung": lambda v: v.stat(v.pid("web", ""))[0] == "T" and "web@default" in v.pdump(),
+    "module_memory_high": lambda v: float(
+        re.search(r"wfserver@prod \(\d+\) - ([\d.]+) MB", v.pdump()).group(1)) > 80,
+    "watchdog_killed": lambda v: not v.pid("watchdog", "") and v.pid("wfserver")
+    and "watchdog" not in v.pdump(),
+    "everything_down": lambda v: "No tasks" in v.pdump() and not v.udp(v.port["syslogd"])
+    and v.get("front", LOGON)[0] == 502,
+    "module_handles_exhausted": lambda v: int(re.search(
+        r"Max open files +(\d+)",
+        Path(f"/proc/{v.pid('web', '')}/limits").read_text()).group(1)) < 50,
+    "core_file": core_of_wfserver,
+    "zombie": lambda v: [f[0] for f in v.children(v.pid("wfserver"))].count("Z") >= 3,
+    "verbose_left_on": lambda v: "-verbose" in v.arguments("wfserver"),
+    "trace_left_on": lambda v: "-tracefilter:*" in v.arguments("wfserver")
+    and (v.home / "var/prod/log/wfserver_debug.log").exists(),
+    "nlserver_hangs": lambda v: hangs([str(v.home / "bin/nlserver"), "pdump"]),
+    "pid_file_stale": lambda v: v.pid("watchdog", "") and not Path(
+        "/proc", Path(v.server.home.pid_file).read_text().strip()).exists(),
+    "machine_zombies": lambda v: any(
+        [f[0] for f in v.children(int(path.parent.name))].count("Z") == 4
+        for path in Path("/proc").glob("[0-9]*/cmdline") if command_of(path) == "backup-agent"),
+    "syslogd_port_taken": holder_is_foreign,
+    "syslogd_wrong_port": lambda v: v.udp(6666) and not v.udp(v.port["syslogd"]),
+    "log_file_not_writable": lambda v: not os.access(v.home / "var/prod/log/wfserver.log", os.W_OK),
+    "log_directory_not_writable": lambda v: not os.access(v.home / "var/prod/log", os.W_OK),
+    "disk_full": disk_is_full,
+    "config_invalid_xml": lambda v: not v.xml("config-prod.xml").rstrip().endswith(">")
+    and v.lab.nlserver("monitor", "-missing", check=False).returncode != 0,
+    "config_changed_not_reloaded": lambda v:
+    (v.home / "conf/serverConf.xml").stat().st_mtime > v.starts_of("web"),
+    "autostart_disabled": lambda v: not v.pid("wfserver") and not v.missing(),
+    "unexpected_module": lambda v: v.pid("inMail")
+    and '<inMail autoStart="false"' in v.xml("config-prod.xml"),
+    "web_blank_page": lambda v: v.get("http", LOGON) == (200, "") == v.get("front", LOGON),
+    "web_java_broken": lambda v: "java.lang" in v.get("front", LOGON)[1]
+    and "JVM-510037" in v.new_lines("web", "default"),
+    "xtk_session_error": lambda v: "xtk:session: " in v.get(
+        "front", "/nl/jsp/soaprouter.jsp", data=SOAP_LOGON)[1] and v.get("http", LOGON)[0] == 200,
+    "web_slow": lambda v: v.get("http", LOGON, 2)[0] == 0 and v.get("http", LOGON, 8)[0] == 200,
+    "tomcat_hung": lambda v: v.tcp(v.port["http"]) and v.get("http", LOGON, 1)[0] == 0,
+    "front_end_down": lambda v: not v.tcp(v.port["front"]) and v.get("http", LOGON)[0] == 200,
+    "redirection_module_missing": lambda v: v.get("front", "/r/test")[0] == 404
+    and v.get("front", LOGON)[0] == 200,
+    "stat_address_missing": lambda v: 'statServerAddress=""' in v.xml("config-prod.xml")
+    and "statServerAddress" in v.new_lines("mta"),
+    "stat_unreachable": lambda v: v.pid("stat") and v.udp(7790)
+    and "Unable to reach the statistics server" in v.new_lines("mta"),
+    "stat_remote_unreachable": lambda v: v.pid("stat") and ".249" in v.xml("config-prod.xml")
+    and "Unable to reach the statistics server" in v.new_lines("mta"),
+    "tmp_other_device": lambda v: "errno=18 (iRc=-52)" in v.new_lines("mta")
+    and "TMPDIR=/dev/shm" in v.environment(v.pid("mta")),
+    "mta_children_missing": lambda v: v.pid("mta") and not v.pid("mtachild")
+    and "ended with -11" in v.new_lines("mta"),
+    "spool_stuck": lambda v: sum(v.age(path) > 3600
+                                 for path in (v.home / "var/prod/mta").iterdir()) == 25,
+    "quota_met": lambda v: "Messages queued (connection quotas met)" in v.new_lines("mtachild"),
+    "quotas_changed_not_reloaded": lambda v: v.age(v.home / "conf/quota-prod.conf") < 60,
+    "smtp_down": smtp_refuses,
+    "mailbox_down": pop3_refuses,
+    "mailbox_backlog": lambda v: v.pid("inMail") and v.mails_waiting() > 500,
+    "redirection_down": lambda v: "RED-520025" in v.new_lines("tracking")
+    and v.get("front", "/r/test")[0] == 200,
+    "shared_memory_stale": lambda v: "SRV-810031" in v.new_lines("trackinglogd", "default"),
+    "shared_memory_left": lambda v: len(v.segments()) == 4 and v.pid("trackinglogd", ""),
+    "tracking_log_stale": lambda v: v.pid("trackinglogd", "") and min(
+        v.age(path) for path in (v.home / "var/prod/redir/log").iterdir()) > 86400,
+    "tracking_workflow_failed": lambda v: "tracking: SCR-160012" in v.new_lines("runwf")
+    and v.rows("SELECT state FROM xtk_workflow WHERE internalName = 'tracking'") == [(13,)],
+    "trackinglogd_size_limit": lambda v: "the limit of 1 MB" in v.new_lines(
+        "trackinglogd", "default"),
+    "database_down": lambda v: any("(iRc=-2006)" in v.new_lines(name)
+                                   for name in ("wfserver", "mta", "inMail"))
+    and "SOP-330011" in v.get("http", "/nl/jsp/soaprouter.jsp", data=SOAP_LOGON)[1],
+    "workflow_failed": lambda v: "nightly.csv' errno=2" in v.new_lines("runwf"),
+    "workflow_start_pending": lambda v: v.rows(
+        "SELECT count(*) FROM xtk_workflow WHERE state = 1") == [(1,)],
+    "workflow_children_dying": lambda v: "was ended by signal 11" in v.new_lines("wfserver"),
+    "export_failed": lambda v: "stopped on an error: Unable to write" in v.new_lines("export"),
+    "export_stale": lambda v: min(v.age(path) for path in (
+        v.home / "var/prod/export").glob("contacts_export*.csv")) > 2 * 86400,
+    "export_running_too_long": lambda v: "-job:contacts_export" in v.arguments("export"),
+    "import_failed": lambda v: "errno=2" in v.new_lines("import"),
+    "import_rejects": lambda v: len((
+        v.home / "var/prod/import/rejects-contacts_import.csv").read_text().splitlines()) == 2,
+    "import_duplicates": lambda v: v.rows(
+        "SELECT email FROM nms_recipient GROUP BY email HAVING count(*) > 1"),
+}  # fmt: skip
+
+
+def command_of(path: Path) -> str:
+    try:
+        return path.read_text().split("\0")[0]
+    except OSError:
+        return ""
+
+
+def contents(home: Path) -> dict[str, tuple[bytes, int, int]]:
+    """What a healing has to put back: configuration and programs, with mode and time."""
+    paths = [path for pattern in ("conf/*", "lib/*", "bin/*", "*.sh", "../apache2/*.conf")
+             for path in home.glob(pattern) if path.is_file() and not path.is_symlink()]
+    return {str(path): (path.read_bytes(), path.stat().st_mode, path.stat().st_mtime_ns)
+            for path in paths}  # fmt: skip
+
+
+def healthy(view: View) -> bool:
+    """Nothing is missing, every port answers, nobody is halted."""
+    halted = [process for process in view.lab.processes() if process.state == "T"]
+    return (not view.missing() and not halted and view.pid("watchdog", "")
+            and view.udp(view.port["syslogd"]) and view.udp(view.port["stat"])
+            and view.get("front", LOGON)[0] == 200
+            and view.get("front", "/r/test")[0] == 200)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def two_instances(empty_lab: Callable[[], Any]) -> Iterator[Any]:
+    """One server with two instances for all tests here."""
+    lab = empty_lab()
+    lab.labctl("up", "--instance", "prod", "--instance", "prod2")
+    yield lab
+
+
+def test_every_fault_is_looked_at() -> None:
+    assert set(SEEN) == set(faults.FAULTS)
+
+
+def test_documented_table_is_the_registry() -> None:
+    text = Path(__file__).parents[3].joinpath("docs", "lab.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]+) \| ([^|]+) \|$", text, re.M)
+    assert rows == [(name, kind.scope, kind.summary.rstrip("."), kind.seen)
+                    for name, kind in faults.FAULTS.items()]
+
+
+@pytest.mark.parametrize("name", faults.FAULTS)
+def test_fault(name: str, two_instances: Any, eventually: Callable[..., Any]) -> None:
+    lab = two_instances
+    before, others = contents(lab.home), {m: lab.pid(m, "prod2") for m in ("mta", "wfserver")}
+    view = View(lab)
+    assert healthy(view)
+    try:
+        lab.labctl("break", name)
+        assert SEEN[name](view), f"{name} is not to be seen from outside"
+        again = lab.labctl("break", name)
+        assert "is broken already" in again.stdout
+    finally:
+        lab.labctl("heal", name)
+    assert contents(lab.home) == before
+    eventually(lambda: healthy(view), 15, f"not healthy after {name}")
+    assert "is not broken" in lab.labctl("heal", name).stdout
+    if name not in ("everything_down", "tmp_other_device", "web_java_broken"):
+        assert others == {module: lab.pid(module, "prod2") for module in others}
+
+
+@pytest.mark.parametrize("module", faults.FAULTS["module_killed"].modules)
+def test_any_module_can_be_killed(
+    module: str, two_instances: Any, eventually: Callable[..., Any]
+) -> None:
+    lab = two_instances
+    victim = lab.pid(module, "prod" if module in INSTANCE_MODULES else "")
+    lab.labctl("break", f"module_killed:{module}")
+    try:
+        assert victim not in [process.pid for process in lab.processes()]
+    finally:
+        lab.labctl("heal")
+    eventually(lambda: healthy(View(lab)), 15, f"not healthy after {module}")
+
+
+def test_one_instance_only(two_instances: Any) -> None:
+    lab = two_instances
+    first = lab.pid("wfserver", "prod")
+    lab.labctl("break", "module_killed:wfserver@prod2")
+    try:
+        assert not lab.pid("wfserver", "prod2")
+        assert lab.pid("wfserver", "prod") == first
+    finally:
+        lab.labctl("heal", "module_killed:wfserver@prod2")
+    assert lab.pid("wfserver", "prod2")
+
+
+def test_all_are_healed_the_last_one_first(
+    two_instances: Any, eventually: Callable[..., Any]
+) -> None:
+    lab = two_instances
+    before = contents(lab.home)
+    for name in ("stat_address_missing", "syslogd_wrong_port", "module_hung:web", "watchdog_killed",
+                 "nlserver_hangs"):  # fmt: skip
+        lab.labctl("break", name)
+    said = lab.labctl("heal").stdout.splitlines()
+    assert [line.split()[1].partition("@")[0].partition(":")[0] for line in said] == [
+        "nlserver_hangs", "watchdog_killed", "module_hung", "syslogd_wrong_port",
+        "stat_address_missing"]  # fmt: skip
+    assert contents(lab.home) == before
+    eventually(lambda: healthy(View(lab)), 15)
+
+
+def test_a_fault_repaired_by_someone_else_can_be_broken_again(two_instances: Any) -> None:
+    lab = two_instances
+    lab.labctl("break", "module_killed:wfserver")
+    lab.nlserver("start", "wfserver@prod")
+    said = lab.labctl("break", "module_killed:wfserver").stdout
+    assert "was repaired meanwhile" in said
+    assert not lab.pid("wfserver", "prod")
+    lab.labctl("heal")
+    assert lab.pid("wfserver", "prod")
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (("no_such_fault",), "no fault 'no_such_fault'"),
+    (("module_killed:export",), "cannot be done to 'export'"),
+    (("disk_full", "--instance", "test"), "no instance 'test'"),
+    (("disk_full:web",), "is no fault of a module"),
+])
+def test_bad_input_gets_one_line(two_instances: Any, words: tuple[str, ...], message: str) -> None:
+    done = two_instances.labctl("break", *words, check=False)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
