@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Takes a snapshot of the host and judges it here: one task, one round trip."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+# Here and not in a function: so the catalogue is built once, before Ansible forks.
+from ansible_collections.campaign.remediation.plugins.modules.campaign_diagnose import (
+    DOCUMENTATION,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import diagnose
+from ansible_collections.campaign.remediation.plugins.plugin_utils.model import Severity
+from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
+    InvalidSnapshot,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds import (
+    InvalidThreshold,
+    Thresholds,
+)
+
+OWN = ("snapshot", "return_snapshot", "fail_on", "thresholds")
+
+
+def arguments(documented: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The specification of options that are documented."""
+    kept = ("type", "elements", "default", "choices", "required")
+    return {
+        name: {key: option[key] for key in kept if key in option}
+        | ({"options": arguments(option["suboptions"])} if "suboptions" in option else {})
+        for name, option in documented.items()
+    }
+
+
+ARGUMENTS = arguments(yaml.safe_load(DOCUMENTATION)["options"])
+
+
+class ActionModule(ActionBase):
+    """A connection is made by campaign_info alone; a saved snapshot needs none."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Take or load the snapshot, judge it, and only then fail if asked to."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        try:
+            thresholds = Thresholds.of(options["thresholds"])
+            if options["snapshot"] is not None:
+                snapshot = load(options["snapshot"])
+            else:
+                taken = self._take(options, variables)
+                if taken.get("failed") or "snapshot" not in taken:
+                    taken.pop("invocation", None)  # a mailbox's password may be in it
+                    return taken
+                snapshot = taken["snapshot"]
+            diagnosis = diagnose(
+                snapshot,
+                str(variables.get("inventory_hostname", "")),
+                thresholds=thresholds,
+                addresses=[str(variables[k]) for k in ("ansible_host",) if variables.get(k)],
+            )
+        except (InvalidSnapshot, InvalidThreshold) as error:
+            raise AnsibleActionFail(str(error)) from None
+        result.update(changed=False, diagnosis=diagnosis)
+        if options["return_snapshot"]:
+            result["snapshot"] = snapshot
+        result.update(judged(diagnosis, options["fail_on"]))
+        return result
+
+    def _take(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """The result of campaign_info, with the controller's times in the snapshot."""
+        passed = {k: v for k, v in options.items() if k not in OWN and v is not None}
+        before = time.time()
+        taken: dict[str, Any] = self._execute_module(
+            module_name="campaign.remediation.campaign_info",
+            module_args=passed,
+            task_vars=variables,
+        )
+        if isinstance(taken.get("snapshot"), dict):
+            taken["snapshot"]["controller"] = {"before_at": before, "after_at": time.time()}
+        return taken
+
+
+def load(snapshot: Any) -> Any:
+    """A saved snapshot, from a mapping or a file, out of the result that it was returned in."""
+    if isinstance(snapshot, str):
+        try:
+            snapshot = json.loads(Path(snapshot).expanduser().read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InvalidSnapshot(f"cannot read the snapshot {error.filename}: {error.strerror}") \
+                from None
+        except ValueError as error:
+            raise InvalidSnapshot(f"the snapshot is no JSON: {error}") from None
+    if isinstance(snapshot, Mapping) and isinstance(snapshot.get("snapshot"), Mapping):
+        return snapshot["snapshot"]
+    return snapshot
+
+
+def judged(diagnosis: dict[str, Any], fail_on: str) -> dict[str, Any]:
+    """Failed, and why, if there is a finding that bad."""
+    if fail_on == "never":
+        return {"failed": False}
+    worst = Severity(fail_on).rank
+    bad = [f for f in diagnosis["findings"] if Severity(f["severity"]).rank <= worst]
+    roots = [finding["summary"] for finding in bad if not finding["caused_by"]]
+    if not bad:
+        return {"failed": False}
+    return {"failed": True, "msg": f"{len(bad)} findings, {fail_on} or worse: {' '.join(roots)}"}

@@ -1,0 +1,317 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: campaign_diagnose
+short_description: Find out what is wrong with an Adobe Campaign Classic server, and why
+version_added: 1.0.0
+description:
+  - Takes a snapshot of the server with M(campaign.remediation.campaign_info) and judges it on the
+    controller by the catalogue of problems, in one task and one round trip.
+  - Each finding has its evidence, the findings that explain it, the documented fix as a command to
+    paste, and its source. The catalogue is in C(docs/problems.md).
+  - Nothing is changed on the host. The same snapshot always gives the same diagnosis.
+options:
+  home:
+    description: Directory of the installation, the one with C(bin/nlserver).
+    type: path
+    default: /usr/local/neolane/nl6
+  user:
+    description: Account that Campaign runs as.
+    type: str
+    default: neolane
+  address:
+    description: Address of the host at which local ports are looked for.
+    type: str
+    default: 127.0.0.1
+  instances:
+    description: Instances to look at. Empty means all that are found in C(conf/).
+    type: list
+    elements: str
+    default: []
+  modules:
+    description:
+      - Campaign modules to judge. Empty means all.
+      - What explains a finding of one of them is shown as well.
+    type: list
+    elements: str
+    choices:
+      - watchdog
+      - syslogd
+      - stat
+      - mta
+      - web
+      - trackinglogd
+      - tracking
+      - inMail
+      - wfserver
+      - export
+      - import
+    default: []
+  probes:
+    description:
+      - Probes to run. Empty means all.
+      - What a probe that does not run would have shown is not judged.
+    type: list
+    elements: str
+    choices:
+      - environment
+      - configuration
+      - pdump
+      - missing
+      - processes
+      - sockets
+      - shared_memory
+      - logs
+      - storage
+      - machine
+      - service
+      - http
+      - network
+      - jobs
+    default: []
+  syslogd_port:
+    description: UDP port of syslogd. V(0) means the one of C(serverConf.xml), else 666.
+    type: int
+    default: 0
+  log_window:
+    description: Minutes of log to look back.
+    type: int
+    default: 60
+  timeout:
+    description: Seconds that the snapshot may take in all.
+    type: float
+    default: 20
+  probe_timeout:
+    description: Seconds that a single probe may take.
+    type: float
+    default: 8
+  front_url:
+    description:
+      - URL of the web server in front of Campaign. Default is C(http://) and O(address).
+      - An empty string means that this host has none.
+    type: str
+  tomcat_url:
+    description: URL of Tomcat. Empty means C(http://), O(address) and the configured port.
+    type: str
+    default: ''
+  redirection_urls:
+    description: Redirection servers that tracking fetches its logs from.
+    type: list
+    elements: str
+    default: []
+  mailboxes:
+    description: Bounce mailboxes (POP3) that inMail reads.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      instance:
+        description: Instance whose inMail reads it.
+        type: str
+        required: true
+      host:
+        description: Mail server.
+        type: str
+        required: true
+      port:
+        description: Port of the mail server.
+        type: int
+        default: 110
+      login:
+        description: Name of the mail account. With it, waiting mails are counted.
+        type: str
+      password:
+        description: Password of the mail account.
+        type: str
+  jobs:
+    description: Export and import jobs that run here.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the job.
+        type: str
+        required: true
+      kind:
+        description: What it does.
+        type: str
+        choices: [export, import]
+        required: true
+      instance:
+        description: Instance on which it runs.
+        type: str
+        required: true
+      operator:
+        description: Operator who scheduled it, and who is asked before it is launched again.
+        type: str
+      arguments:
+        description: Its arguments, which tell its process from others.
+        type: dict
+        suboptions:
+          full:
+            description: The arguments of a full run.
+            type: list
+            elements: str
+          delta:
+            description: The arguments of a run for what has changed.
+            type: list
+            elements: str
+      result:
+        description: Pattern of the files that a success leaves behind.
+        type: str
+      rejects:
+        description: Pattern of the files with rejected lines.
+        type: str
+      max_age_hours:
+        description: Age of the result from which it is stale.
+        type: float
+      max_minutes:
+        description: Running time from which it is too long.
+        type: float
+      keys:
+        description: Keys on which imported records must be unique. Not needed to diagnose it.
+        type: list
+        elements: str
+  quota_files:
+    description: Files whose change asks for C(nlserver stat -reload).
+    type: list
+    elements: path
+    default: []
+  shared_memory_keys:
+    description: Keys of the shared memory segments to look at. Empty means all of the account.
+    type: list
+    elements: str
+    default: []
+  pid_file:
+    description: Pid file of the watchdog. Empty means the one that the service names.
+    type: str
+    default: ''
+  service:
+    description: Name of Campaign's service.
+    type: str
+    default: nlserver
+  front_service:
+    description: Name of the web server's service, for example V(apache2).
+    type: str
+    default: ''
+  thresholds:
+    description:
+      - Numbers to judge by, by name, instead of the catalogue's, for example C(disk_alert_percent).
+      - The names and the numbers are in C(docs/problems.md).
+    type: dict
+    default: {}
+  snapshot:
+    description:
+      - A snapshot to judge instead of a server, without any connection.
+      - The mapping itself, or the path of a JSON file on the controller.
+    type: raw
+  return_snapshot:
+    description: Return the snapshot, too, so that it can be saved.
+    type: bool
+    default: false
+  fail_on:
+    description: Fail when there is a finding of this severity or above.
+    type: str
+    choices: [critical, warning, never]
+    default: never
+attributes:
+  check_mode:
+    description: The diagnosis is the same in check mode, as it changes nothing.
+    support: full
+seealso:
+  - module: campaign.remediation.campaign_info
+  - module: campaign.remediation.campaign_report
+author:
+  - campaign.remediation contributors (@campaign)
+"""
+
+EXAMPLES = r"""
+- name: Diagnose everything on a standard installation
+  campaign.remediation.campaign_diagnose:
+  register: campaign_diagnosis
+
+- name: Only the workflow server of one instance; fail if it does not work
+  campaign.remediation.campaign_diagnose:
+    instances: [prod]
+    modules: [wfserver]
+    fail_on: critical
+
+- name: Judge a saved snapshot with other thresholds
+  campaign.remediation.campaign_diagnose:
+    snapshot: "{{ playbook_dir }}/snapshot.json"
+    thresholds:
+      disk_alert_percent: 95
+"""
+
+RETURN = r"""
+diagnosis:
+  description: What was found.
+  returned: when the snapshot could be taken
+  type: dict
+  contains:
+    name:
+      description: Name of the host in the inventory.
+      type: str
+    reachable:
+      description: Always V(true); a host that is not reached has no diagnosis.
+      type: bool
+    error:
+      description: Why nothing could be judged, for example that Campaign is not installed.
+      type: str
+    started_at:
+      description: When the task began, by the controller's clock, in seconds since the epoch.
+      type: float
+    taken_at:
+      description: When the snapshot was taken, by the host's clock, in seconds since the epoch.
+      type: float
+    seconds:
+      description: How long the snapshot took.
+      type: float
+    home:
+      description: Directory of the installation.
+      type: str
+    user:
+      description: Account that Campaign runs as.
+      type: str
+    addresses:
+      description: Further names and addresses of the host.
+      type: list
+      elements: str
+    build:
+      description: Build of Campaign.
+      type: str
+    installed:
+      description: Whether Campaign is installed there.
+      type: bool
+    instances:
+      description: Instances that were judged.
+      type: list
+      elements: str
+    modules:
+      description:
+        - Each Campaign module of each instance.
+        - Its C(state) is V(running), V(stopped), V(hung), V(idle) or V(unknown).
+        - Its C(verdict) is V(healthy), V(degraded), V(down), V(unknown) or V(not_expected).
+      type: list
+      elements: dict
+    findings:
+      description:
+        - What is wrong, root causes first. C(caused_by_ids) of a finding name what explains it,
+          C(fix) is a command to paste.
+      type: list
+      elements: dict
+    unseen:
+      description: Probes that failed; what depends on them was not judged.
+      type: list
+      elements: dict
+    thresholds:
+      description: Numbers by which it was judged.
+      type: dict
+snapshot:
+  description: The snapshot that was judged.
+  returned: when O(return_snapshot=true)
+  type: dict
+"""

@@ -1,0 +1,459 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The problems that Campaign's modules share: `add_to(catalogue)` enters them for one module."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils.errors import (
+    Restart,
+    meaning_of,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.model import (
+    CRITICAL,
+    INFO,
+    WARNING,
+    Catalogue,
+    Evidence,
+    Fact,
+    Facts,
+    advice,
+    as_account,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
+    UTILITIES,
+    LogGroup,
+    Server,
+    Task,
+)
+
+START = as_account("nlserver start {target}")
+RESTART = as_account("nlserver restart {target}")
+KILL_AND_START = as_account("nlserver stop {target} -immediate", "nlserver start {target}")
+
+SUPERVISION = ("watchdog.nothing_runs", "watchdog.stopped", "watchdog.hung")
+INSTALLATION = (
+    "host.disk_full", "host.configuration_unreadable",
+    "watchdog.wrong_library", "watchdog.shared_memory_version",
+)
+MACHINE = ("host.disk_full", "host.memory_exhausted", "host.database_unreachable")
+
+
+# The end of a child, in whatever words a build has for it.
+DEATH = re.compile(
+    r"\b(?:workflow|runwf|mtachild|child)\b.{0,120}?"
+    r"(?:ended unexpectedly|ended with -?[1-9]|killed by|died|signal \d+|crashed"
+    r"|exited with (?:code|status) -?[1-9])",
+    re.IGNORECASE,
+)
+
+
+def unknown_errors(groups: Iterable[LogGroup]) -> list[LogGroup]:
+    """The errors whose meaning nobody documents."""
+    return [
+        group for group in groups
+        if group.level == "error"
+        and ((row := meaning_of(group)) is None or row.restart is Restart.UNKNOWN)
+    ]
+
+
+def lines(groups: list[LogGroup]) -> Facts:
+    """The facts of some groups of log lines: how many, the last of them, its words."""
+    last = max(groups, key=lambda group: (group.last_at or 0.0, group.signature))
+    return {
+        "count": sum(group.count for group in groups),
+        "last_at": last.last_at,
+        "sample": last.sample[:300],
+    }
+
+
+def add_to(
+    problems: Catalogue,
+    *,
+    stopped_by: tuple[str, ...] = (),
+    works_by: tuple[str, ...] = (),
+    apart: bool = False,
+) -> None:
+    """Enter the shared problems for a module.
+
+    `stopped_by`: what, beside the shared reasons, keeps the module from running.
+    `works_by`: what, beside those, makes it log errors or answer late.
+    `apart`: what its children log and nobody knows has an entry of its own.
+    """
+    module = problems.module
+    own_state = (f"{module}.not_running", f"{module}.hung", f"{module}.crash_loop")
+    if module == "watchdog":
+        own_state = ("watchdog.nothing_runs", "watchdog.stopped", "watchdog.hung")
+    troubles = tuple(dict.fromkeys((*own_state, *stopped_by, *works_by, *INSTALLATION, *MACHINE)))
+    if module not in UTILITIES:
+        if module != "watchdog":
+            _supervised(problems, stopped_by)
+        _process(problems)
+    _logged(problems, troubles, apart)
+
+
+def _supervised(problems: Catalogue, stopped_by: tuple[str, ...]) -> None:
+    """What holds for a module that the watchdog starts."""
+    module = problems.module
+
+    @problems.each(
+        title="Does not run",
+        severity=CRITICAL,
+        summary="{target} is to start by itself (autoStart) and does not run.",
+        source="workflow" if module == "wfserver" else "usual_commands",
+        needs=("tasks",),
+        remedy="start",
+        fix=START,
+        causes=(*SUPERVISION, *INSTALLATION, f"{module}.crash_loop", *stopped_by),
+        down=True,
+    )
+    def not_running(server: Server, task: Task) -> Facts | None:
+        if task.state != "stopped" or not task.expected or starting(server, task):
+            return None
+        log = server.log(task.module, task.instance)
+        return {
+            "auto_start": True,
+            "last_log_at": log.written_at if log else None,
+            "last_pid": log.pids[-1].pid if log and log.pids else None,
+        }
+
+    @problems.each(
+        title="Dies again and again",
+        severity=CRITICAL,
+        summary="{target} began anew {restarts} times in the log window.",
+        source="modules",
+        needs=("logs",),
+        reason="another start would die as well: the last lines of its log say why",
+        fix=advice("read {log}; then: nlserver restart {target} -verbose"),
+        causes=(*INSTALLATION, *MACHINE, *stopped_by),
+        down=True,
+    )
+    def crash_loop(server: Server, task: Task) -> Facts | None:
+        restarts = server.restarts(task)
+        if len(restarts) < server.limits.crash_loop_restarts:
+            return None
+        log = server.log(task.module, task.instance)
+        calm = server.older(restarts[-1], server.limits.crash_loop_calm_minutes)
+        if calm and task.state == "running":
+            return None
+        return {
+            "restarts": len(restarts),
+            "first_at": restarts[0],
+            "last_at": restarts[-1],
+            "running": task.alive,
+            "log": log.path if log else None,
+        }
+
+    @problems.each(
+        title="Runs although it is not to start",
+        severity=WARNING,
+        summary="{target} runs, but autoStart is off: after the next restart it is gone.",
+        source="configuration_file",
+        needs=("processes", "configuration"),
+        reason="whether it is to run is the site's decision",
+        fix=as_account("nlserver stop {target}").then(
+            advice('or set autoStart="true" for it, then: nlserver config -reload')
+        ),
+    )
+    def not_expected(server: Server, task: Task) -> Facts | None:
+        del server
+        return {"pid": task.pid} if task.alive and task.expected is False else None
+
+    @problems.each(
+        title="Ran until recently and is now disabled",
+        severity=WARNING,
+        summary="{target} wrote its log until {last_log_at:time}; now autoStart is off"
+        " and it does not run.",
+        source="configuration_file",
+        needs=("tasks", "configuration", "logs"),
+        reason="whether it is to run is the site's decision",
+        fix=advice('set autoStart="true" for it').then(START),
+    )
+    def autostart_disabled(server: Server, task: Task) -> Facts | None:
+        log = server.log(task.module, task.instance)
+        if task.state != "stopped" or task.expected is not False or not log or not log.pids:
+            return None
+        return {"last_log_at": log.pids[-1].last_at, "last_pid": log.pids[-1].pid}
+
+    @problems.each(
+        title="Was not restarted for more than a day",
+        severity=WARNING,
+        summary="{target} runs since {started_at:time}; processRestartTime is {restart_time}.",
+        source="monitoring",
+        needs=("processes", "configuration"),
+        remedy="restart",
+        fix=RESTART,
+        causes=(*SUPERVISION, f"{module}.hung", "host.configuration_unreadable"),
+    )
+    def restart_missed(server: Server, task: Task) -> Facts | None:
+        daily = task.configuration.restart_time if task.configuration else None
+        limit = 60 * server.limits.process_age_hours
+        if not daily or not server.older(task.started_at, limit):
+            return None
+        return {"started_at": task.started_at, "restart_time": daily, "pid": task.pid}
+
+
+def starting(server: Server, task: Task) -> bool:
+    """Whether the watchdog has just begun and has not yet come to this module."""
+    watchdog = server.task("watchdog")
+    began = watchdog.started_at if watchdog else None
+    if began is None or server.now - began > server.limits.start_grace_seconds:
+        return False
+    log = server.log(task.module, task.instance)
+    return not (log and any(writer.first_at >= began for writer in log.pids))
+
+
+def _process(problems: Catalogue) -> None:
+    """What holds for a process that is to run all the time."""
+    module = problems.module
+    web = module == "web"
+
+    @problems.each(
+        title="Hangs",
+        severity=CRITICAL,
+        summary="{target} is halted (process {pid}, state {state}): it is there and does nothing.",
+        source="administration",
+        needs=("processes",),
+        remedy="kill_and_start",
+        fix=KILL_AND_START,
+        down=True,
+    )
+    def hung(server: Server, task: Task) -> Facts | None:
+        del server
+        if task.state != "hung" or task.process is None:
+            return None
+        return {"pid": task.process.pid, "state": task.process.state}
+
+    @problems.each(
+        title="Runs twice",
+        severity=CRITICAL,
+        summary="{count} processes run as {target}: {pids}. They do the same work twice.",
+        source="operating_principle",
+        needs=("processes",),
+        reason="which of them holds the work in hand is for a person to see",
+        fix=as_account("nlserver pdump -who", "nlserver stop {target}", "nlserver start {target}"),
+    )
+    def runs_twice(server: Server, task: Task) -> Facts | None:
+        pids = {process.pid for process in task.processes}
+        first = [p for p in task.processes if p.ppid not in pids]  # not one that just forked
+        if len(first) < 2 or server.now - (first[-1].started_at or 0.0) < 15:
+            return None
+        return {"count": len(first), "pids": " ".join(str(process.pid) for process in first)}
+
+    @problems.each(
+        title="Runs under another account",
+        severity=WARNING,
+        summary="{target} runs as {runs_as}, not as {user}: its files will belong to {runs_as}.",
+        source="administration",
+        needs=("processes",),
+        reason="files that the wrong account made must be given back by hand",
+        fix=as_account("nlserver stop {target}").then(
+            advice("give files of {runs_as} under {home}/var back to {user}, then start it")
+        ),
+    )
+    def wrong_account(server: Server, task: Task) -> Facts | None:
+        user = task.process.user if task.process else ""
+        if not user or user == server.user:
+            return None
+        return {"runs_as": user, "pid": task.pid}
+
+    @problems.each(
+        title="Uses more memory than it may",
+        severity=CRITICAL,
+        summary="{target} uses {memory_mb:g} MB; the alert value is {alert_mb:g} MB.",
+        source="configuration_file",
+        needs=("tasks", "configuration"),
+        remedy="restart",
+        fix=RESTART,
+    )
+    def memory_alert(server: Server, task: Task) -> Facts | None:
+        del server
+        alert = task.configuration.memory_alert_mb if task.configuration else None
+        if not alert or task.memory_mb is None or task.memory_mb < alert:
+            return None
+        return {"memory_mb": round(task.memory_mb, 1), "alert_mb": alert, "pid": task.pid}
+
+    @problems.each(
+        title="Uses much memory",
+        severity=WARNING,
+        summary="{target} uses {memory_mb:g} MB; the warning value is {warning_mb:g} MB.",
+        source="configuration_file",
+        needs=("tasks", "configuration"),
+        reason="below the alert value it may go on; its daily restart gives the memory back",
+        fix=advice("watch it: {memory_mb} MB now"),
+    )
+    def memory_warning(server: Server, task: Task) -> Facts | None:
+        del server
+        warning = task.configuration.memory_warning_mb if task.configuration else None
+        alert = task.configuration.memory_alert_mb if task.configuration else None
+        if not warning or task.memory_mb is None or task.memory_mb < warning:
+            return None
+        if alert and task.memory_mb >= alert:
+            return None
+        return {"memory_mb": round(task.memory_mb, 1), "warning_mb": warning, "pid": task.pid}
+
+    @problems.each(
+        title="Is about to run out of file handles",
+        severity=WARNING,
+        summary="{target} has {open} of {limit} files open.",
+        source="monitoring",
+        needs=("processes",),
+        remedy="restart",
+        fix=RESTART,
+    )
+    def file_handles(server: Server, task: Task) -> Facts | None:
+        process = task.process
+        if not process or process.files_open is None or not process.files_limit:
+            return None
+        percent = 100 * process.files_open / process.files_limit
+        if percent < server.limits.files_warning_percent:
+            return None
+        return {
+            "open": process.files_open, "limit": process.files_limit, "percent": round(percent),
+        }
+
+    @problems.each(
+        title="Log precision left raised",
+        severity=WARNING,
+        summary="{target} logs with precision {precision} since {started_at:time}.",
+        source="log_precision",
+        needs=("processes",),
+        remedy="restore_log_precision",
+        fix=as_account(f"nlserver restart {{target}}{' -tomcat' if web else ''} -noconsole"),
+    )
+    def log_precision_raised(server: Server, task: Task) -> Facts | None:
+        process = task.process
+        if not process or process.precision == "standard":
+            return None
+        log = server.log(task.module, task.instance)
+        return {
+            "precision": process.precision,
+            "started_at": process.started_at,
+            "log_bytes": log.size_bytes if log else None,
+        }
+
+    @problems.each(
+        title="Runs with an older configuration",
+        severity=WARNING,
+        summary="{target} began at {started_at:time}; {file} changed at {changed_at:time}.",
+        source="administration",
+        needs=("processes", "configuration"),
+        remedy="reload",
+        fix=as_account("nlserver config -reload"),
+        causes=("host.configuration_changed",),
+    )
+    def configuration_stale(server: Server, task: Task) -> Facts | None:
+        file, changed = newer_configuration(server, task)
+        if file is None:
+            return None
+        return {"file": file, "changed_at": changed, "started_at": task.started_at}
+
+
+def newer_configuration(server: Server, task: Task) -> tuple[str | None, float | None]:
+    """The file that changed after the module last read it, and when."""
+    if task.started_at is None or not task.alive:
+        return None, None
+    log = server.log(task.module, task.instance)
+    read_at = max(task.started_at, (log.last_reload_at if log else None) or 0.0)
+    grace = server.limits.configuration_grace_seconds
+    for file in server.configuration.files:
+        changed = file.mtime_at
+        if file.error or changed is None or not file.concerns(task):
+            continue
+        if changed > task.started_at + grace and changed > read_at:
+            return file.name, changed
+    return None, None
+
+
+def _logged(problems: Catalogue, troubles: tuple[str, ...], apart: bool) -> None:
+    """Errors in the log, by what they mean."""
+    # Lines that an entry of this module reports by itself, or one that reads all logs.
+    elsewhere = (problems.module, "host", "watchdog", "trackinglogd")
+
+    def groups(server: Server, restart: Restart) -> Iterator[Evidence]:
+        for task in server.tasks_of(problems.module):
+            rows: dict[str, list[LogGroup]] = {}
+            for group in server.errors(task):
+                row = meaning_of(group)
+                told = row and row.problem and row.problem.split(".")[0] in elsewhere
+                if row and row.restart is restart and not told and group.level == "error":
+                    rows.setdefault(row.code, []).append(group)
+            for code, held in sorted(rows.items()):
+                row = meaning_of(held[0])
+                if row:
+                    facts: dict[str, Fact] = {
+                        "code": code, "meaning": row.text, "why": row.why, **lines(held),
+                    }
+                    yield Evidence(facts, task.instance, code)
+
+    @problems.problem(
+        title="Logs errors that a restart answers",
+        severity=WARNING,
+        summary="{target} logged {count} times: {meaning} ({code}). {sample}",
+        source="modules",
+        needs=("logs",),
+        **(
+            {"remedy": "restart", "fix": RESTART}
+            if problems.module in ("web", "wfserver", "mta", "inMail")
+            else {
+                "reason": "what has to be restarted is not this module: {why}",
+                "fix": advice("{why}"),
+            }
+        ),
+        causes=troubles,
+    )
+    def errors_restart_helps(server: Server) -> Iterator[Evidence]:
+        return groups(server, Restart.HELPS)
+
+    @problems.problem(
+        title="Logs errors that no restart answers",
+        severity=WARNING,
+        summary="{target} logged {count} times: {meaning} ({code}). {sample}",
+        source="modules",
+        needs=("logs",),
+        reason="a restart does not help: {why}",
+        fix=advice("{why}"),
+        causes=troubles,
+    )
+    def errors_restart_useless(server: Server) -> Iterator[Evidence]:
+        return groups(server, Restart.USELESS)
+
+    def unknown(server: Server, few: bool) -> Iterator[Evidence]:
+        for task in server.tasks_of(problems.module):
+            own = problems.module if apart else ""
+            held = unknown_errors(server.errors(task, own))
+            count = sum(group.count for group in held)
+            if held and (count < server.limits.log_errors) is few:
+                yield Evidence({**lines(held), "signatures": len(held)}, task.instance)
+
+    reading = advice("read its log; if the error comes back: nlserver restart {target} -verbose")
+    unknown_reason = "what these lines mean is not documented, nor whether a restart helps"
+
+    @problems.problem(
+        title="Logs many errors of unknown meaning",
+        severity=WARNING,
+        summary="{target} logged {count} errors of {signatures} kinds. The last: {sample}",
+        source="log_precision",
+        needs=("logs",),
+        reason=unknown_reason,
+        fix=reading,
+        causes=troubles,
+    )
+    def errors_many(server: Server) -> Iterator[Evidence]:
+        return unknown(server, few=False)
+
+    @problems.problem(
+        title="Logs a few errors of unknown meaning",
+        severity=INFO,
+        summary="{target} logged {count} errors of {signatures} kinds. The last: {sample}",
+        source="log_precision",
+        needs=("logs",),
+        reason=unknown_reason,
+        fix=reading,
+        causes=troubles,
+    )
+    def errors_few(server: Server) -> Iterator[Evidence]:
+        return unknown(server, few=True)

@@ -1,0 +1,395 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can be wrong with the machine under Campaign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils.errors import (
+    reported_by,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.model import (
+    CRITICAL,
+    INFO,
+    WARNING,
+    Catalogue,
+    Evidence,
+    Facts,
+    as_account,
+    as_root,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.common import (
+    lines,
+    newer_configuration,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
+    DEFAULT,
+    SHARED,
+    LogGroup,
+    Mount,
+    Server,
+)
+
+problems = Catalogue("host")
+
+
+def _use(mount: Mount) -> list[tuple[str, float]]:
+    """How full a file system is: its space and its inodes."""
+    return [
+        (what, used) for what, used in (
+            ("space", mount.used_percent), ("inodes", mount.inodes_used_percent),
+        ) if used is not None
+    ]
+
+
+def _disks(server: Server, low: float, high: float) -> Iterator[Evidence]:
+    """One finding for a device whose use lies in a range."""
+    devices: dict[object, Evidence] = {}
+    for mount in server.storage.mounts:
+        for what, used in _use(mount):
+            if low <= used < high:
+                facts: Facts = {
+                    "path": mount.path, "what": what, "used_percent": used,
+                    "free_mb": mount.free_mb, "role": mount.role or None,
+                }
+                device = mount.path if mount.device is None else mount.device
+                devices.setdefault(device, Evidence(facts, subject=mount.path))
+    yield from devices.values()
+
+
+CLEAN_UP = as_root("du -xk {path} | sort -n | tail -20")
+WHAT_TO_DELETE = "what may be deleted is a person's decision"
+
+
+@problems.problem(
+    title="A file system is full",
+    severity=CRITICAL,
+    summary="{path} is full ({what}: {used_percent:g} % used): nothing can be written there.",
+    source="monitoring",
+    needs=("storage",),
+    reason=WHAT_TO_DELETE,
+    fix=CLEAN_UP,
+)
+def disk_full(server: Server) -> Iterator[Evidence]:
+    yield from _disks(server, server.limits.disk_full_percent, 1000)
+    for mount in server.storage.mounts:
+        if mount.read_only and mount.role in ("home", "var", "log", "tmp"):
+            yield Evidence(
+                {
+                    "path": mount.path, "what": "read-only", "used_percent": mount.used_percent,
+                    "free_mb": mount.free_mb, "role": mount.role,
+                },
+                subject=f"{mount.path}:ro",
+            )
+
+
+@problems.problem(
+    title="A file system is almost full",
+    severity=CRITICAL,
+    summary="{path} is {used_percent:g} % full ({what}).",
+    source="monitoring",
+    needs=("storage",),
+    reason=WHAT_TO_DELETE,
+    fix=CLEAN_UP,
+    causes=("host.core_file", "trackinglogd.size_limit"),
+)
+def disk_almost_full(server: Server) -> Iterator[Evidence]:
+    limits = server.limits
+    return _disks(server, limits.disk_alert_percent, limits.disk_full_percent)
+
+
+@problems.problem(
+    title="A file system is filling up",
+    severity=WARNING,
+    summary="{path} is {used_percent:g} % full ({what}).",
+    source="monitoring",
+    needs=("storage",),
+    reason=WHAT_TO_DELETE,
+    fix=CLEAN_UP,
+)
+def disk_filling(server: Server) -> Iterator[Evidence]:
+    limits = server.limits
+    return _disks(server, limits.disk_warning_percent, limits.disk_alert_percent)
+
+
+def _percent(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else round(100 * part / whole, 1)
+
+
+def _memory(server: Server) -> tuple[float | None, float | None]:
+    """How much of memory and of swap is in use, in percent."""
+    machine = server.machine
+    free = _percent(machine.memory_available_mb, machine.memory_total_mb)
+    swap_free = _percent(machine.swap_free_mb, machine.swap_total_mb)
+    return (
+        None if free is None else round(100 - free, 1),
+        None if swap_free is None else round(100 - swap_free, 1),
+    )
+
+
+BIGGEST = as_root("ps -eo rss,pid,user,args --sort=-rss | head -15")
+
+
+@problems.problem(
+    title="Memory is used up",
+    severity=CRITICAL,
+    summary="{memory_percent} % of the memory and {swap_percent} % of the swap are in use.",
+    source="monitoring",
+    needs=("machine",),
+    reason="which process is to give memory back is a person's decision",
+    fix=BIGGEST,
+)
+def memory_exhausted(server: Server) -> Iterator[Evidence]:
+    memory, swap = _memory(server)
+    limits = server.limits
+    if (memory or 0) >= limits.memory_alert_percent or (swap or 0) >= limits.swap_alert_percent:
+        yield Evidence({"memory_percent": memory, "swap_percent": swap})
+
+
+@problems.problem(
+    title="Memory runs short",
+    severity=WARNING,
+    summary="{memory_percent} % of the memory and {swap_percent} % of the swap are in use.",
+    source="monitoring",
+    needs=("machine",),
+    reason="which process is to give memory back is a person's decision",
+    fix=BIGGEST,
+)
+def memory_high(server: Server) -> Iterator[Evidence]:
+    memory, swap = _memory(server)
+    limits = server.limits
+    if any(memory_exhausted(server)):
+        return
+    if (memory or 0) >= limits.memory_warning_percent or (
+        (swap or 0) >= limits.swap_warning_percent
+    ):
+        yield Evidence({"memory_percent": memory, "swap_percent": swap})
+
+
+@problems.problem(
+    title="The load is high",
+    severity=WARNING,
+    summary="The load of the last 15 minutes is {load} on {cpus} processors ({percent:g} %).",
+    source="monitoring",
+    needs=("machine",),
+    reason="what makes the load must be found first",
+    fix=as_root("top -b -n 1 | head -20"),
+)
+def load_high(server: Server) -> Iterator[Evidence]:
+    percent = _load(server)
+    if percent is not None and percent >= server.limits.load_alert_percent:
+        yield Evidence(_load_facts(server, percent))
+
+
+@problems.problem(
+    title="The load is rising",
+    severity=INFO,
+    summary="The load of the last 15 minutes is {load} on {cpus} processors ({percent:g} %).",
+    source="monitoring",
+    needs=("machine",),
+    reason="below the alert value it needs no answer",
+    fix=as_root("top -b -n 1 | head -20"),
+)
+def load_rising(server: Server) -> Iterator[Evidence]:
+    percent = _load(server)
+    limits = server.limits
+    if percent is not None and limits.load_warning_percent <= percent < limits.load_alert_percent:
+        yield Evidence(_load_facts(server, percent))
+
+
+def _load(server: Server) -> float | None:
+    machine = server.machine
+    return _percent(machine.load[2], machine.cpus) if len(machine.load) > 2 else None
+
+
+def _load_facts(server: Server, percent: float) -> Facts:
+    return {"load": server.machine.load[2], "cpus": server.machine.cpus, "percent": percent}
+
+
+def _used_up(what: str, used: int | None, limit: int | None, alert: float) -> Iterator[Evidence]:
+    percent = _percent(used, limit)
+    if percent is not None and percent >= alert:
+        yield Evidence({"what": what, "used": used, "limit": limit, "percent": percent})
+
+
+@problems.problem(
+    title="File handles run out",
+    severity=WARNING,
+    summary="{used} of {limit} file handles of the machine are in use ({percent:g} %).",
+    source="monitoring",
+    needs=("machine",),
+    reason="which process holds them must be found first",
+    fix=as_root("cat /proc/sys/fs/file-nr", "lsof -u {user} | wc -l"),
+)
+def file_handles(server: Server) -> Iterator[Evidence]:
+    machine = server.machine
+    return _used_up(
+        "file handles", machine.files_used, machine.files_limit,
+        server.limits.files_warning_percent,
+    )
+
+
+@problems.problem(
+    title="Processes run out",
+    severity=WARNING,
+    summary="{used} of {limit} processes of the machine are in use ({percent:g} %).",
+    source="monitoring",
+    needs=("machine",),
+    reason="which program starts them must be found first",
+    fix=as_root("ps -eo user= | sort | uniq -c | sort -n | tail"),
+)
+def processes(server: Server) -> Iterator[Evidence]:
+    machine = server.machine
+    return _used_up(
+        "processes", machine.processes, machine.processes_limit,
+        server.limits.processes_warning_percent,
+    )
+
+
+@problems.problem(
+    title="A crash left a core file",
+    severity=WARNING,
+    summary="{count} core files; the newest is {path} of {at:time}.",
+    source="stack_trace",
+    needs=("storage",),
+    reason="a person keeps it and takes a back trace for support; the watchdog restarts the module",
+    fix=as_root("gdb {home}/bin/nlserver {path} -batch -ex 'thread apply all bt'"),
+)
+def core_file(server: Server) -> Iterator[Evidence]:
+    files = server.storage.core_files
+    if len(files) >= max(1, server.limits.core_files):
+        newest = max(files, key=lambda file: (file.mtime_at or 0.0, file.path))
+        yield Evidence({
+            "count": len(files), "path": newest.path, "at": newest.mtime_at,
+            "size_bytes": newest.size_bytes,
+        })
+
+
+@problems.problem(
+    title="Defunct processes",
+    severity=WARNING,
+    summary="{count} children of Campaign processes are defunct; parents: {parents}.",
+    source="monitoring",
+    needs=("machine", "processes"),
+    reason="a zombie goes with its parent; which restart suits is a person's decision",
+    fix=as_root("ps -o pid,ppid,stat,args --ppid {ppid}"),
+    causes=("wfserver.children_dying",),
+)
+def zombies(server: Server) -> Iterator[Evidence]:
+    seen = server.processes
+    campaign = {p.pid: p for p in (*seen.modules, *seen.children, *seen.others)}
+    held = [zombie for zombie in server.machine.zombies if zombie.ppid in campaign]
+    if len(held) >= max(1, server.limits.zombies):
+        parents = sorted({zombie.ppid for zombie in held if zombie.ppid is not None})
+        names = ", ".join(f"{campaign[pid].name} ({pid})" for pid in parents)
+        yield Evidence({"count": len(held), "parents": names, "ppid": parents[0]})
+
+
+@problems.problem(
+    title="The clock is wrong",
+    severity=WARNING,
+    summary="The server's clock differs from the controller's by {skew_seconds:g} s.",
+    source="linux",
+    needs=(),
+    reason="the time service of the machine is not Campaign's",
+    fix=as_root("timedatectl", "chronyc tracking"),
+)
+def clock_skew(server: Server) -> Iterator[Evidence]:
+    controller = server.head.controller
+    if controller is None:
+        return
+    early, late = controller.before_at - server.now, server.now - controller.after_at
+    skew = max(early, late)
+    if skew > server.limits.clock_skew_seconds:
+        yield Evidence({
+            "skew_seconds": round(-early if early > late else late, 1),
+            "synchronised": server.machine.time_synchronised,
+        })
+
+
+@problems.problem(
+    title="A configuration file cannot be read",
+    severity=CRITICAL,
+    summary="{path}, line {line}: {message}",
+    source="configuration",
+    needs=(),
+    reason="what the file should say is known to who edited it",
+    fix=as_account("xmllint --noout {path}"),
+)
+def configuration_unreadable(server: Server) -> Iterator[Evidence]:
+    for file in server.configuration.files:
+        if file.error:
+            name = file.name
+            named = name.startswith("config-") and name.endswith(".xml")
+            instance = name[len("config-"):-len(".xml")] if named else DEFAULT
+            yield Evidence(
+                {
+                    "path": file.path or name, "line": file.error.line,
+                    "message": file.error.message[:200],
+                },
+                instance, name,
+            )
+
+
+@problems.problem(
+    title="The configuration changed and was not loaded",
+    severity=WARNING,
+    summary="{path} changed at {changed_at:time}; {count} modules run with the older one:"
+    " {modules}.",
+    source="administration",
+    needs=("processes", "configuration"),
+    remedy="reload",
+    fix=as_account("nlserver config -reload"),
+)
+def configuration_changed(server: Server) -> Iterator[Evidence]:
+    affected: dict[str, list[str]] = {}
+    for task in server.tasks:
+        name, _changed = newer_configuration(server, task)
+        if name:
+            affected.setdefault(name, []).append(task.label)
+    for file in server.configuration.files:
+        if file.name in affected:
+            named = file.name.startswith("config-")
+            instance = file.name[len("config-"):-len(".xml")] if named else DEFAULT
+            yield Evidence(
+                {
+                    "path": file.path or file.name, "changed_at": file.mtime_at,
+                    "count": len(affected[file.name]), "modules": " ".join(affected[file.name]),
+                },
+                instance, file.name,
+            )
+
+
+@problems.problem(
+    title="The database is unreachable",
+    severity=CRITICAL,
+    summary="The database of {instance} does not answer: {shown}",
+    source="connect",
+    needs=(),
+    reason="the database is not Campaign's: its administrator must look",
+    fix=as_account("nlserver pdump -who"),
+)
+def database_unreachable(server: Server) -> Iterator[Evidence]:
+    unreachable = {
+        target.instance: target for target in server.targets("database")
+        if target.reachable is False
+    }
+    logged: dict[str, list[LogGroup]] = {}
+    for task in server.tasks:
+        if task.module in SHARED:
+            continue  # web alone without its database is web's trouble: web.session_error
+        for group in reported_by("host.database_unreachable", server.errors(task)):
+            if not server.older(group.last_at, server.limits.database_error_minutes):
+                logged.setdefault(task.instance, []).append(group)
+    for instance in sorted({*unreachable, *logged}):
+        facts: Facts = {"server": None, "error": None, "shown": None}
+        if instance in logged:
+            facts.update(lines(logged[instance]))
+            facts["shown"] = facts["sample"]
+        if instance in unreachable:
+            target = unreachable[instance]
+            facts.update(server=target.address, error=target.error)
+            facts["shown"] = f"{target.address} ({target.error or 'unreachable'})"
+        yield Evidence(facts, instance)

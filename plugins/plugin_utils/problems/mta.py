@@ -1,0 +1,235 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can be wrong with mta, which sends mail through its children."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils.errors import (
+    reported_by,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.model import (
+    CRITICAL,
+    WARNING,
+    Catalogue,
+    Evidence,
+    Facts,
+    advice,
+    as_account,
+    as_root,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.common import (
+    DEATH,
+    RESTART,
+    add_to,
+    lines,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
+    Server,
+    Target,
+    Task,
+)
+
+problems = Catalogue("mta")
+
+NOT_SENDING = (
+    "mta.not_running", "mta.hung", "mta.crash_loop", "mta.stat_address_missing",
+    "mta.stat_unreachable", "mta.temporary_device", "mta.relay_unreachable", "mta.dns_failed",
+)
+
+
+@problems.each(
+    title="The statistics server's address is missing",
+    severity=CRITICAL,
+    summary="statServerAddress of {target} is empty: mta does not start without it.",
+    source="deliverability",
+    needs=("configuration",),
+    reason="which statistics server is to be used is the site's decision",
+    fix=advice(
+        'set statServerAddress="localhost:7777" (or the shared one) in'
+        " {home}/conf/config-{instance}.xml"
+    ).then(as_account("nlserver start {target}")),
+)
+def stat_address_missing(server: Server, task: Task) -> Facts | None:
+    del server
+    if task.setting("stat_address") != "" or not (task.expected or task.alive):
+        return None
+    return {"stat_address": "", "running": task.alive}
+
+
+@problems.problem(
+    title="The statistics server does not answer",
+    severity=CRITICAL,
+    summary="{target} cannot reach stat on {stat_host}:{stat_port} ({error}): no mail goes out.",
+    source="modules",
+    needs=("network",),
+    reason="the remedy is that of stat, on {stat_host}",
+    fix=advice("look at stat on {stat_host}: nlserver pdump; {stat_port}/udp open between the two"),
+    causes=(
+        "stat.not_running", "stat.hung", "stat.crash_loop", "stat.port_taken",
+        "stat.port_not_held", "watchdog.nothing_runs",
+    ),
+)
+def stat_unreachable(server: Server) -> Iterator[Evidence]:
+    for target in server.targets("stat"):
+        task = server.task("mta", target.instance)
+        if target.reachable is not False and not _served_by_sick_stat(server, target):
+            continue
+        if task is None or not (task.expected or task.alive):
+            continue
+        local = server.local(target)
+        yield Evidence(
+            {
+                "stat_host": target.host,
+                "stat_port": target.port,
+                "stat_addresses": " ".join(target.resolved) or None,
+                "stat_local": local,
+                "stat_instance": _serving(server, target) if local else None,
+                "error": target.error or "no answer",
+            },
+            target.instance,
+        )
+
+
+def _serving(server: Server, target: Target) -> str:
+    """The instance whose stat serves an mta of this host: its own, or the one it shares."""
+    own = server.task("stat", target.instance)
+    if own and (own.expected or own.alive):
+        return target.instance
+    shared = [task for task in server.tasks_of("stat") if task.expected or task.alive]
+    return shared[0].instance if shared else target.instance
+
+
+def _served_by_sick_stat(server: Server, target: Target) -> bool:
+    """UDP without an answer proves nothing, unless the stat asked is known to hang."""
+    if target.reachable is True or not server.local(target):
+        return False
+    stat = server.task("stat", _serving(server, target))
+    return stat is not None and stat.state == "hung"
+
+
+@problems.each(
+    title="The temporary directory lies on another device",
+    severity=CRITICAL,
+    summary="{target} cannot move its temporary files ({count} times): {sample}",
+    source="temporary_files",
+    needs=("logs",),
+    remedy="move_tmp",
+    fix=as_account(
+        "mkdir -p {home}/var/tmp",
+        "echo 'export TMPDIR={home}/var/tmp' >> {home}/customer.sh",
+        "nlserver restart {target}",
+    ),
+)
+def temporary_device(server: Server, task: Task) -> Facts | None:
+    groups = reported_by("mta.temporary_device", server.errors(task))
+    if not groups:
+        return None
+    return {**lines(groups), "tmp_dir": server.environment.tmp_dir or None}
+
+
+@problems.each(
+    title="A quota holds messages back",
+    severity=WARNING,
+    summary="The MX rules hold messages of {target} back ({count} times): {sample}",
+    source="deliverability",
+    needs=("logs",),
+    reason="a quota is policy, not a failure: a restart only loses the statistics",
+    fix=advice("review the MX rules; after a change: nlserver stat -reload"),
+    causes=("stat.quotas_not_loaded",),
+)
+def quota_met(server: Server, task: Task) -> Facts | None:
+    groups = reported_by("mta.quota_met", server.errors(task))
+    return lines(groups) if groups else None
+
+
+@problems.problem(
+    title="The mail relay is unreachable",
+    severity=CRITICAL,
+    summary="{target} cannot reach the relay {relay} ({error}): no mail goes out.",
+    source="network",
+    needs=("network",),
+    reason="the relay, or the way to it, is not Campaign's",
+    fix=as_root("nc -vz {host} {port}"),
+)
+def relay_unreachable(server: Server) -> Iterator[Evidence]:
+    return _relays(server, dns=False)
+
+
+@problems.problem(
+    title="The mail relay's name is not resolved",
+    severity=CRITICAL,
+    summary="{target} cannot resolve {host} (DNS): no mail goes out.",
+    source="network",
+    needs=("network",),
+    reason="the name service is not Campaign's",
+    fix=as_root("getent hosts {host}", "cat /etc/resolv.conf"),
+)
+def dns_failed(server: Server) -> Iterator[Evidence]:
+    return _relays(server, dns=True)
+
+
+def _relays(server: Server, dns: bool) -> Iterator[Evidence]:
+    for target in server.targets("relay"):
+        if target.reachable is False and (target.error == "dns") is dns:
+            yield Evidence(
+                {
+                    "relay": target.address, "host": target.host, "port": target.port,
+                    "error": target.error or "unreachable",
+                },
+                target.instance, target.address,
+            )
+
+
+@problems.each(
+    title="No children although mail waits",
+    severity=CRITICAL,
+    summary="{target} has no mtachild; {files} messages wait, the oldest since {oldest_at:time}.",
+    source="modules",
+    needs=("processes", "storage", "logs"),
+    remedy="restart",
+    fix=RESTART,
+    causes=NOT_SENDING,
+)
+def no_children(server: Server, task: Task) -> Facts | None:
+    if task.state != "running" or server.children_of(task, "mtachild"):
+        return None
+    deaths = [group for group in server.errors(task, "mta") if DEATH.search(group.sample)]
+    waiting = _waiting(server, task, 0 if deaths else server.limits.spool_minutes)
+    return {**waiting, **lines(deaths)} if waiting and deaths else waiting
+
+
+@problems.each(
+    title="The spool does not move",
+    severity=WARNING,
+    summary="{files} messages of {target} wait, the oldest since {oldest_at:time}.",
+    source="performance",
+    needs=("storage",),
+    reason="what holds the messages back must be found first: quotas, the relay, the domains",
+    fix=advice("read mtachild.log; nlserver pdump -who"),
+    causes=(*NOT_SENDING, "mta.no_children", "mta.quota_met", "watchdog.nothing_runs"),
+)
+def spool_stuck(server: Server, task: Task) -> Facts | None:
+    return _waiting(server, task, server.limits.spool_minutes)
+
+
+def _waiting(server: Server, task: Task, minutes: float) -> Facts | None:
+    """What waits in the spool for longer than that."""
+    for spool in server.storage.spool:
+        if spool.instance == task.instance and spool.files and server.older(
+            spool.oldest_at, minutes
+        ):
+            return {"files": spool.files, "oldest_at": spool.oldest_at, "path": spool.path}
+    return None
+
+
+add_to(
+    problems,
+    stopped_by=("mta.stat_address_missing",),
+    works_by=(
+        "mta.stat_unreachable", "mta.relay_unreachable", "mta.dns_failed",
+        "mta.temporary_device", "mta.no_children",
+    ),
+)

@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can be wrong with tracking, which fetches and consolidates the tracking logs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils.errors import (
+    reported_by,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.model import (
+    CRITICAL,
+    WARNING,
+    Catalogue,
+    Evidence,
+    Facts,
+    advice,
+    as_account,
+    as_root,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.common import (
+    add_to,
+    lines,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
+    LogGroup,
+    Server,
+    Task,
+)
+
+problems = Catalogue("tracking")
+
+CONSOLIDATE = as_account("nlserver tracking -instance:{instance}")
+
+
+@problems.problem(
+    title="A redirection server is unreachable",
+    severity=CRITICAL,
+    summary="tracking of {instance} cannot reach the redirection server {shown}.",
+    source="tracking_logs",
+    needs=(),
+    reason="the remedy is that of the web server on {redirection_host}",
+    fix=as_root("curl -sS {url}"),
+    causes=("web.front_down", "web.redirection_missing", "web.relay_broken", "web.tomcat_down"),
+)
+def redirection_unreachable(server: Server) -> Iterator[Evidence]:
+    held: dict[str, list[LogGroup]] = {
+        task.instance: reported_by("tracking.redirection_unreachable", server.errors(task))
+        for task in server.tasks_of("tracking")
+    }
+    for target in server.targets("redirection"):
+        groups = held.pop(target.instance, [])
+        if target.reachable is False:
+            yield Evidence(
+                {
+                    "redirection_host": target.host,
+                    "redirection_local": server.local(target),
+                    "url": f"http://{target.address}/r/test",
+                    "shown": f"{target.address} ({target.error or 'unreachable'})",
+                    "log_lines": sum(group.count for group in groups),
+                },
+                target.instance, target.address,
+            )
+        elif groups and target.reachable is None:
+            held[target.instance] = groups
+    for instance, groups in sorted(held.items()):
+        recent = [group for group in groups if not server.older(group.last_at, 30)]
+        if recent:
+            yield Evidence(
+                {
+                    "redirection_host": "the redirection server", "redirection_local": None,
+                    "url": "http://REDIRECTION_SERVER/r/test",
+                    "shown": f"({recent[0].sample[:200]})", **lines(recent),
+                },
+                instance,
+            )
+
+
+@problems.each(
+    title="A redirection server is misconfigured",
+    severity=WARNING,
+    summary="{target} meets a misconfigured redirection server: {sample}",
+    source="tracking_logs",
+    needs=("logs",),
+    reason="the redirection module or the tracking alias must be corrected there",
+    fix=advice("open http://<redirection server>/r/test; compare the tracking instance's name"),
+    causes=("tracking.redirection_unreachable", "web.redirection_missing"),
+)
+def redirection_misconfigured(server: Server, task: Task) -> Facts | None:
+    groups = reported_by("tracking.redirection_misconfigured", server.errors(task))
+    return lines(groups) if groups else None
+
+
+@problems.problem(
+    title="The Tracking workflow is in error",
+    severity=WARNING,
+    summary="The Tracking workflow of {instance} failed {count} times: {sample}",
+    source="tracking_logs",
+    needs=("logs",),
+    reason="what failed in it must be corrected, then the workflow is restarted in the console",
+    fix=CONSOLIDATE,
+    causes=(
+        "tracking.redirection_unreachable", "tracking.redirection_misconfigured",
+        "wfserver.children_dying", "host.database_unreachable", "host.disk_full",
+    ),
+)
+def workflow_failed(server: Server) -> Iterator[Evidence]:
+    for log in server.logs.logs:
+        if log.module not in ("runwf", "wfserver"):
+            continue
+        groups = [
+            group for group in log.groups
+            if group.level == "error" and WORKFLOW.search(group.sample)
+        ]
+        if groups:
+            yield Evidence(lines(groups), log.instance, log.module)
+
+
+WORKFLOW = re.compile(
+    r"^\W*tracking\W*[:(]|workflow\s+\W?tracking\b|\btracking\b.{0,40}workflow", re.IGNORECASE
+)
+
+
+@problems.each(
+    title="Consolidation is late",
+    severity=WARNING,
+    summary="{target} last ran at {last_at:time}; {files} tracking logs wait.",
+    source="tracking_logs",
+    needs=("logs", "storage"),
+    remedy="consolidate",
+    fix=CONSOLIDATE,
+    causes=(
+        "tracking.redirection_unreachable", "tracking.workflow_failed",
+        "wfserver.not_running", "wfserver.hung", "wfserver.crash_loop",
+        "watchdog.nothing_runs", "host.database_unreachable", "syslogd.logs_not_growing",
+    ),
+)
+def consolidation_late(server: Server, task: Task) -> Facts | None:
+    log = server.log("tracking", task.instance)
+    last = log.written_at if log and log.exists else None
+    if task.alive or not server.older(last, server.limits.consolidation_minutes):
+        return None
+    waiting = [
+        entry for entry in server.storage.redirection
+        if entry.instance == task.instance and entry.log_files
+    ]
+    return {"last_at": last, "files": sum(entry.log_files or 0 for entry in waiting)}
+
+
+add_to(problems, works_by=(
+    "tracking.redirection_unreachable", "tracking.redirection_misconfigured",
+    "web.front_down", "web.tomcat_down",
+))

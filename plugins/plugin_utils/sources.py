@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Where the vendor documents what the catalogue says: every page once, by a short name."""
+
+from __future__ import annotations
+
+BASE = "https://experienceleague.adobe.com/docs/campaign-classic/using/"
+
+_MONITORING = "monitoring-campaign-classic/"
+_INSTALLING = "installing-campaign-classic/"
+
+SOURCES: dict[str, str] = {
+    "administration": _MONITORING + "production-procedures/administration",
+    "configuration": _MONITORING + "production-procedures/configuration",
+    "configuration_file": _INSTALLING + "appendices/the-server-configuration-file",
+    "connect": _MONITORING + "troubleshooting/failure-to-connect",
+    "deliverability": _INSTALLING + "additional-configurations/email-deliverability",
+    "delivery_failures": "sending-messages/monitoring-deliveries/understanding-delivery-failures",
+    "imports_exports": "getting-started/importing-and-exporting-data/generic-imports-and-exports",
+    "linux": _INSTALLING
+    + "installing-campaign-in-linux-/prerequisites-of-campaign-installation-in-linux",
+    "linux_packages": _INSTALLING
+    + "installing-campaign-in-linux-/installing-packages-with-linux",
+    "linux_web_server": _INSTALLING
+    + "installing-campaign-in-linux-/integration-into-a-web-server-for-linux",
+    "log_files": _MONITORING + "production-procedures/log-files",
+    "log_precision": _MONITORING + "troubleshooting/log-precision",
+    "modules": _MONITORING + "troubleshooting/modules-and-frequent-issues",
+    "monitoring": _MONITORING + "production-procedures/monitoring-processes",
+    "network": _INSTALLING + "prerequisites-and-recommendations-/network-configuration",
+    "operating_principle": _MONITORING + "production-procedures/operating-principle",
+    "performance": _MONITORING + "troubleshooting/performance-and-throughput-issues",
+    "stack_trace": _MONITORING + "troubleshooting/stack-trace-in-linux",
+    "temporary_files": _MONITORING + "troubleshooting/temporary-files",
+    "tracking_logs": _MONITORING + "troubleshooting/tracking-logs-issues",
+    "tracking_parameters": "configuring-campaign-classic/setting-up-web-tracking/"
+    "additional-parameters",
+    "url_permissions": _INSTALLING + "additional-configurations/url-permissions",
+    "usual_commands": _MONITORING + "production-procedures/usual-commands",
+    "workflow": _MONITORING + "troubleshooting/workflow-execution",
+}
+
+
+def url(name: str) -> str:
+    """The address of a page."""
+    return f"{BASE}{SOURCES[name]}.html"

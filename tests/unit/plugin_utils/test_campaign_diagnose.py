@@ -1,0 +1,143 @@
+"""The action plugin: one module call, clear refusals, offline without any."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.task import Task
+from ansible.template import Templar
+from unit.plugin_utils.builder import Snapshot, healthy, kill, mount
+
+from ansible_collections.campaign.remediation.plugins.action.campaign_diagnose import (
+    ActionModule,
+)
+
+VARIABLES = {"inventory_hostname": "app1", "ansible_host": "10.0.0.1"}
+
+
+class Connection:
+    """Enough of a connection to build the action; using it is an error."""
+
+    class _shell:
+        tmpdir = None
+
+    transport = "none"
+
+
+class Action(ActionModule):
+    """The action with the module's result given; what it was called with is kept."""
+
+    def __init__(self, result: dict[str, Any] | Exception | None, **args: Any) -> None:
+        task = Task()
+        task.args = args
+        task.async_val = 0
+        task.action = "campaign.remediation.campaign_diagnose"
+        loader = DataLoader()
+        super().__init__(task, Connection(), None, loader, Templar(loader), None)
+        self.result = result
+        self.calls: list[dict[str, Any]] = []
+
+    def _execute_module(self, **call: Any) -> dict[str, Any]:
+        self.calls.append(call)
+        if isinstance(self.result, Exception):
+            raise self.result
+        assert self.result is not None, "no module call was expected"
+        return self.result
+
+
+def run(result: Any, **args: Any) -> dict[str, Any]:
+    return Action(result, **args).run(None, dict(VARIABLES))
+
+
+def broken() -> Snapshot:
+    server = healthy()
+    kill(server, "wfserver")
+    mount(server)["used_percent"] = 85
+    del server["controller"]
+    return server
+
+
+def test_one_module_call_with_the_options_of_campaign_info() -> None:
+    action = Action({"changed": False, "snapshot": broken()}, home="/opt/nl6", fail_on="never")
+    result = action.run(None, dict(VARIABLES))
+    (call,) = action.calls
+    assert call["module_name"] == "campaign.remediation.campaign_info"
+    assert call["module_args"]["home"] == "/opt/nl6"
+    assert not {"fail_on", "thresholds", "snapshot", "return_snapshot"} & set(call["module_args"])
+    assert "front_url" not in call["module_args"]  # not set: the module's own default
+    assert (result["changed"], result["failed"]) == (False, False)
+    assert "snapshot" not in result
+    diagnosis = result["diagnosis"]
+    assert (diagnosis["name"], "10.0.0.1" in diagnosis["addresses"]) == ("app1", True)
+    assert diagnosis["started_at"] is not None
+
+
+def test_a_front_url_that_is_empty_is_passed_on() -> None:
+    action = Action({"snapshot": broken()}, front_url="")
+    action.run(None, dict(VARIABLES))
+    assert action.calls[0]["module_args"]["front_url"] == ""
+
+
+def test_the_snapshot_is_returned_if_asked_for() -> None:
+    result = run({"snapshot": broken()}, return_snapshot=True)
+    assert {"before_at", "after_at"} <= set(result["snapshot"]["controller"])
+
+
+def test_a_failed_module_is_a_failed_task_without_its_arguments() -> None:
+    failed = {"failed": True, "msg": "no such account", "invocation": {"password": "x"}}
+    assert run(failed) == {"failed": True, "msg": "no such account"}
+
+
+def test_an_unreachable_host_is_ansible_s_business() -> None:
+    with pytest.raises(AnsibleConnectionFailure):
+        run(AnsibleConnectionFailure("no route"))
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "failed"), [("never", False), ("warning", True), ("critical", True)]
+)
+def test_fail_on(fail_on: str, failed: bool) -> None:
+    result = run(None, snapshot=broken(), fail_on=fail_on)
+    assert result["failed"] is failed
+    if failed:
+        assert "wfserver@prod is to start by itself" in result["msg"]
+    assert result["diagnosis"]["findings"]
+
+
+def test_fail_on_critical_lets_a_warning_pass() -> None:
+    server = healthy()
+    mount(server)["used_percent"] = 85
+    assert run(None, snapshot=server, fail_on="critical")["failed"] is False
+
+
+def test_a_saved_snapshot_needs_no_host(tmp_path: Path) -> None:
+    saved = tmp_path / "snapshot.json"
+    saved.write_text(json.dumps({"changed": False, "snapshot": broken()}))
+    from_file = run(None, snapshot=str(saved))
+    from_value = run(None, snapshot=broken())
+    assert from_file == from_value
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"snapshot": "/no/such/file"}, "cannot read the snapshot /no/such/file"),
+        ({"snapshot": {"schema": 9}}, "has schema 9"),
+        ({"snapshot": {"a": 1}}, "names no schema"),
+        ({"thresholds": {"disk": 1}}, "unknown threshold 'disk'"),
+        ({"fail_on": "sometimes"}, "fail_on"),
+        ({"modules": ["apache"]}, "apache"),
+        ({"speed": 1}, "speed"),
+        ({"timeout": "soon"}, "timeout"),
+        ({"mailboxes": [{"host": "pop"}]}, "instance"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(args: dict[str, Any], message: str) -> None:
+    with pytest.raises(AnsibleActionFail, match=message) as caught:
+        run(None, **args)
+    assert "\n" not in str(caught.value)

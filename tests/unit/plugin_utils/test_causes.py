@@ -1,0 +1,258 @@
+"""Which finding explains which: on one server, between instances, across a fleet."""
+
+from __future__ import annotations
+
+from unit.plugin_utils.builder import (
+    Snapshot,
+    ago,
+    answers,
+    check,
+    configured,
+    data,
+    fail,
+    file,
+    findings,
+    hang,
+    healthy,
+    kill,
+    kill_all,
+    log,
+    mount,
+    needs,
+    process,
+    restarts,
+    roots,
+    says,
+    target,
+    verdicts,
+)
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils import causes
+from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import diagnose
+
+
+def explained(server: Snapshot, finding: str) -> list[str]:
+    ids: list[str] = findings(server)[finding]["caused_by_ids"]
+    return ids
+
+
+def test_when_nothing_runs_that_is_the_only_root() -> None:
+    server = healthy("prod", "prod2")
+    kill_all(server)
+    answers(server, check("tomcat_logon", error="refused"), check("front_logon", status=502))
+    needs(server, target("stat", "localhost", 7777, reachable=False, error="refused"))
+    data(server, "storage")["pid_file"].update(alive=False, matches=False)
+    assert roots(server) == ["watchdog.nothing_runs@default"]
+    assert explained(server, "mta.not_running@prod2") == ["watchdog.nothing_runs@default"]
+    assert {v for k, v in verdicts(server).items() if k.split("@")[0] not in (
+        "tracking", "export", "import")} == {"down"}
+
+
+def test_the_roots_come_first_then_the_worst() -> None:
+    server = healthy()
+    kill_all(server)
+    data(server, "service")["enabled"] = False
+    ids = list(findings(server))
+    assert ids[:2] == ["watchdog.nothing_runs@default", "watchdog.service_not_enabled@default"]
+
+
+def test_a_full_disk_explains_that_nothing_runs() -> None:
+    server = healthy()
+    kill_all(server)
+    mount(server)["used_percent"] = 100
+    assert roots(server) == ["host.disk_full@default#/"]
+
+
+def test_a_disk_of_ninety_percent_explains_nothing() -> None:
+    server = healthy()
+    kill(server, "wfserver")
+    mount(server)["used_percent"] = 91
+    assert roots(server) == ["host.disk_almost_full@default#/", "wfserver.not_running@prod"]
+
+
+def test_stat_explains_the_mta_of_its_own_instance_only() -> None:
+    server = healthy("prod", "prod2")
+    kill(server, "stat", "prod")
+    needs(
+        server,
+        target("stat", "localhost", 7777, "prod", reachable=False, error="refused"),
+        target("stat", "stat9", 7777, "prod2", reachable=False, error="refused"),
+    )
+    assert explained(server, "mta.stat_unreachable@prod") == ["stat.not_running@prod"]
+    assert roots(server) == ["stat.not_running@prod", "mta.stat_unreachable@prod2"]
+
+
+def test_a_shared_stat_explains_both() -> None:
+    server = healthy("prod", "prod2")
+    kill(server, "stat", "prod")
+    kill(server, "stat", "prod2")
+    configured(server, "stat", "prod2")["auto_start"] = False
+    log(server, "stat", "prod2")["pids"] = []
+    data(server, "sockets")["listening"] = [
+        socket for socket in data(server, "sockets")["listening"] if socket["port"] < 7777
+    ]
+    needs(server, *(
+        target("stat", "localhost", 7777, instance, reachable=False, error="refused")
+        for instance in ("prod", "prod2")
+    ))
+    assert roots(server) == ["stat.not_running@prod"]
+
+
+def test_a_hung_stat_explains_that_it_does_not_answer() -> None:
+    server = healthy()
+    hang(server, "stat")
+    assert roots(server) == ["stat.hung@prod"]
+    assert explained(server, "mta.stat_unreachable@prod") == ["stat.hung@prod"]
+
+
+def test_only_the_nearest_causes_are_named() -> None:
+    server = healthy()
+    kill(server, "stat")
+    needs(server, target("stat", "localhost", 7777, reachable=False, error="refused"))
+    says(server, "mta", "XYZ-1 no quota", count=50)
+    assert roots(server) == ["stat.not_running@prod"]
+    assert explained(server, "mta.errors_many@prod") == ["mta.stat_unreachable@prod"]
+
+
+def test_a_stopped_watchdog_explains_what_died_since() -> None:
+    server = healthy()
+    kill(server, "watchdog")
+    kill(server, "wfserver")
+    data(server, "storage")["pid_file"].update(alive=False, matches=False)
+    assert roots(server) == ["watchdog.stopped@default"]
+
+
+def test_syslogd_without_its_port_explains_silent_logs() -> None:
+    server = healthy()
+    data(server, "sockets")["listening"][0].update(ours=False, command="rsyslogd", pid=9)
+    kill(server, "syslogd")
+    for entry in data(server, "logs")["logs"]:
+        entry.update(mtime_at=ago(hours=4), last_at=ago(hours=4), pids=[])
+    assert roots(server) == ["syslogd.port_taken@default"]
+
+
+def test_damaged_configuration_explains_its_instance_only() -> None:
+    server = healthy("prod", "prod2")
+    file(server, "config-prod.xml")["error"] = {"line": 3, "message": "mismatched tag"}
+    kill(server, "wfserver", "prod")
+    kill(server, "wfserver", "prod2")
+    assert roots(server) == [
+        "host.configuration_unreadable@prod#config-prod.xml", "wfserver.not_running@prod2",
+    ]
+
+
+def test_an_mta_without_the_address_of_stat() -> None:
+    server = healthy()
+    configured(server, "mta")["settings"]["stat_address"] = ""
+    kill(server, "mta")
+    restarted = [ago(minutes=m) for m in (9, 6, 3, 1)]
+    log(server, "mta")["pids"] += [
+        {"pid": 50 + n, "first_at": at, "last_at": at} for n, at in enumerate(restarted)
+    ]
+    assert roots(server) == ["mta.stat_address_missing@prod"]
+    assert explained(server, "mta.not_running@prod") == ["mta.crash_loop@prod"]
+
+
+def test_a_changed_file_is_one_root_for_all_modules() -> None:
+    server = healthy()
+    file(server, "serverConf.xml")["mtime_at"] = ago(minutes=5)
+    assert roots(server) == ["host.configuration_changed@default#serverConf.xml"]
+    assert findings(server)["web.configuration_stale@default"]["remedy"] == "reload"
+
+
+def test_a_dead_web_explains_its_pages() -> None:
+    server = healthy()
+    kill(server, "web")
+    answers(
+        server, check("tomcat_logon", error="refused"), check("front_logon", status=502, blank=True)
+    )
+    assert roots(server) == ["web.not_running@default"]
+    assert explained(server, "web.relay_broken@default") == ["web.tomcat_down@default"]
+
+
+def test_a_broken_java_explains_web_s_crash_loop() -> None:
+    server = healthy()
+    restarts(server, "web", *[ago(minutes=m) for m in (9, 6, 3, 1)])
+    says(server, "web", "JVM-510037 Java library not found", "JVM-510037")
+    answers(server, check("tomcat_logon", error="refused"), check("front_logon", status=502))
+    assert roots(server) == ["web.java_broken@default"]
+
+
+def test_a_dead_database_explains_what_needs_it() -> None:
+    server = healthy()
+    says(server, "wfserver", "Database is unreachable (iRc=-2006)", "iRc=-2006", count=20)
+    answers(server, check("ping", status=500), check("tomcat_logon", error="timeout"))
+    assert roots(server) == ["host.database_unreachable@prod"]
+
+
+# --- several hosts ----------------------------------------------------------------------------
+
+
+def fleet() -> tuple[Snapshot, Snapshot]:
+    """An mta whose stat runs on another host, and that host."""
+    sender, statistics = healthy(), healthy()
+    needs(sender, target(
+        "stat", "stat1.example.com", 7777, reachable=False, error="refused",
+        resolved=["10.0.0.7"],
+    ))
+    kill(statistics, "stat")
+    return sender, statistics
+
+
+def test_a_stat_on_another_host_is_found_by_its_address() -> None:
+    sender, statistics = fleet()
+    diagnoses = [
+        diagnose(sender, "app1"), diagnose(statistics, "app2", addresses=["10.0.0.7"]),
+    ]
+    joined = causes.across_hosts(diagnoses)
+    finding = joined[0]["findings"][0]
+    assert finding["id"] == "mta.stat_unreachable@prod"
+    assert finding["caused_by"] == ["stat.not_running"]
+    assert finding["caused_by_ids"] == ["app2:stat.not_running@prod"]
+    assert diagnoses[0]["findings"][0]["caused_by"] == []  # what was given stays as it was
+
+
+def test_a_stat_on_another_host_is_found_by_its_name() -> None:
+    sender, statistics = fleet()
+    joined = causes.across_hosts([
+        diagnose(sender, "app1"), diagnose(statistics, "stat1.example.com"),
+    ])
+    assert joined[0]["findings"][0]["caused_by_ids"] == ["stat1.example.com:stat.not_running@prod"]
+
+
+def test_a_healthy_other_host_explains_nothing() -> None:
+    sender, _ = fleet()
+    joined = causes.across_hosts([
+        diagnose(sender, "app1"), diagnose(healthy(), "stat1.example.com"),
+    ])
+    assert joined[0]["findings"][0]["caused_by_ids"] == []
+
+
+def test_hosts_that_could_not_be_reached_do_no_harm() -> None:
+    sender, _ = fleet()
+    gone = {"name": "gone", "reachable": False, "error": "timeout", "findings": [], "modules": []}
+    assert len(causes.across_hosts([diagnose(sender, "app1"), gone])) == 2
+
+
+def test_the_remote_stat_that_everything_down_explains_is_named_once() -> None:
+    sender, statistics = fleet()
+    kill_all(statistics)
+    joined = causes.across_hosts([
+        diagnose(sender, "app1"), diagnose(statistics, "stat1.example.com"),
+    ])
+    ids = joined[0]["findings"][0]["caused_by_ids"]
+    assert ids == ["stat1.example.com:stat.not_running@prod"]
+
+
+def test_a_failing_probe_makes_no_finding_and_no_health() -> None:
+    server = healthy()
+    fail(server, "http")
+    assert roots(server) == []
+    assert verdicts(server)["web@default"] == "unknown"
+    assert verdicts(server)["stat@prod"] == "healthy"
+
+
+def test_a_restart_by_the_watchdog_is_not_blamed_on_a_full_log() -> None:
+    server = healthy()
+    process(server, "mta")["started_at"] = ago(seconds=20)
+    assert roots(server) == []

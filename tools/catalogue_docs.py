@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Writes docs/problems.md from the catalogue: `tools/catalogue_docs.py`; a test compares."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(CHECKOUT / "playbooks" / "collections"))
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils import (  # noqa: E402
+    sources,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import (  # noqa: E402
+    CATALOGUE,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.errors import (  # noqa: E402
+    MEANINGS,
+    Restart,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.model import (  # noqa: E402
+    Problem,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds import (  # noqa: E402
+    Thresholds,
+)
+
+FILE = CHECKOUT / "docs" / "problems.md"
+HEADING = """\
+# The catalogue of problems
+
+What `campaign_diagnose` can find. Written by `tools/catalogue_docs.py`: change the files in
+`plugins/plugin_utils/problems/` and run it again.
+
+A finding that another one explains names it (`caused_by`); only roots are repaired. **Remedy**
+is the task file of the role that applies the documented fix; where there is none, the entry
+says why. **Needs** are the probes without which the problem is not judged; `tasks` is the sight
+of the running modules, by `processes` or else by `pdump`.
+"""
+
+
+def page() -> str:
+    """The whole document."""
+    return "\n".join([HEADING, *_common(), *_modules(), *_errors(), *_thresholds()])
+
+
+def _shared() -> dict[str, list[Problem]]:
+    """Problems that several modules have in the same words, by name."""
+    names: dict[tuple[str, str], list[Problem]] = {}
+    for problem in CATALOGUE:
+        names.setdefault((problem.name, problem.title), []).append(problem)
+    return {name: held for (name, _), held in names.items() if len(held) > 3}
+
+
+def _common() -> Iterator[str]:
+    yield "## Every module\n"
+    yield "`MODULE` stands for any of the modules named.\n"
+    for name, held in _shared().items():
+        modules = ", ".join(problem.module for problem in held)
+        yield from _entry(held[0], f"MODULE.{name}", [f"Modules: {modules}."], causes=False)
+
+
+def _modules() -> Iterator[str]:
+    shared = _shared()
+    for module, problems in groupby(CATALOGUE, key=lambda problem: problem.module):
+        yield f"## {module}\n"
+        for problem in problems:
+            if problem not in shared.get(problem.name, ()):
+                yield from _entry(problem, problem.key, [])
+
+
+def _entry(problem: Problem, key: str, more: list[str], causes: bool = True) -> Iterator[str]:
+    yield f"### {key}\n"
+    remedy = f"Remedy: `{problem.remedy}`." if problem.remedy else (
+        f"No automatic remedy: {_plain(problem.reason or '')}."
+    )
+    lines = [f"**{problem.title}** ({problem.severity.value}). {remedy}", *more]
+    if problem.needs:
+        lines.append(f"Needs: {', '.join(problem.needs)}.")
+    if problem.causes and causes:
+        lines.append(f"Can be caused by: {', '.join(f'`{c}`' for c in problem.causes)}.")
+    lines.append(f"[Source]({sources.url(problem.source)})")
+    yield "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    return text.replace("{", "<").replace("}", ">").replace("<", "`<").replace(">", ">`")
+
+
+def _errors() -> Iterator[str]:
+    yield "## Error codes and log lines\n"
+    yield "| code or words | meaning | restart | why |\n|---|---|---|---|"
+    words = {
+        Restart.HELPS: "helps", Restart.USELESS: "does not help", Restart.UNKNOWN: "unknown",
+    }
+    for row in MEANINGS:
+        shown = f" → `{row.problem}`" if row.problem else ""
+        yield f"| {row.code} | {row.text}{shown} | {words[row.restart]} | {row.why} |"
+    yield ""
+
+
+def _thresholds() -> Iterator[str]:
+    yield "## Thresholds\n"
+    yield "Changed by name with `campaign_thresholds`.\n"
+    yield "| name | value | what | from |\n|---|---|---|---|"
+    for field in dataclasses.fields(Thresholds):
+        what = field.metadata
+        yield f"| `{field.name}` | {field.default:g} | {what['meaning']} | {what['origin']} |"
+
+
+def main() -> None:
+    """Write the file."""
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text(page() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
