@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Reports the diagnoses of all hosts: on the terminal, and as files on the controller."""
+
+from __future__ import annotations
+
+import json
+import locale
+import sys
+import time
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from ansible import constants
+from ansible.plugins.action import ActionBase
+
+# Here and not in a function: so they are loaded once, before Ansible forks.
+from ansible_collections.campaign.remediation.plugins.plugin_utils import causes
+from ansible_collections.campaign.remediation.plugins.plugin_utils.report import (
+    build,
+    files,
+    text,
+)
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "hosts": {"type": "list", "elements": "str"},
+    "variable": {"type": "str", "default": "campaign_diagnosis"},
+    "directory": {"type": "path", "default": "campaign-report"},
+    "formats": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["json", "html", "junit"],
+        "default": ["json", "html", "junit"],
+    },
+    "display": {"type": "bool", "default": True},
+    "fail_on": {"type": "str", "choices": ["critical", "warning", "never"], "default": "never"},
+}
+# Asked when Ansible loads the plugin: later, in a worker, standard output is something else.
+ON_TERMINAL = sys.stdout.isatty()
+LOG_WIDTH = 120
+COLOURS = {
+    "critical": constants.COLOR_ERROR,
+    "warning": constants.COLOR_CHANGED,
+    "ok": constants.COLOR_OK,
+    "heading": constants.COLOR_HIGHLIGHT,
+    "muted": constants.COLOR_SKIP,
+}
+
+
+class ActionModule(ActionBase):
+    """Needs no connection: everything is in the variables of the hosts."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Build, show, write, and only then fail if asked to."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        hosts = options["hosts"]
+        if hosts is None:
+            hosts = variables.get("ansible_play_hosts_all") or []
+        diagnoses = [
+            build.diagnosis_of(str(name), self._registered(variables, name, options["variable"]))
+            for name in hosts
+        ]
+        report = build.build(
+            causes.across_hosts(diagnoses), finished=time.time(), collection=_version()
+        )
+        directory = Path(options["directory"]).absolute()
+        result.update(changed=False, report_dir=str(directory), files=[], summary=report["summary"])
+        if options["display"]:
+            width = self._display.columns + 1 if ON_TERMINAL else LOG_WIDTH
+            self._show(text.render(report, width=width, unicode=_unicode()))
+        try:
+            written = files.write(report, directory, options["formats"])
+        except OSError as error:
+            reason = error.strerror or str(error)
+            result.update(
+                failed=True,
+                msg=f"The report cannot be written to {directory} (campaign_report_dir): {reason}.",
+            )
+            return result
+        result["files"] = [str(path) for path in written]
+        if options["display"] and written:
+            names = ", ".join(path.name for path in written)
+            self._show([text.Line(f"Report: {directory} ({names})")])
+        failing = build.failing(report, options["fail_on"])
+        if failing:
+            result.update(failed=True, msg=failing)
+        return result
+
+    def _registered(self, variables: dict[str, Any], host: str, variable: str) -> object:
+        """What a host registered. Raw: a log's text is nothing to look for templates in."""
+        hostvars = variables.get("hostvars")
+        if hostvars is None or host not in hostvars:
+            return None
+        return hostvars.raw_get(host).get(variable)
+
+    def _show(self, lines: Iterable[text.Line]) -> None:
+        for tone, group in groupby(lines, key=lambda line: line.tone):
+            colour = COLOURS.get(tone)
+            self._display.display("\n".join(line.text for line in group), color=colour)
+
+
+def _unicode() -> bool:
+    return "utf" in locale.nl_langinfo(locale.CODESET).lower()
+
+
+def _version() -> str:
+    """The collection's version, from what an installed build or a checkout has at its top."""
+    top = Path(__file__).resolve().parents[2]
+    try:
+        manifest = json.loads((top / "MANIFEST.json").read_text(encoding="utf-8"))
+        return str(manifest["collection_info"]["version"])
+    except (OSError, ValueError, KeyError):
+        pass
+    try:
+        lines = (top / "galaxy.yml").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "unknown"
+    versions = [line.split()[1] for line in lines if line.startswith("version: ")]
+    return versions[0] if versions else "unknown"

@@ -1,0 +1,93 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: campaign_report
+short_description: Report the diagnoses of all hosts of a play
+version_added: 1.0.0
+description:
+  - Gathers what M(campaign.remediation.campaign_diagnose) registered on every host, finds the
+    causes that lie on another host, shows the result on the terminal and writes it as files on the
+    controller.
+  - Nothing is done on the hosts, and no connection is made. Run it once for all of them, with
+    C(run_once) and in a play of its own, so that hosts that could not be diagnosed are in the
+    report, too.
+options:
+  hosts:
+    description:
+      - Hosts in the report.
+      - By default all hosts of the play, those that could not be reached or failed among them.
+    type: list
+    elements: str
+  variable:
+    description:
+      - Variable of each host that holds the registered result of the diagnosis.
+    type: str
+    default: campaign_diagnosis
+  directory:
+    description:
+      - Directory on the controller for the files. It is made if it is missing, for its owner.
+      - A relative path starts from the directory in which the playbook was called.
+    type: path
+    default: campaign-report
+  formats:
+    description:
+      - Files to write. V(json) is C(report.json), V(html) is C(report.html), V(junit) is
+        C(junit.xml).
+      - An empty list writes nothing.
+    type: list
+    elements: str
+    choices: [json, html, junit]
+    default: [json, html, junit]
+  display:
+    description:
+      - Show the report on the terminal.
+      - Turn it off where the output of a callback plugin is read by a program.
+    type: bool
+    default: true
+  fail_on:
+    description:
+      - Fail the task, once all is written, when there is a finding of this severity or above.
+      - With V(critical) and V(warning), hosts without a diagnosis make it fail, too.
+    type: str
+    choices: [critical, warning, never]
+    default: never
+attributes:
+  check_mode:
+    description: The report is shown and written in check mode, too, as it changes no host.
+    support: full
+author:
+  - campaign.remediation contributors (@campaign)
+"""
+
+EXAMPLES = r"""
+- name: Report
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Report all hosts
+      campaign.remediation.campaign_report:
+        directory: /var/reports/campaign
+        fail_on: critical
+      run_once: true
+"""
+
+RETURN = r"""
+report_dir:
+  description: Absolute path of the directory.
+  returned: always
+  type: str
+  sample: /home/operator/campaign-report
+files:
+  description: Paths of the files that were written.
+  returned: always
+  type: list
+  elements: str
+  sample: [/home/operator/campaign-report/report.json]
+summary:
+  description: Numbers of hosts and of findings.
+  returned: always
+  type: dict
+  sample: {hosts: 2, healthy: 1, down: 1, unreachable: 0, critical: 3, warning: 0, roots: 1}
+"""

@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The report for continuous integration: a test suite per host, a test case per Campaign module.
+
+Written with xml.etree. A library for this format would be one more Python package on the
+controller, and a collection cannot bring packages along; the elements used here are few, and a
+test holds them against the format's usual schema.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+from . import view
+from .build import Json
+
+# What XML 1.0 cannot hold, not even escaped.
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """The file's text."""
+    root = ElementTree.Element("testsuites", {"name": "campaign.remediation"})
+    for host in report["hosts"]:
+        root.append(_suite(host, report["finished"]))
+    for count in ("tests", "failures", "errors", "skipped"):
+        root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, "unicode") + "\n"
+
+
+def _suite(host: Json, finished: str) -> ElementTree.Element:
+    name = _xml(host["name"])
+    suite = ElementTree.Element("testsuite", {"name": name, "hostname": name})
+    suite.set("timestamp", finished.removesuffix("Z"))
+    suite.set("time", f"{host['seconds'] or 0:.3f}")
+    if host["status"] != "diagnosed":
+        case = _case(suite, name, "diagnosis")
+        word = view.status_word(host)
+        _add(case, "error", host["error"] or word.lower(), host["status"], "")
+    told: set[str] = set()
+    for module in host["modules"]:
+        case = _case(suite, name, view.label(module["module"], module["instance"]))
+        findings = [finding for finding in host["findings"] if _belongs(finding, module)]
+        told.update(finding["id"] for finding in findings)
+        _result(case, findings)
+        if case.find("failure") is not None:
+            continue
+        if module["verdict"] in ("down", "degraded"):
+            _add(case, "failure", f"{module['verdict']}: {module['state']}", module["verdict"], "")
+        elif module["verdict"] in ("unknown", "not_expected"):
+            case.insert(0, ElementTree.Element("skipped", {"message": module["verdict"]}))
+    # The machine, and modules that nobody expects here but that have something to say.
+    others: dict[str, list[Json]] = {}
+    for finding in host["findings"]:
+        if finding["id"] not in told:
+            label = view.label(finding["module"], finding["instance"])
+            others.setdefault(label, []).append(finding)
+    for label, findings in others.items():
+        _result(_case(suite, name, label), findings)
+    for probe in host["unseen"]:
+        case = _case(suite, name, f"probe {probe['probe']}")
+        _add(case, "error", probe["message"] or probe["kind"], probe["kind"], "")
+    suite.set("tests", str(len(suite)))
+    for count, element in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(count, str(sum(1 for case in suite if case.find(element) is not None)))
+    return suite
+
+
+def _belongs(finding: Json, module: Json) -> bool:
+    same_instance = finding["instance"] == module["instance"]
+    return bool(finding["module"] == module["module"] and same_instance)
+
+
+def _case(suite: ElementTree.Element, host: str, name: str) -> ElementTree.Element:
+    attributes = {"classname": host, "name": _xml(name), "time": "0"}
+    return ElementTree.SubElement(suite, "testcase", attributes)
+
+
+def _result(case: ElementTree.Element, findings: list[Json]) -> None:
+    """One failure with all that is wrong; remarks stand apart."""
+    failures = [finding for finding in findings if finding["severity"] != "info"]
+    if failures:
+        first = failures[0]
+        body = "\n\n".join(_told(finding) for finding in failures)
+        _add(case, "failure", first["title"], first["key"], body)
+    remarks = [_told(finding) for finding in findings if finding["severity"] == "info"]
+    if remarks:
+        ElementTree.SubElement(case, "system-out").text = _xml("\n\n".join(remarks))
+
+
+def _told(finding: Json) -> str:
+    lines = [f"{finding['severity']}: {finding['title']} [{finding['key']}]"]
+    if finding["summary"]:
+        lines.append(finding["summary"])
+    lines.extend(f"{key}: {value}" for key, value in view.evidence(finding))
+    if finding["caused_by_ids"]:
+        lines.append(f"explained by: {', '.join(finding['caused_by_ids'])}")
+    if finding["fix"]:
+        lines.append(f"fix: {finding['fix']}")
+    if finding["reason"]:
+        lines.append(f"by hand: {finding['reason']}")
+    if finding["source"]:
+        lines.append(f"source: {finding['source']}")
+    return "\n".join(lines)
+
+
+def _add(case: ElementTree.Element, name: str, message: str, kind: str, text: str) -> None:
+    attributes = {"message": _xml(view.clean(message)), "type": _xml(kind)}
+    ElementTree.SubElement(case, name, attributes).text = _xml(text) or None
+
+
+def _xml(text: str) -> str:
+    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

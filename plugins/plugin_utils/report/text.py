@@ -1,0 +1,291 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The report on the terminal: lines with a tone each. What the tones look like is the caller's."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from . import view
+from .build import Json, plural
+
+# Up to so many hosts each has its line; beyond, hosts that read the same share one.
+HOSTS_APART = 12
+# Up to so many, all modules are named, if need be on a second line.
+HOSTS_IN_FULL = 3
+CAUSES_IN_FULL = 25
+EXPLAINED_IN_FULL = 12
+
+TONES = {"down": "critical", "degraded": "warning", "unknown": "warning", "healthy": "ok"}
+ASCII = str.maketrans(
+    {
+        "·": "-",
+        "…": "...",
+        "–": "-",
+        "—": "-",
+        "→": "->",
+        "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    }
+)
+
+
+class Line(NamedTuple):
+    """A line, and its tone: plain, heading, critical, warning, ok or muted."""
+
+    text: str
+    tone: str = "plain"
+
+
+def render(report: Mapping[str, Any], *, width: int = 100, unicode: bool = True) -> list[Line]:
+    """The whole report. Nothing in it depends on colour."""
+    width = max(80, min(120, width))
+    found = view.causes(report)
+    serious = [cause for cause in found if cause.finding["severity"] != "info"]
+    notes = [cause for cause in found if cause.finding["severity"] == "info"]
+    lines = [Line(""), Line(f"Hosts, {view.moment(report['finished'])}", "heading")]
+    lines.extend(_hosts(report["hosts"], width))
+    if serious:
+        lines.extend([Line(""), Line("Root causes", "heading")])
+        for number, cause in enumerate(serious, 1):
+            if number > CAUSES_IN_FULL:
+                more = len(serious) - CAUSES_IN_FULL
+                lines.extend([Line(""), Line(f"  … and {more} more in the report", "muted")])
+                break
+            lines.extend(_cause(number, cause, width))
+    if notes:
+        lines.extend([Line(""), Line("Notes", "heading")])
+        for cause in notes[:CAUSES_IN_FULL]:
+            lines.extend(_note(cause, width))
+        if len(notes) > CAUSES_IN_FULL:
+            more = len(notes) - CAUSES_IN_FULL
+            lines.append(Line(f"  … and {more} more in the report", "muted"))
+    lines.extend(_unseen(report["hosts"], width))
+    lines.append(Line(""))
+    lines.extend(_summary(report, width))
+    if unicode:
+        return lines
+    return [Line(_ascii(line.text), line.tone) for line in lines]
+
+
+def _summary(report: Mapping[str, Any], width: int) -> Iterator[Line]:
+    """What a person needs who reads only the end."""
+    counts = report["summary"]
+    words = [f"{counts['hosts']} {plural('host', counts['hosts'])}"]
+    kinds = ("healthy", "degraded", "down", "unknown", "unreachable", "failed", "not_installed")
+    told = [f"{counts[kind]} {_KINDS.get(kind, kind)}" for kind in kinds if counts[kind]]
+    words.append(", ".join(told) or "nothing diagnosed")
+    severities = [
+        f"{counts['critical']} critical",
+        f"{counts['warning']} {plural('warning', counts['warning'])}",
+        f"{counts['roots']} root {plural('cause', counts['roots'])}",
+    ]
+    tone = "ok"
+    if counts["critical"] or counts["down"]:
+        tone = "critical"
+    elif counts["healthy"] < counts["hosts"] or counts["warning"]:
+        tone = "warning"
+    text = f"{': '.join(words)}; {', '.join(severities)}."
+    yield from _wrapped("Summary: ", text, width, tone, hang=2)
+
+
+_KINDS = {"failed": "not diagnosed", "not_installed": "without Campaign"}
+
+
+def _ascii(text: str) -> str:
+    return text.translate(ASCII).encode("ascii", "backslashreplace").decode("ascii")
+
+
+def _hosts(hosts: list[Json], width: int) -> Iterator[Line]:
+    if not hosts:
+        yield Line("  No host in this run.", "warning")
+        return
+    apart = len(hosts) <= HOSTS_APART
+    groups: dict[tuple[str, ...], list[Json]] = {}
+    for host in hosts:
+        identity = (host["name"],) if apart else _signature(host)
+        groups.setdefault(identity, []).append(host)
+    shown = list(groups.values())
+    if not apart:
+        shown.sort(key=lambda group: _rank(group[0]))
+    names = [_host_names(group) for group in shown]
+    column = min(30, max(len(name) for name in names))
+    word_column = max(len(view.status_word(group[0])) for group in shown)
+    for group, name in zip(shown, names, strict=True):
+        host = group[0]
+        word = view.status_word(host)
+        tone = "critical" if host["status"] in ("unreachable", "failed") else TONES[host["verdict"]]
+        head = f"  {name:<{column}}  {word:<{word_column}}  "
+        room = sys.maxsize if len(hosts) <= HOSTS_IN_FULL else width - len(head)
+        yield from _wrapped(head, _host_text(host, room, grouped=not apart), width, tone)
+        if len(group) > 1:
+            others = _some((other["name"] for other in group), width - len(head) - 2)
+            yield Line(f"{'':{len(head)}}{others}", "muted")
+
+
+def _signature(host: Json) -> tuple[str, ...]:
+    if host["status"] == "diagnosed" and host["verdict"] == "healthy":
+        return ("healthy",)
+    text = _host_text(host, 0, grouped=True)
+    return view.status_word(host), text, *view.own_instances(host)
+
+
+def _rank(host: Json) -> int:
+    order = ("DOWN", "DEGRADED", "UNREACHABLE", "NOT DIAGNOSED", "NO CAMPAIGN", "UNKNOWN")
+    word = view.status_word(host)
+    return order.index(word) if word in order else len(order)
+
+
+def _host_names(group: list[Json]) -> str:
+    if len(group) > 1:
+        return f"{len(group)} hosts"
+    host = group[0]
+    instances = view.own_instances(host)
+    name = view.clean(host["name"])
+    return f"{name} ({view.clean(instances[0])})" if len(instances) == 1 else name
+
+
+def _host_text(host: Json, room: int, *, grouped: bool) -> str:
+    """A host's modules by verdict; the healthy ones by name where the line has room."""
+    if host["status"] == "not_installed":
+        home = host["home"]
+        where = f"no Campaign installation at {home}" if home else "no Campaign installation"
+        return view.clean(host["error"] or where)
+    if host["status"] != "diagnosed":
+        return view.clean(host["error"] or "no reason given")
+    parts = []
+    for verdict in view.VERDICTS[:-1]:
+        names = view.module_names(host, verdict)
+        if names:
+            parts.append(f"{verdict}: {', '.join(names)}")
+    healthy = view.module_names(host, "healthy")
+    if healthy:
+        named = ", ".join(healthy)
+        # Alone they need no heading: the word before the line says it.
+        full = " · ".join([*parts, f"healthy: {named}"]) if parts else named
+        if not grouped and len(full) <= room:
+            return full
+        parts.append(f"{len(healthy)} healthy")
+    elif not parts:
+        parts.append("no module is expected here")
+    return " · ".join(parts) if not (grouped and host["verdict"] == "healthy") else "all modules"
+
+
+def _cause(number: int, cause: view.Cause, width: int) -> Iterator[Line]:
+    finding = cause.finding
+    tone = "critical" if finding["severity"] == "critical" else "warning"
+    where = cause.hosts[0] if len(cause.hosts) == 1 else f"{len(cause.hosts)} hosts"
+    name = view.label(finding["module"], finding["instance"])
+    lead = f"{number:>3}. "
+    head = f"{lead}{finding['severity'].upper()} "
+    pad = " " * len(lead)
+    yield Line("")
+    yield from _wrapped(head, f"{where} {name}: {finding['title']}", width, tone, hang=len(lead))
+    if finding["summary"]:
+        yield from _wrapped(pad, finding["summary"], width)
+    if len(cause.hosts) > 1:
+        yield Line(f"{pad}Hosts     {_some(cause.hosts, width - len(pad) - 10)}")
+    facts = " · ".join(f"{key} {value}" for key, value in view.evidence(finding))
+    if facts:
+        first = "" if len(cause.hosts) == 1 else f"({cause.hosts[0]}) "
+        yield from _wrapped(f"{pad}Evidence  ", f"{first}{facts}", width)
+    yield from _fix(cause, pad, width)
+    if cause.explains:
+        yield from _explains(cause, pad, width)
+    source = finding["source"]
+    yield from _whole(f"{pad}Key       ", view.clean(finding["key"]), "muted")
+    if source:
+        yield from _whole(f"{pad}Source    ", view.clean(source), "muted")
+
+
+def _fix(cause: view.Cause, pad: str, width: int) -> Iterator[Line]:
+    finding = cause.finding
+    if finding["fix"]:
+        where = f", on {cause.hosts[0]}"
+        if len(cause.hosts) > 1:
+            where = ", on each" if cause.one_fix else f"{where} (the others: in the report)"
+        yield Line(f"{pad}Fix{where}:")
+        for line in str(finding["fix"]).splitlines():
+            # Never wrapped: it is there to be copied.
+            yield Line(f"{pad}  {view.clean(line)}", "heading")
+    if finding["reason"]:
+        yield from _wrapped(f"{pad}By hand   ", finding["reason"], width)
+    elif not finding["fix"]:
+        yield Line(f"{pad}Fix       none is documented")
+
+
+def _explains(cause: view.Cause, pad: str, width: int) -> Iterator[Line]:
+    effects = cause.explains
+    yield Line(f"{pad}Explains")
+    for host, finding in effects[:EXPLAINED_IN_FULL]:
+        name = view.label(finding["module"], finding["instance"])
+        where = "" if [host] == cause.hosts else f"{host} "
+        yield from _wrapped(f"{pad}  ", f"{where}{name}: {finding['title']}", width, hang=9)
+    if len(effects) > EXPLAINED_IN_FULL:
+        yield Line(f"{pad}  … and {len(effects) - EXPLAINED_IN_FULL} more", "muted")
+
+
+def _note(cause: view.Cause, width: int) -> Iterator[Line]:
+    finding = cause.finding
+    name = view.label(finding["module"], finding["instance"])
+    where = cause.hosts[0] if len(cause.hosts) == 1 else f"{len(cause.hosts)} hosts"
+    text = f"{where} {name}: {finding['summary'] or finding['title']}"
+    yield from _wrapped("  ", text, width, hang=4)
+    if finding["fix"]:
+        for line in str(finding["fix"]).splitlines():
+            yield Line(f"      {view.clean(line)}")
+
+
+def _unseen(hosts: list[Json], width: int) -> Iterator[Line]:
+    """Probes that gave nothing: without them a healthy host might not be one."""
+    groups: dict[str, list[str]] = {}
+    for host in hosts:
+        for probe in host["unseen"]:
+            text = f"{probe['probe']}: {probe['message'] or probe['kind']}"
+            groups.setdefault(text, []).append(host["name"])
+    if not groups:
+        return
+    yield Line("")
+    yield Line("Could not be looked at", "heading")
+    for number, (text, names) in enumerate(groups.items()):
+        if number == CAUSES_IN_FULL:
+            yield Line(f"  … and {len(groups) - CAUSES_IN_FULL} more in the report", "muted")
+            return
+        yield from _wrapped("  ", f"{_some(names, width // 3)}: {text}", width, "warning", hang=4)
+
+
+def _some(names: Iterable[str], room: int) -> str:
+    """As many names as there is room for, then how many are left."""
+    listed = [view.clean(name) for name in names]
+    text = ""
+    for count, name in enumerate(listed, 1):
+        longer = f"{text}, {name}" if text else name
+        left = len(listed) - count
+        tail = f" and {left} more" if left else ""
+        if text and len(longer) + len(tail) > room:
+            return f"{text} and {len(listed) - count + 1} more"
+        text = longer
+    return text
+
+
+def _wrapped(
+    head: str, text: object, width: int, tone: str = "plain", hang: int | None = None
+) -> Iterator[Line]:
+    following = " " * (len(head) if hang is None else hang)
+    lines = textwrap.wrap(
+        view.clean(text),
+        width,
+        initial_indent=head,
+        subsequent_indent=following,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    for line in lines or [head.rstrip()]:
+        yield Line(line, tone)
+
+
+def _whole(head: str, text: str, tone: str) -> Iterator[Line]:
+    yield Line(f"{head}{text}", tone)

@@ -1,0 +1,177 @@
+"""The report's files: the page, the test results, and how they are written."""
+
+from __future__ import annotations
+
+import json
+import stat
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils.report import (
+    files,
+    html,
+    junit,
+)
+
+Json = dict[str, Any]
+HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\x00\x1b[31m\ud800\uffff"
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """The elements of a page, and whether they are well nested."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.links: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        self.links.extend(str(value) for key, value in attrs if key in ("href", "src"))
+        assert not any(key.startswith("on") for key, _ in attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def hostile(make_report: Any, make_diagnosis: Any, make_finding: Any) -> Json:
+    found = make_finding(
+        "mta.hung",
+        title=HOSTILE,
+        summary=HOSTILE,
+        fix=HOSTILE,
+        reason=HOSTILE,
+        source="javascript:alert(3)",
+        evidence={HOSTILE: HOSTILE, "list": [HOSTILE]},
+    )
+    unseen = [{"probe": "http", "kind": "failed", "message": HOSTILE}]
+    return make_report(
+        [
+            make_diagnosis(HOSTILE, findings=[found], unseen=unseen),
+            make_diagnosis("app2", error=HOSTILE),
+        ]
+    )
+
+
+def test_page(report: Json) -> None:
+    text = html.render(report)
+    page = Page(text)
+    assert page.names.count("article") == 2
+    assert page.names.count("tr") == 1 + len(report["hosts"])
+    assert "script" not in page.names
+    assert text.index("Another process holds the UDP port") < text.index("<h2>Hosts</h2>")
+    fix = "systemctl stop rsyslog\nsu - neolane -c &#39;nlserver start syslogd@default&#39;\n"
+    assert f"<pre>\n{fix}</pre>" in text
+
+
+def test_page_needs_no_network(report: Json) -> None:
+    text = html.render(report)
+    assert Page(text).links == ["https://experienceleague.adobe.com/docs/page"] * 2
+    assert "@import" not in text
+    assert "url(" not in text
+
+
+def test_page_escapes_what_a_host_says(hostile: Json) -> None:
+    text = html.render(hostile)
+    page = Page(text)
+    assert not {"script", "img"} & set(page.names)
+    assert page.links == []
+    assert "\x1b" not in text
+    assert "\x00" not in text
+
+
+def test_page_of_nothing(make_report: Any) -> None:
+    assert "nothing is wrong" in html.render(make_report([]))
+
+
+def test_test_results(report: Json) -> None:
+    root = ElementTree.fromstring(junit.render(report))
+    assert {suite.get("name") for suite in root} == {each["name"] for each in report["hosts"]}
+    cases = {(case.get("classname"), case.get("name")): case for case in root.iter("testcase")}
+    failure = cases["app2", "syslogd@default"].find("failure")
+    assert failure is not None
+    assert failure.get("type") == "syslogd.port_taken"
+    assert "fix: systemctl stop rsyslog" in str(failure.text)
+    assert cases["app2", "export@prod"].find("skipped") is not None
+    assert cases["app2", "web@default"].find("failure") is None
+    assert "Log precision" in str(cases["app2", "web@default"].findtext("system-out"))
+    assert cases["app2", "probe http"].find("error") is not None
+    for name in ("app3", "app4", "app5"):
+        assert cases[name, "diagnosis"].find("error") is not None
+    assert not list(cases["app1", "mta@prod"])
+
+
+def test_test_results_have_the_usual_form(report: Json, hostile: Json) -> None:
+    """Elements, attributes, order and counts as the readers of this format expect them."""
+    for each in (report, hostile):
+        root = ElementTree.fromstring(junit.render(each))
+        assert root.tag == "testsuites"
+        totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+        for suite in root:
+            assert suite.tag == "testsuite"
+            assert set(suite.attrib) == {"name", "hostname", "timestamp", "time", *totals}
+            counted = {
+                "tests": len(suite.findall("testcase")),
+                "failures": len(suite.findall("testcase/failure")),
+                "errors": len(suite.findall("testcase/error")),
+                "skipped": len(suite.findall("testcase/skipped")),
+            }
+            assert {key: int(suite.get(key, "")) for key in totals} == counted
+            for key, count in counted.items():
+                totals[key] += count
+            for case in suite:
+                assert set(case.attrib) == {"classname", "name", "time"}
+                tags = [child.tag for child in case]
+                results = [tag for tag in tags if tag != "system-out"]
+                assert results in ([], ["skipped"], ["error"], ["failure"])
+                assert tags in (results, [*results, "system-out"])
+        assert {key: int(root.get(key, "")) for key in totals} == totals
+
+
+def test_files_are_private_and_whole(report: Json, tmp_path: Path) -> None:
+    directory = tmp_path / "new" / "report"
+    written = files.write(report, directory, ["json", "html", "junit"])
+    assert [path.name for path in written] == ["report.json", "report.html", "junit.xml"]
+    assert sorted(path.name for path in directory.iterdir()) == sorted(p.name for p in written)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in written} == {0o600}
+    assert json.loads(written[0].read_text(encoding="utf-8")) == report
+
+
+def test_files_are_replaced(report: Json, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("old", encoding="utf-8")
+    files.write(report, tmp_path, ["json"])
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == report
+
+
+def test_odd_text_can_be_written(hostile: Json, tmp_path: Path) -> None:
+    files.write(hostile, tmp_path, ["json", "html", "junit"])
+    again = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert again["hosts"][0]["findings"][0]["title"] == HOSTILE
+
+
+def test_a_failure_leaves_nothing_behind(report: Json, tmp_path: Path) -> None:
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(OSError, match=r"report\.json"):
+        files.write(report, tmp_path, ["json"])
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_500_hosts_are_quick(make_report: Any, make_fleet: Any, tmp_path: Path) -> None:
+    report = make_report(make_fleet(500, 40))
+    began = time.monotonic()
+    files.write(report, tmp_path, ["json", "html", "junit"])
+    assert time.monotonic() - began < 5

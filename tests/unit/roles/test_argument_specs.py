@@ -1,0 +1,125 @@
+"""The roles: the same files in each, specifications and defaults that agree, one master."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+ROLES = [
+    "export",
+    "import",
+    "inmail",
+    "mta",
+    "stat",
+    "syslogd",
+    "tracking",
+    "trackinglogd",
+    "watchdog",
+    "web",
+    "wfserver",
+]
+FILES = {
+    "README.md",
+    "defaults/main.yml",
+    "meta/argument_specs.yml",
+    "meta/main.yml",
+    "tasks/diagnose.yml",
+    "tasks/main.yml",
+}
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(params=ROLES)
+def role(request: pytest.FixtureRequest, top: Path) -> Path:
+    return top / "roles" / str(request.param)
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_there_are_eleven(top: Path) -> None:
+    assert sorted(path.name for path in (top / "roles").iterdir()) == ROLES
+
+
+def test_same_files(role: Path) -> None:
+    names = {str(path.relative_to(role)) for path in role.rglob("*") if path.is_file()}
+    assert names >= FILES
+
+
+def test_shared_part_is_the_generated_one(role: Path, generator: ModuleType) -> None:
+    """After a change of campaign_diagnose's options: python tools/roles.py."""
+    for name, text in generator.files(role.name).items():
+        assert (role / name).read_text(encoding="utf-8") == text, name
+
+
+def test_shared_variables_are_the_options_of_campaign_diagnose(generator: ModuleType) -> None:
+    options = set(generator.documentation()["options"]) - generator.NOT_SHARED
+    shared = set(generator.shared_options()) - set(generator.KEYWORDS)
+    assert {name.removeprefix("campaign_") for name in shared} == options
+
+
+def test_defaults_and_specifications_agree(role: Path) -> None:
+    specs = load(role / "meta" / "argument_specs.yml")["argument_specs"]
+    assert set(specs) == {"main", "diagnose"}
+    options = specs["main"]["options"]
+    assert specs["diagnose"]["options"] == options
+    specified = {name: option["default"] for name, option in options.items() if "default" in option}
+    assert load(role / "defaults" / "main.yml") == specified
+
+
+def test_defaults_are_valid(role: Path) -> None:
+    options = load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+    result = ArgumentSpecValidator(options).validate(load(role / "defaults" / "main.yml"))
+    assert result.error_messages == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "error"),
+    [
+        ({"campaign_log_window": "an hour"}, "campaign_log_window"),
+        ({"campaign_probes": ["prob"]}, "Got no match for: prob"),
+        ({"campaign_fail_on": "error"}, "value of campaign_fail_on must be one of"),
+        ({"campaign_jobs": [{"name": "x", "instance": "prod", "kind": "sync"}]}, "kind"),
+        ({"campaign_mailboxes": [{"host": "pop"}]}, "missing required arguments: instance"),
+    ],
+)
+def test_impossible_values_are_named(top: Path, variables: Json, error: str) -> None:
+    specs = load(top / "roles" / "mta" / "meta" / "argument_specs.yml")["argument_specs"]
+    result = ArgumentSpecValidator(specs["main"]["options"]).validate(variables)
+    assert len(result.error_messages) == 1
+    assert error in result.error_messages[0]
+
+
+def test_passwords_are_not_logged(role: Path) -> None:
+    options = load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert options["campaign_mailboxes"]["options"]["password"]["no_log"] is True
+
+
+def test_variables_have_their_prefix(role: Path) -> None:
+    defaults = load(role / "defaults" / "main.yml")
+    assert all(name.startswith(("campaign_", f"{role.name}_")) for name in defaults)
+
+
+def test_one_task_diagnoses(role: Path, generator: ModuleType) -> None:
+    (task,) = load(role / "tasks" / "diagnose.yml")
+    options = task["campaign.remediation.campaign_diagnose"]
+    assert options["modules"] == [generator.ROLES[role.name]]
+    assert task["register"] == f"{role.name}_diagnosis"
+    defaults = load(role / "defaults" / "main.yml")
+    used = {value.strip("{} ") for name, value in options.items() if name != "modules"}
+    assert used | {task["timeout"].strip("{} ")} == set(defaults)
+
+
+def test_readme_names_every_variable(role: Path) -> None:
+    text = (role / "README.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# {role.name}\n")
+    assert f"{role.name}_diagnosis" in text
+    for name in load(role / "defaults" / "main.yml"):
+        assert f"| `{name}` |" in text

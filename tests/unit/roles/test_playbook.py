@@ -1,0 +1,83 @@
+"""playbooks/diagnose.yml: every option can be set, and nothing has a second default."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def plays(top: Path) -> list[Json]:
+    text = (top / "playbooks" / "diagnose.yml").read_text(encoding="utf-8")
+    return list(yaml.safe_load(text))
+
+
+def test_one_diagnosing_task(plays: list[Json]) -> None:
+    diagnose, report = plays
+    (block,) = diagnose["tasks"]
+    (task,) = block["block"]
+    assert "campaign.remediation.campaign_diagnose" in task
+    assert task["register"] == "campaign_diagnosis"
+    assert task["timeout"]
+    assert block["rescue"]
+    assert diagnose["gather_facts"] is False
+    assert diagnose["ignore_unreachable"] is True
+    assert diagnose["strategy"] == "ansible.builtin.free"
+    (task,) = report["tasks"]
+    assert task["run_once"] is True
+    assert diagnose["hosts"] == report["hosts"]
+
+
+def test_every_option_comes_from_its_variable(plays: list[Json], generator: ModuleType) -> None:
+    task = plays[0]["tasks"][0]["block"][0]
+    options = task["campaign.remediation.campaign_diagnose"]
+    # The severity to fail on is the report's: first every host, then the verdict.
+    left_out = {"snapshot", "return_snapshot", "fail_on"}
+    assert set(options) == set(generator.documentation()["options"]) - left_out
+    for name, value in options.items():
+        assert value == f"{{{{ campaign_{name} | default(omit) }}}}"
+    report = plays[1]["tasks"][0]["campaign.remediation.campaign_report"]
+    assert report == {
+        "directory": "{{ campaign_report_dir | default(omit) }}",
+        "fail_on": "{{ campaign_fail_on | default(omit) }}",
+    }
+
+
+def test_time_limit_is_that_of_the_roles(plays: list[Json], generator: ModuleType) -> None:
+    default = generator.shared_options()["campaign_task_timeout"]["default"]
+    timeout = plays[0]["tasks"][0]["block"][0]["timeout"]
+    assert timeout == f"{{{{ campaign_task_timeout | default({default}) }}}}"
+
+
+def test_header_names_the_other_variables(
+    top: Path, plays: list[Json], known_variables: set[str]
+) -> None:
+    text = (top / "playbooks" / "diagnose.yml").read_text(encoding="utf-8")
+    header = text.split("\n- name:")[0]
+    named = set(re.findall(r"\bcampaign_[a-z_]*[a-z]\b", header))
+    assert named - {"campaign_diagnose", "campaign_report", "campaign_x"} <= known_variables
+    assert {"campaign_hosts", "campaign_report_dir", "campaign_fail_on"} <= named
+
+
+def test_report_options_are_documented_as_they_are(top: Path) -> None:
+    """The action's arguments and the documentation of the module of the same name."""
+    from ansible_collections.campaign.remediation.plugins.action import campaign_report
+
+    source = (top / "plugins" / "modules" / "campaign_report.py").read_text(encoding="utf-8")
+    texts = {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    options = yaml.safe_load(texts["DOCUMENTATION"])["options"]
+    for option in options.values():
+        del option["description"]
+    assert options == campaign_report.ARGUMENTS

@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""Write what the roles have in common: python tools/roles.py [--check].
+
+The variables that all roles share are the options of campaign_diagnose: option `x` is variable
+`campaign_x`. From its documentation come, for every role, defaults/main.yml,
+meta/argument_specs.yml, tasks/diagnose.yml and the table of variables in README.md. A role's own
+variables are kept: they are those in its argument_specs that do not start with `campaign_`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TOP = Path(__file__).resolve().parents[1]
+DOCUMENTED = TOP / "plugins" / "modules" / "campaign_diagnose.py"
+
+# Role, and the Campaign module that it looks after.
+ROLES = {
+    "export": "export",
+    "import": "import",
+    "inmail": "inMail",
+    "mta": "mta",
+    "stat": "stat",
+    "syslogd": "syslogd",
+    "tracking": "tracking",
+    "trackinglogd": "trackinglogd",
+    "watchdog": "watchdog",
+    "web": "web",
+    "wfserver": "wfserver",
+}
+# Options that are no variable of a site: the role's own choice, and what serves work offline.
+NOT_SHARED = {"modules", "snapshot", "return_snapshot"}
+# Defaults that the module works out by itself, as a role has to write them.
+WORKED_OUT = {"front_url": "http://{{ campaign_address }}"}
+# Shared variables that are no option but a keyword of the task.
+KEYWORDS = {
+    "campaign_task_timeout": {
+        "type": "int",
+        "default": 120,
+        "description": "Seconds after which the task gives up on a host that does not answer.",
+    }
+}
+FIELDS = ("type", "elements", "required", "choices", "default")
+MARK = "<!-- variables: written by tools/roles.py -->"
+
+Json = dict[str, Any]
+
+
+def documentation() -> Json:
+    """The DOCUMENTATION of campaign_diagnose."""
+    for node in ast.parse(DOCUMENTED.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DOCUMENTATION":
+            return dict(yaml.safe_load(ast.literal_eval(node.value)))
+    raise SystemExit(f"{DOCUMENTED} has no DOCUMENTATION")
+
+
+def shared_options() -> Json:
+    """Variable name to specification, for all that the roles share."""
+    options = {
+        f"campaign_{name}": _option(name, option)
+        for name, option in documentation()["options"].items()
+        if name not in NOT_SHARED
+    }
+    return {**options, **KEYWORDS}
+
+
+def _option(name: str, option: Json) -> Json:
+    found: Json = {field: option[field] for field in FIELDS if field in option}
+    if name in WORKED_OUT:
+        found["default"] = WORKED_OUT[name]
+    text = option["description"]
+    one = isinstance(text, str)
+    found["description"] = _plain(text) if one else [_plain(each) for each in text]
+    if name == "password":
+        found["no_log"] = True
+    if "suboptions" in option:
+        inner = option["suboptions"].items()
+        found["options"] = {key: _option(key, suboption) for key, suboption in inner}
+    return found
+
+
+def _plain(text: str) -> str:
+    """Markup of options as that of the roles' variables."""
+    return re.sub(r"O\((\w+)\)", r"V(campaign_\1)", " ".join(text.split()))
+
+
+class _Dumper(yaml.SafeDumper):
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        return super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _dump(data: object, indent: int = 0) -> str:
+    text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=96 - indent, allow_unicode=True)
+    return "".join(f"{'':{indent}}{line}\n" for line in text.splitlines())
+
+
+def _own(role: str) -> Json:
+    path = TOP / "roles" / role / "meta" / "argument_specs.yml"
+    if not path.exists():
+        return {}
+    options = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    return {name: option for name, option in options.items() if not name.startswith("campaign_")}
+
+
+def files(role: str) -> dict[str, str]:
+    """The files of a role that are written here, by their path in the role."""
+    module = ROLES[role]
+    options = {**_own(role), **shared_options()}
+    defaults = {name: option["default"] for name, option in options.items() if "default" in option}
+    return {
+        "defaults/main.yml": "---\n# What each means: meta/argument_specs.yml.\n" + _dump(defaults),
+        "meta/argument_specs.yml": _argument_specs(module, options),
+        "tasks/diagnose.yml": _diagnose(role, module),
+        "README.md": _readme(role, options),
+    }
+
+
+def _argument_specs(module: str, options: Json) -> str:
+    return (
+        "---\nargument_specs:\n"
+        "  main:\n"
+        f"    short_description: Find out what is wrong with {module}\n"
+        "    options: &options\n"
+        f"{_dump(options, 6)}"
+        "  diagnose:\n"
+        f"    short_description: Find out what is wrong with {module}, and nothing else\n"
+        "    options: *options\n"
+    )
+
+
+def _diagnose(role: str, module: str) -> str:
+    lines = [
+        "---",
+        f"- name: Take a snapshot and judge {module}",
+        "  campaign.remediation.campaign_diagnose:",
+        f"    modules: [{module}]",
+    ]
+    for variable in shared_options():
+        if variable not in KEYWORDS:
+            option = variable.removeprefix("campaign_")
+            lines.append(f'    {option}: "{{{{ {variable} }}}}"')
+    lines.append(f"  register: {role}_diagnosis")
+    lines.append('  timeout: "{{ campaign_task_timeout }}"')
+    return "\n".join(lines) + "\n"
+
+
+def _readme(role: str, options: Json) -> str:
+    path = TOP / "roles" / role / "README.md"
+    text = path.read_text(encoding="utf-8") if path.exists() else f"{MARK}\n{MARK}\n"
+    before, _, after = text.split(MARK)
+    rows = ["| variable | type | default | |", "|---|---|---|---|"]
+    for name, option in options.items():
+        kind = f"list of {option['elements']}" if "elements" in option else option["type"]
+        default = _code(option["default"]) if "default" in option else ""
+        description = option["description"]
+        words = description if isinstance(description, str) else " ".join(description)
+        rows.append(f"| `{name}` | {kind} | {default} | {_markdown(words)} |")
+    return f"{before}{MARK}\n\n" + "\n".join(rows) + f"\n\n{MARK}{after}"
+
+
+def _code(value: object) -> str:
+    return f"`{value}`" if value != "" else "`''`"
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r"[CV]\(([^)]*)\)", r"`\1`", text).replace("|", "\\|")
+
+
+def main() -> int:
+    """Write the files, or with --check name those that differ."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="change nothing, name what differs")
+    check = parser.parse_args().check
+    different = []
+    for role in ROLES:
+        for name, text in files(role).items():
+            path = TOP / "roles" / role / name
+            if path.exists() and path.read_text(encoding="utf-8") == text:
+                continue
+            different.append(path.relative_to(TOP))
+            if not check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+    for changed in different:
+        sys.stdout.write(f"{'differs' if check else 'written'}: {changed}\n")
+    return 1 if check and different else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
