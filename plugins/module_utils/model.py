@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Names of the product, and what every collector needs: errors, masking of secrets."""
+
+import re
+
+SHARED = ("watchdog", "syslogd", "trackinglogd", "web")
+PER_INSTANCE = ("stat", "mta", "inMail", "wfserver")
+UTILITIES = ("tracking", "export", "import")
+MODULES = (
+    "watchdog",
+    "syslogd",
+    "stat",
+    "mta",
+    "web",
+    "trackinglogd",
+    "tracking",
+    "inMail",
+    "wfserver",
+    "export",
+    "import",
+)
+OTHER_MODULES = ("sms", "interactiond", "pipelined")
+CHILDREN = ("mtachild", "runwf")
+DEFAULT = "default"
+
+PROBES = (
+    "environment",
+    "configuration",
+    "pdump",
+    "missing",
+    "processes",
+    "sockets",
+    "shared_memory",
+    "logs",
+    "storage",
+    "machine",
+    "service",
+    "http",
+    "network",
+    "jobs",
+)
+ALWAYS = ("environment", "configuration")
+HOST_PROBES = ("machine", "service")
+
+_SECRET = re.compile(
+    r"((?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api[-_]?key|authorization)"
+    r"[\"']?\s*[:=>]\s*(?:basic\s+|bearer\s+)?)"
+    r"(\"[^\"]*\"?|'[^']*'?|[^\s,;&\"'<>]+)",
+    re.I,
+)
+_LOGIN = re.compile(r"(-{1,2}(?:setdblogin|login|internalpassword)[:=])\S+", re.I)
+_URL = re.compile(r"(://[^/\s:@]*):[^@/\s]+@")
+_SECRET_OPTION = re.compile(r"-{1,2}\w*(?:password|passwd|pwd|secret|token|login)$", re.I)
+_HINT = re.compile(r"pass|pwd|secret|token|credential|api|authori|login|://", re.I)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class ProbeError(Exception):
+    """A probe that failed: data in the snapshot, never a failed task."""
+
+    def __init__(self, kind, message, data=None):
+        super().__init__(message)
+        self.kind = kind  # timeout | denied | missing | invalid | failed | skipped
+        self.message = message
+        self.data = data  # what could be had all the same
+
+    def as_data(self):
+        return {"kind": self.kind, "message": clean(self.message, 300)}
+
+
+class InputError(Exception):
+    """Bad input of the caller: one clear line, and the task fails."""
+
+
+def from_os_error(error, path=None):
+    """The ProbeError that says the same as an OSError."""
+    kind = "failed"
+    if isinstance(error, PermissionError):
+        kind = "denied"
+    elif isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        kind = "missing"
+    text = error.strerror or str(error)
+    where = path or error.filename
+    return ProbeError(kind, "%s: %s" % (where, text) if where else text)
+
+
+def mask(text):
+    """The text without what looks like a password."""
+    if not _HINT.search(text):
+        return text
+    text = _URL.sub(r"\1:***@", text)
+    text = _LOGIN.sub(r"\1***", text)
+    return _SECRET.sub(r"\1***", text)
+
+
+def mask_arguments(arguments):
+    """A command line's arguments without what looks like a password."""
+    masked = []
+    hide = False
+    for argument in arguments:
+        if hide and not argument.startswith("-"):
+            masked.append("***")
+            hide = False
+            continue
+        hide = bool(_SECRET_OPTION.match(argument))
+        masked.append(clean(argument, 300))
+    return masked
+
+
+def clean(text, limit=500):
+    """One readable text: no secrets, no control characters (tab and newline stay), cut."""
+    text = mask(text[: limit * 4])
+    text = _CONTROL.sub("?", text)
+    return text if len(text) <= limit else text[: limit - 1] + "\u2026"
+
+
+def number(text, default=None):
+    """The integer that a text holds, else the default."""
+    try:
+        return int(text)
+    except (TypeError, ValueError):
+        return default
+
+
+def below(path, directory):
+    """Is the path the directory itself or something in it?"""
+    return path == directory or path.startswith(directory.rstrip("/") + "/")

@@ -1,0 +1,407 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: campaign_info
+short_description: Gather everything that tells how an Adobe Campaign Classic server is
+version_added: "1.0.0"
+description:
+  - Reads the state of an Adobe Campaign Classic v7 server on Linux in one call.
+    It covers the configuration, C(nlserver pdump), C(nlserver monitor -missing), processes,
+    sockets, shared memory, log files, file systems, the service, HTTP answers, peers and
+    declared jobs.
+  - It judges nothing. M(campaign.remediation.campaign_diagnose) turns the result into findings.
+  - It changes nothing. No file is written, no process is signalled, no session is opened.
+  - Every probe has its own time limit and all run side by side. A probe that fails is data
+    in the result, not a failed task.
+  - What looks like a password is dropped or masked on the host.
+author:
+  - campaign.remediation contributors (@campaign)
+options:
+  home:
+    description: The installation directory of the server.
+    type: path
+    default: /usr/local/neolane/nl6
+  user:
+    description:
+      - The Campaign account. C(nlserver) runs as this account, never as root.
+      - The module must be run as this account, or as root, which uses C(runuser).
+    type: str
+    default: neolane
+  address:
+    description: The address of this host at which its local ports are looked for.
+    type: str
+    default: 127.0.0.1
+  instances:
+    description:
+      - The instances to look at. If empty, all that have a C(config-<instance>.xml).
+      - The processes and the configuration are always those of the whole server.
+    type: list
+    elements: str
+    default: []
+  modules:
+    description:
+      - The modules that the caller is interested in, passed on in the result. If empty, all.
+      - The probes do not depend on it, because the cause of a trouble may be in another module.
+    type: list
+    elements: str
+    default: []
+    choices:
+      - watchdog
+      - syslogd
+      - stat
+      - mta
+      - web
+      - trackinglogd
+      - tracking
+      - inMail
+      - wfserver
+      - export
+      - import
+  probes:
+    description:
+      - The probes to run. If empty, all.
+      - V(environment) and V(configuration) always run.
+    type: list
+    elements: str
+    default: []
+    choices:
+      - environment
+      - configuration
+      - pdump
+      - missing
+      - processes
+      - sockets
+      - shared_memory
+      - logs
+      - storage
+      - machine
+      - service
+      - http
+      - network
+      - jobs
+  syslogd_port:
+    description: The UDP port of syslogd. If V(0), the one in C(serverConf.xml), else 666.
+    type: int
+    default: 0
+  log_window:
+    description: How far back log files are read, in minutes. At most 1 MB of each is read.
+    type: int
+    default: 60
+  timeout:
+    description: The time limit of the whole call in seconds.
+    type: float
+    default: 20
+  probe_timeout:
+    description: The time limit of one probe in seconds.
+    type: float
+    default: 8
+  front_url:
+    description:
+      - The URL of the web server in front of Tomcat, without a path.
+        By default C(http://<address>).
+      - An empty string means that there is none on this host.
+      - Asked for C(/r/test) and C(/nl/jsp/logon.jsp). The certificate is not verified.
+    type: str
+  tomcat_url:
+    description:
+      - The URL of Tomcat, without a path.
+        If empty, C(http://<address>:<httpPort>) with the configured port.
+      - Asked for C(/nl/jsp/logon.jsp), and for C(/nl/jsp/soaprouter.jsp) with a GET, which is no
+        SOAP call and needs no session.
+    type: str
+    default: ""
+  redirection_urls:
+    description: URLs of other redirection servers that the tracking of this host fetches from.
+    type: list
+    elements: str
+    default: []
+  mailboxes:
+    description:
+      - The bounce mailboxes of the instances. They are in the database, so they are declared here.
+      - Without a login and a password, only the greeting of the server is read.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      instance:
+        description: The instance that reads the mailbox.
+        type: str
+        required: true
+      host:
+        description: The POP3 server.
+        type: str
+        required: true
+      port:
+        description: Its port. With V(995) the connection is encrypted.
+        type: int
+        default: 110
+      login:
+        description: The login of the mailbox.
+        type: str
+      password:
+        description: The password of the mailbox. It is never returned.
+        type: str
+  jobs:
+    description: The exports and imports that a site runs regularly.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The name of the job, as it is in its log lines if several share a log.
+        type: str
+        required: true
+      kind:
+        description: The utility that runs it.
+        type: str
+        choices: [export, import]
+        required: true
+      instance:
+        description: The instance it works on.
+        type: str
+        required: true
+      operator:
+        description: Who scheduled it.
+        type: str
+      arguments:
+        description: The command line arguments of the job, which tell its process from others.
+        type: dict
+        suboptions:
+          full:
+            description: The arguments of a full run.
+            type: list
+            elements: str
+          delta:
+            description: The arguments of a run for what has changed.
+            type: list
+            elements: str
+      result:
+        description: A pattern for its result files, absolute or below C(var/<instance>).
+        type: str
+      rejects:
+        description: A pattern for its files of rejects, absolute or below C(var/<instance>).
+        type: str
+      max_age_hours:
+        description: How old its last result may be, in hours.
+        type: float
+      max_minutes:
+        description: How long it may run, in minutes.
+        type: float
+      keys:
+        description: The columns that identify a record. Not used by this module.
+        type: list
+        elements: str
+  quota_files:
+    description: The files whose change asks for C(nlserver stat -reload).
+    type: list
+    elements: path
+    default: []
+  shared_memory_keys:
+    description:
+      - The keys of the shared memory segments that belong to the server, decimal or with C(0x).
+      - If empty, every segment of the account.
+    type: list
+    elements: str
+    default: []
+  pid_file:
+    description: The pid file of the server. If empty, the one that the unit of the service names.
+    type: str
+    default: ""
+  service:
+    description: The systemd unit of the server.
+    type: str
+    default: nlserver
+  front_service:
+    description: The systemd unit of the web server in front, for example V(apache2).
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and gives the same result.
+  diff_mode:
+    support: none
+    description: Returns details of what has changed or would change in diff mode.
+  platform:
+    support: full
+    platforms: posix
+    description: The target systems the module runs on. Linux only, it reads C(/proc).
+notes:
+  - Times are seconds since 1970 (UTC) and their names end in C(_at).
+    Sizes end in C(_bytes) or C(_mb) (1 MB is 1048576 bytes). What could not be found out is null.
+  - A host without Campaign is a result (RV(snapshot.installed) is false), not a failure.
+  - The statistics server of an mta gets an empty UDP datagram if it is on another host.
+    On this host the table of sockets is read instead.
+  - A mailbox with a login is opened for a moment, in which a POP3 server may refuse inMail.
+seealso:
+  - module: campaign.remediation.campaign_diagnose
+  - name: Adobe Campaign Classic documentation
+    description: The vendor's documentation, with the commands used here (usual commands).
+    link: https://experienceleague.adobe.com/docs/campaign-classic/
+"""
+
+EXAMPLES = r"""
+- name: Read the state of a standard installation
+  campaign.remediation.campaign_info:
+  become: true
+  become_user: neolane
+  register: campaign
+
+- name: Read only what tells which modules run
+  campaign.remediation.campaign_info:
+    probes: [pdump, missing, processes]
+    instances: [prod]
+
+- name: Read a host without a web server, with its bounce mailbox
+  campaign.remediation.campaign_info:
+    front_url: ""
+    mailboxes:
+      - instance: prod
+        host: mail.example.com
+        login: bounces
+        password: "{{ bounce_password }}"
+  become: true
+"""
+
+RETURN = r"""
+snapshot:
+  description: The state of the server.
+  returned: success
+  type: dict
+  contains:
+    schema:
+      description: The version of this structure. Keys are only ever added.
+      type: int
+      returned: always
+      sample: 1
+    taken_at:
+      description: When it was taken, by the clock of the host.
+      type: float
+      returned: always
+    utc_offset_seconds:
+      description: The offset of local time on the host.
+      type: int
+      returned: always
+    seconds:
+      description: How long it took.
+      type: float
+      returned: always
+    home:
+      description: The installation directory.
+      type: str
+      returned: always
+    user:
+      description: The Campaign account.
+      type: str
+      returned: always
+    uid:
+      description: Its number, null on a host without Campaign.
+      type: int
+      returned: always
+    address:
+      description: The address at which local ports were looked for.
+      type: str
+      returned: always
+    asked:
+      description:
+        - What was asked for, resolved (modules, instances, log_window, probes, expected_ports).
+      type: dict
+      returned: always
+    jobs_declared:
+      description: The declared jobs without their arguments.
+      type: list
+      elements: dict
+      returned: always
+    installed:
+      description:
+        - Is there a Campaign server? If not, only the probes C(machine) and C(service) were run.
+      type: bool
+      returned: always
+    probes:
+      description:
+        - For each probe its C(seconds), its C(error) and its C(data).
+        - An error has a C(kind) (V(timeout), V(denied), V(missing), V(invalid), V(failed),
+          V(skipped)) and a C(message). Data may be there beside an error, else it is null.
+      type: dict
+      returned: always
+      sample:
+        pdump:
+          seconds: 0.05
+          error: null
+          data:
+            build: 7.0 build 9356@5ba3f8b
+            header: Application server for Adobe Campaign Classic (7.0 build 9356@5ba3f8b)
+            tasks:
+              - module: wfserver
+                instance: prod
+                pid: 7832
+                memory_mb: 11.5
+            unrecognised: []
+            return_code: 0
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.campaign.remediation.plugins.module_utils import jobs
+from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES, PROBES
+from ansible_collections.campaign.remediation.plugins.module_utils.snapshot import take
+
+
+def argument_spec():
+    """The options."""
+
+    def words(**more):
+        return dict(dict(type="list", elements="str", default=[]), **more)
+
+    return dict(
+        home=dict(type="path", default="/usr/local/neolane/nl6"),
+        user=dict(type="str", default="neolane"),
+        address=dict(type="str", default="127.0.0.1"),
+        instances=words(),
+        modules=words(choices=list(MODULES)),
+        probes=words(choices=list(PROBES)),
+        syslogd_port=dict(type="int", default=0),
+        log_window=dict(type="int", default=60),
+        timeout=dict(type="float", default=20),
+        probe_timeout=dict(type="float", default=8),
+        front_url=dict(type="str"),
+        tomcat_url=dict(type="str", default=""),
+        redirection_urls=words(),
+        mailboxes=dict(
+            type="list",
+            elements="dict",
+            default=[],
+            options=dict(
+                instance=dict(type="str", required=True),
+                host=dict(type="str", required=True),
+                port=dict(type="int", default=110),
+                login=dict(type="str"),
+                password=dict(type="str", no_log=True),
+            ),
+        ),
+        jobs=dict(
+            type="list",
+            elements="dict",
+            default=[],
+            options=jobs.argument_spec(),
+        ),
+        quota_files=words(elements="path"),
+        shared_memory_keys=words(no_log=False),
+        pid_file=dict(type="str", default=""),
+        service=dict(type="str", default="nlserver"),
+        front_service=dict(type="str", default=""),
+    )
+
+
+def main():
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    snapshot, bad_input = take(module.params)
+    if bad_input:
+        module.fail_json(msg=bad_input)
+    module.exit_json(changed=False, snapshot=snapshot)
+
+
+if __name__ == "__main__":
+    main()

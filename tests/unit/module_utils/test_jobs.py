@@ -1,0 +1,83 @@
+"""Declared jobs, from files, processes and a log."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.campaign.remediation.plugins.module_utils import jobs
+
+LINE = "2026-11-23T10:00:%02d.000Z\t%d\t1\t1\t%s\tlog\t%s\n"
+JOB: dict[str, Any] = {
+    "name": "contacts",
+    "kind": "export",
+    "instance": "prod",
+    "operator": "anna",
+    "arguments": {"full": ["-job:contacts", "-mode:full"], "delta": None},
+    "result": "export/contacts*.csv",
+    "rejects": "export/rejects*",
+    "max_age_hours": 26.0,
+    "max_minutes": 60.0,
+    "keys": ["email"],
+}
+
+
+@pytest.fixture
+def var(tmp_path: Path) -> Path:
+    (tmp_path / "prod" / "log").mkdir(parents=True)
+    (tmp_path / "prod" / "export").mkdir()
+    return tmp_path
+
+
+def process(arguments: list[str], name: str = "export", instance: str = "prod") -> Any:
+    return {
+        "pid": 5, "started_at": 9.0, "name": name, "instance": instance, "arguments": arguments
+    }
+
+
+def test_what_is_shown_of_a_declaration() -> None:
+    assert "arguments" not in jobs.declared(JOB)
+    assert jobs.declared(JOB)["operator"] == "anna"
+
+
+def test_files_and_log(var: Path) -> None:
+    for number, name in enumerate(("contacts_1.csv", "contacts_2.csv", "rejects_1")):
+        path = var / "prod" / "export" / name
+        path.write_text("a\nb\n")
+        os.utime(path, (1000 + number, 1000 + number))
+    (var / "prod" / "log" / "export.log").write_text(
+        LINE % (1, 10, "info", "export of contacts")
+        + LINE % (2, 10, "error", "PGS-220000 no (iRc=-2006)#012password=x1")
+        + LINE % (3, 11, "info", "export of products")
+    )
+    entry = jobs.collect(JOB, [], str(var), False)
+    assert entry["result"]["path"].endswith("contacts_2.csv")
+    assert entry["result"]["mtime_at"] == 1001.0
+    assert entry["rejects"]["lines"] == 2
+    assert entry["last_end_at"] - entry["last_start_at"] == 1.0
+    assert entry["last_error"]["codes"] == ["PGS-220000", "iRc=-2006"]
+    assert "x1" not in entry["last_error"]["sample"]
+
+
+def test_nothing_is_there(var: Path) -> None:
+    entry = jobs.collect(dict(JOB, result=None), [], str(var), True)
+    assert entry["result"] is entry["rejects"] is entry["last_start_at"] is None
+
+
+def test_which_process_is_the_job(var: Path) -> None:
+    mine = process(["-job:contacts", "-mode:full", "-detach"])
+    other = process(["-job:products", "-mode:full"])
+    assert jobs.runs(JOB, [other, mine], False) == {"pid": 5, "started_at": 9.0}
+    assert jobs.runs(JOB, [other], False) is None
+    assert jobs.runs(JOB, [other], True) is not None
+    assert jobs.runs(JOB, [process([], "import"), process([], "export", "x")], True) is None
+
+
+def test_a_running_job_has_no_end(var: Path) -> None:
+    (var / "prod" / "log" / "export.log").write_text(LINE % (1, 5, "info", "export of contacts"))
+    entry = jobs.collect(JOB, [process(["-job:contacts", "-mode:full"])], str(var), False)
+    assert entry["last_start_at"] is not None
+    assert entry["last_end_at"] is None

@@ -1,0 +1,232 @@
+"""What the kernel's tables say."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.campaign.remediation.plugins.module_utils import proc, storage
+
+UDP = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+  12: 0100007F:029A 00000000:0000 07 00000000:00000D00 00:00000000 00000000   998        0 4711 2 0
+  13: 00000000:1E61 00000000:0000 07 00000000:00000000 00:00000000 00000000   998        0 4712 2 0
+  14: 0100007F:029B 0100007F:029A 01 00000000:00000000 00:00000000 00000000   998        0 4713 2 0
+"""
+TCP6 = """\
+  sl  local_address                         remote_address                        st
+   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A \
+00000000:00000001 00:00000000 00000000   998        0 4714 1 0
+   1: 0000000000000000FFFF00000100007F:1F45 00000000000000000000000000000000:0000 0A \
+00000000:00000000 00:00000000 00000000   998        0 4715 1 0
+   2: 00000000000000000000000001000000:0050 00000000000000000000000001000000:0051 01 \
+00000000:00000000 00:00000000 00000000   998        0 4716 1 0
+"""
+SHM = """\
+       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid \
+     atime      dtime      ctime                   rss                  swap
+-559038737         16   660               6400064     1   922      2   998   998   998   998 \
+1795432946          0 1795432946               4096                     0
+         1         17   660                   100 99999999   922      0     7     7     7     7 \
+1795432946          0 1795432946               4096                     0
+"""
+needs_little_endian = pytest.mark.skipif(sys.byteorder != "little", reason="tables of x86")
+
+
+@needs_little_endian
+def test_bound_udp_sockets() -> None:
+    found = proc.parse_sockets(UDP.splitlines(), "udp")
+    assert [(s["address"], s["port"], s["queue_bytes"], s["inode"]) for s in found] == [
+        ("127.0.0.1", 666, 3328, 4711),
+        ("0.0.0.0", 7777, 0, 4712),
+    ]
+
+
+@needs_little_endian
+def test_listening_tcp_sockets() -> None:
+    found = proc.parse_sockets(TCP6.splitlines(), "tcp")
+    assert [(s["address"], s["port"]) for s in found] == [("::", 8080), ("127.0.0.1", 8005)]
+
+
+@pytest.mark.parametrize(
+    ("where", "asked", "expected"),
+    [
+        ("0.0.0.0", "127.0.0.1", True),
+        ("::", "127.0.0.1", True),
+        ("10.0.0.5", "127.0.0.1", True),
+        ("127.1.2.3", "127.0.0.1", False),
+        ("127.1.2.3", "127.1.2.3", True),
+    ],
+)
+def test_whose_address(where: str, asked: str, expected: bool) -> None:
+    assert proc.concerns({"address": where}, asked) is expected
+
+
+def test_who_holds_a_socket() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine:
+        mine.bind(("127.0.0.1", 0))
+        port = mine.getsockname()[1]
+        everything = proc.listening()
+        found = proc.sockets(everything, {port}, "127.0.0.1", {os.getpid()})
+        foreign = proc.sockets(everything, {port}, "127.0.0.1", set())
+    assert [(s["pid"], s["ours"], s["port"]) for s in found] == [(os.getpid(), True, port)]
+    assert [(s["pid"], s["ours"]) for s in foreign] == [(os.getpid(), False)]
+
+
+def test_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proc, "read", lambda *_path: SHM)
+    own = proc.shared_memory(998, set())["segments"]
+    assert [(s["id"], s["key"], s["size_bytes"], s["attached"]) for s in own] == [
+        (16, "0xdeadbeef", 6400064, 2)
+    ]
+    assert own[0]["creator_alive"] is True
+    by_key = proc.shared_memory(998, {1})["segments"]
+    assert [(s["id"], s["creator_alive"]) for s in by_key] == [(17, False)]
+
+
+def test_a_name_with_brackets() -> None:
+    status = proc.parse_status(
+        "12 (a) b (c) S 1 12 34 0 -1 4194560 1 0 0 0 5 6 0 0 20 0 4 0 777 1000 200 3"
+    )
+    assert status == proc.Status(12, "a) b (c", "S", 1, 34, 11, 4, 777, 200)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            "nlserver web -tracefile:web@default -instance:default -detach -tomcat -autorepair",
+            ("web", "default", "standard", True),
+        ),
+        ("nlserver watchdog -svc -noconsole", ("watchdog", "default", "standard", True)),
+        ("/x/bin/nlserver mta -instance:prod -verbose", ("mta", "prod", "verbose", True)),
+        (
+            "nlserver wfserver -instance:prod -verbose -tracefilter:wdbc -tracefile:w_debug@prod",
+            ("wfserver", "prod", "trace", True),
+        ),
+        ("nlserver runwf -tracefile:runwf@prod", ("runwf", "prod", "standard", True)),
+        ("nlserver export@prod -x", ("export", "prod", "standard", True)),
+        ("/usr/bin/java -jar x", ("java", "default", "standard", False)),
+        ("nlserver", ("nlserver", "default", "standard", False)),
+        ("grep nlserver mta", ("grep", "default", "standard", False)),
+    ],
+)
+def test_command_lines(arguments: str, expected: tuple[str, str, str, bool]) -> None:
+    name, instance, _rest, precision, product = proc.describe_arguments(arguments.split())
+    assert (name, instance, precision, product) == expected
+
+
+def test_passwords_in_command_lines() -> None:
+    rest = proc.describe_arguments(["nlserver", "import", "-password:x1", "-login", "a/x1"])[2]
+    assert rest == ["-password:***", "-login", "***"]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "nl6" / "lib").mkdir(parents=True)
+    return tmp_path / "nl6"
+
+
+def test_processes_of_this_home_only(home: Path) -> None:
+    """A process is told by where it runs, not by its name."""
+    command = ["nlserver", "-c", "sleep 60; true", "-instance:prod"]
+    one = subprocess.Popen(command, executable="/bin/sh", cwd=home / "lib", start_new_session=True)
+    other = subprocess.Popen(["sleep", "60"], cwd="/")
+    try:
+        table = proc.scan(str(home))
+        groups = proc.processes(table, set())
+        hidden = proc.processes(table, {one.pid})
+    finally:
+        os.killpg(one.pid, signal.SIGKILL)
+        other.kill()
+        one.wait()
+        other.wait()
+    pids = [entry["pid"] for group in groups.values() for entry in group]
+    assert one.pid in pids
+    assert other.pid not in pids
+    assert table.count > 1
+    assert one.pid not in [entry["pid"] for group in hidden.values() for entry in group]
+    entry = next(entry for entry in groups["others"] if entry["pid"] == one.pid)
+    assert entry["files_open"] >= 1
+    assert entry["memory_mb"] > 0
+    assert entry["started_at"] > 1_000_000_000
+
+
+def test_zombies(home: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    table = proc.scan(str(home))
+    os.waitpid(child, 0)
+    assert child in [status.pid for status in table.zombies]
+    data = proc.machine(table)
+    assert {"pid", "ppid", "command"} == set(data["zombies"][0])
+    assert data["memory_total_mb"] > data["memory_available_mb"] > 0
+    assert data["processes"] == table.count
+    assert data["files_limit"] >= data["files_used"] >= 0
+
+
+def test_pid_files(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    assert storage.pid_file(str(path)) is None
+    path.write_text(f"{os.getpid()}\n")
+    found = storage.pid_file(str(path))
+    assert (found["pid"], found["alive"], found["matches"]) == (os.getpid(), True, False)
+    for text in ("", "x", "-1", "99999999"):
+        path.write_text(text)
+        assert storage.pid_file(str(path))["alive"] is False
+
+
+def test_core_files(tmp_path: Path) -> None:
+    for name in ("core", "core.123", "core.nlserver.77", "core.txt", "corebook", "score.1"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "core.5").mkdir()
+    found = storage.core_files([str(tmp_path), str(tmp_path / "no")])
+    assert {Path(c["path"]).name for c in found} == {"core", "core.123", "core.nlserver.77"}
+
+
+def test_file_systems_and_spool(tmp_path: Path) -> None:
+    mount = storage.mount(str(tmp_path), "var")
+    assert 0 <= mount["used_percent"] <= 100
+    assert mount["read_only"] is False
+    assert mount["device"] == tmp_path.stat().st_dev
+    assert storage.mount(str(tmp_path / "no"), "var") is None
+    (tmp_path / "mta" / "deep").mkdir(parents=True)
+    (tmp_path / "mta" / "a").write_text("x")
+    (tmp_path / "mta" / "deep" / "b").write_text("x")
+    os.utime(tmp_path / "mta" / "a", (1000, 1000))
+    found = storage.spool("prod", str(tmp_path / "mta"))
+    assert (found["files"], found["oldest_at"]) == (2, 1000.0)
+    assert storage.spool("prod", str(tmp_path / "no")) is None
+    assert storage.redirection("prod", str(tmp_path / "no")) is None
+
+
+def test_file_systems_inside_the_instances(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log directory on a disk of its own is seen, what is on a known disk is not told twice."""
+    devices = {"prod": 1, "prod/log": 2, "prod/mta": 1}
+
+    def mount(path: str, role: str) -> dict[str, object] | None:
+        device = devices.get(path[len(str(tmp_path)) + 1 :])
+        return {"path": path, "role": role, "device": device} if device else None
+
+    monkeypatch.setattr(storage, "mount", mount)
+    found = storage.mounts_below(str(tmp_path), ["default", "prod"], frozenset({1}))
+    assert found == [{"path": str(tmp_path / "prod" / "log"), "role": "log", "device": 2}]
+
+
+def test_a_large_spool_is_counted_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "ENTRY_LIMIT", 10)
+    for number in range(30):
+        (tmp_path / str(number)).write_text("")
+    assert storage.files_below(str(tmp_path))[0] == 10

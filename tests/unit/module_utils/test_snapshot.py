@@ -1,0 +1,289 @@
+"""The whole: what is asked, what runs, what happens when something hangs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.campaign.remediation.plugins.module_utils import model, snapshot
+from ansible_collections.campaign.remediation.plugins.module_utils.command import Result
+from ansible_collections.campaign.remediation.plugins.modules import campaign_info
+
+SECRET = "s3cr3t-in-xml"
+PROD = f"""<serverconf><shared><dataStore><dataSource name="default"><dbcnx provider="X"
+server="y" login="z" password="{SECRET}"/></dataSource></dataStore></shared>
+<mta autoStart="true" statServerAddress="127.0.0.1:9"/></serverconf>"""
+PDUMP = "10:00:00 >   Application server (7.0 build 9356@x) of 06/02/2024\nweb@default (1) - 2 MB\n"
+NLSERVER = """#!/bin/sh
+echo "$@" >> "{log}"
+case "$1" in pdump) printf '%s' '{pdump}';; monitor) echo wfserver@prod;; esac
+"""
+ME = pwd.getpwuid(os.geteuid()).pw_name
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A server in which nothing runs."""
+    home = tmp_path / "nl6"
+    for name in ("bin", "conf", "var/default/log", "var/prod/log"):
+        (home / name).mkdir(parents=True)
+    (home / "conf" / "serverConf.xml").write_text("<serverconf><web httpPort='9'/></serverconf>")
+    (home / "conf" / "config-default.xml").write_text("<serverconf/>")
+    (home / "conf" / "config-prod.xml").write_text(PROD)
+    (home / "env.sh").write_text(f'export TMPDIR="{tmp_path}" DB_PASSWORD={SECRET}\n')
+    program = home / "bin" / "nlserver"
+    program.write_text(NLSERVER.format(log=tmp_path / "calls", pdump=PDUMP))
+    program.chmod(0o755)
+    return home
+
+
+def options(home: Path, /, **more: Any) -> dict[str, Any]:
+    """The options of the module with their defaults."""
+    values = {name: spec.get("default") for name, spec in campaign_info.argument_spec().items()}
+    values.update(home=str(home), user=ME, front_url="", timeout=20.0, probe_timeout=8.0)
+    values.update(more)
+    return values
+
+
+def test_every_probe_answers(home: Path, tmp_path: Path) -> None:
+    data = snapshot.collect(options(home))
+    assert list(data["probes"]) == list(model.PROBES)
+    assert {name: probe["error"] for name, probe in data["probes"].items() if probe["error"]} == {}
+    assert data["installed"] is True
+    assert data["asked"]["instances"] == ["default", "prod"]
+    assert data["asked"]["modules"] == list(model.MODULES)
+    assert data["asked"]["expected_ports"] == {
+        "syslogd": 666,
+        "web": 9,
+        "web_control": 8005,
+        "stat@prod": 7777,
+    }
+    probes = {name: probe["data"] for name, probe in data["probes"].items()}
+    assert probes["environment"]["tmp_dir"] == str(tmp_path)
+    assert probes["pdump"]["build"] == "7.0 build 9356@x"
+    assert probes["missing"]["modules"] == [{"module": "wfserver", "instance": "prod"}]
+    assert [c["error"] for c in probes["http"]["checks"]] == ["refused", "refused"]
+    assert SECRET not in json.dumps(data)
+
+
+def test_two_commands_and_no_more(home: Path, tmp_path: Path) -> None:
+    snapshot.collect(options(home))
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert sorted(calls) == ["monitor -missing", "pdump"]
+
+
+def test_argument_lists(home: Path) -> None:
+    runner = Recorder()
+    snapshot.collect(options(home), run=runner)
+    program = str(home / "bin" / "nlserver")
+    calls = sorted((" ".join(arguments), env) for arguments, env in runner.calls)
+    assert [call for call, _env in calls if "systemctl" not in call] == [
+        program + " monitor -missing",
+        program + " pdump",
+        'sh -c . "$1" >/dev/null 2>&1; exec env -0 sh %s' % (home / "env.sh"),
+    ]
+    for call, env in calls:
+        if program in call and "sh -c" not in call:
+            assert env == {"XTK_VAR_DIR": str(home / "var"), "LC_ALL": "C"}
+
+
+class Recorder:
+    """A runner that runs nothing."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self.sessions: set[int] = set()
+
+    def run(
+        self, arguments: Any, timeout: float, environment: Any = None, as_account: bool = True
+    ) -> Result:
+        self.calls.append((arguments, environment))
+        out = PDUMP.encode()
+        if arguments[0] == "sh":
+            home = Path(arguments[-1]).parent
+            out = b"XTK_VAR_DIR=%s\0" % str(home / "var").encode()
+        return Result(0, out, b"", 0.0)
+
+
+def test_chosen_probes(home: Path, tmp_path: Path) -> None:
+    data = snapshot.collect(options(home, probes=["machine"]))
+    assert list(data["probes"]) == ["environment", "configuration", "machine"]
+    assert not (tmp_path / "calls").exists()
+
+
+def test_nlserver_hangs(home: Path) -> None:
+    (home / "bin" / "nlserver").write_text("#!/bin/sh\ntrap '' TERM\nsleep 60\n")
+    started = time.monotonic()
+    data = snapshot.collect(options(home, probe_timeout=0.5))
+    assert time.monotonic() - started < 4
+    errors = {name for name, probe in data["probes"].items() if probe["error"]}
+    assert errors == {"pdump", "missing"}
+    assert data["probes"]["pdump"]["error"]["kind"] == "timeout"
+
+
+def test_the_environment_hangs(home: Path, tmp_path: Path) -> None:
+    """Then nlserver, which reads it too, is not tried; all else is."""
+    (home / "env.sh").write_text("sleep 60\n")
+    data = snapshot.collect(options(home, probe_timeout=0.4))
+    assert data["probes"]["environment"]["error"]["kind"] == "timeout"
+    assert data["probes"]["pdump"]["error"]["kind"] == "skipped"
+    assert data["probes"]["logs"]["error"] is None
+    assert not (tmp_path / "calls").exists()
+
+
+def test_the_total_limit_holds(home: Path) -> None:
+    """Even with probes that never answer and limits of their own beyond it."""
+    release = threading.Event()
+    table = dict(snapshot.TABLE, storage=lambda _context: release.wait(60))
+    started = time.monotonic()
+    data = snapshot.collect(options(home, timeout=1.0, probe_timeout=30.0), table=table)
+    release.set()
+    assert time.monotonic() - started < 3
+    assert data["probes"]["storage"]["error"]["kind"] == "timeout"
+    assert data["probes"]["logs"]["data"] is not None
+
+
+def test_a_machine_that_does_not_answer_at_all(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the first look at the disk never came back."""
+    monkeypatch.setattr(snapshot, "is_installed", lambda _options: time.sleep(60))
+    started = time.monotonic()
+    data, bad_input = snapshot.take(options(home, timeout=0.5))
+    assert bad_input is None
+    assert time.monotonic() - started < 4
+    assert {probe["error"]["kind"] for probe in data["probes"].values()} == {"timeout"}
+
+
+def test_a_defect_in_one_probe_costs_only_that(home: Path) -> None:
+    def broken(_context: Any) -> None:
+        raise KeyError("x")
+
+    data = snapshot.collect(options(home), table=dict(snapshot.TABLE, logs=broken))
+    assert data["probes"]["logs"]["error"] == {"kind": "failed", "message": "KeyError: 'x'"}
+    assert data["probes"]["storage"]["error"] is None
+
+
+def test_a_wrong_build_for_the_system(home: Path) -> None:
+    (home / "bin" / "nlserver").write_text(
+        "#!/bin/sh\necho 'nlserver: libicuuc.so.42: cannot open shared object file' >&2\nexit 127\n"
+    )
+    probe = snapshot.collect(options(home))["probes"]["pdump"]
+    assert probe["error"]["kind"] == "failed"
+    assert "libicuuc.so.42" in probe["error"]["message"]
+    assert probe["data"]["return_code"] == 127
+    assert "libicuuc.so.42" in probe["data"]["unrecognised"][0]
+
+
+def test_broken_xml_is_data(home: Path) -> None:
+    (home / "conf" / "config-prod.xml").write_text("<serverconf>\n<mta\n</serverconf>")
+    probe = snapshot.collect(options(home))["probes"]["configuration"]
+    assert probe["error"]["kind"] == "invalid"
+    assert "config-prod.xml, line 3" in probe["error"]["message"]
+    assert probe["data"]["instances"] == ["default", "prod"]
+
+
+def test_a_host_without_campaign(tmp_path: Path) -> None:
+    data, bad_input = snapshot.take(options(tmp_path / "nowhere", user="no-such-user"))
+    assert bad_input is None
+    assert data["installed"] is False
+    assert list(data["probes"]) == ["machine", "service"]
+
+
+def test_logs_in_another_directory(home: Path, tmp_path: Path) -> None:
+    (home / "env.sh").write_text("export XTK_VAR_DIR=%s\n" % (tmp_path / "other"))
+    data = snapshot.collect(options(home, probes=["logs"]))
+    assert data["probes"]["logs"]["data"]["directories"][0]["path"] == str(
+        tmp_path / "other" / "default" / "log"
+    )
+
+
+def test_eight_instances(home: Path) -> None:
+    for number in range(8):
+        (home / "conf" / f"config-i{number}.xml").write_text(PROD)
+        (home / "var" / f"i{number}" / "log").mkdir(parents=True)
+    data = snapshot.collect(options(home))
+    assert len(data["asked"]["instances"]) == 10
+    assert {name for name, probe in data["probes"].items() if probe["error"]} == set()
+
+
+def test_one_instance(home: Path) -> None:
+    (home / "conf" / "config-other.xml").write_text(PROD)
+    data = snapshot.collect(options(home, instances=["other"], modules=["mta", "stat"]))
+    assert data["asked"]["instances"] == ["default", "other"]
+    assert data["asked"]["modules"] == ["stat", "mta"]
+    logs = data["probes"]["logs"]["data"]["logs"]
+    assert {log["instance"] for log in logs} == {"default", "other"}
+    # what explains a trouble may be elsewhere
+    assert data["probes"]["configuration"]["data"]["instances"] == ["default", "other", "prod"]
+
+
+BAD = [
+    ({"instances": ["nope"]}, "Unknown instance 'nope': this server has default, prod."),
+    ({"modules": ["mda"]}, "Unknown module 'mda': known are watchdog, syslogd, "),
+    ({"timeout": -1.0}, "timeout must be above 0 and at most 3600 seconds."),
+    ({"probe_timeout": 0.0}, "probe_timeout must be above 0 and at most 3600 seconds."),
+    ({"log_window": 0}, "log_window must be 1 to 10080 minutes."),
+    ({"syslogd_port": 70000}, "syslogd_port must be 0 to 65535."),
+    ({"home": "nl6"}, "home must be an absolute path, not 'nl6'."),
+    ({"user": "no-such-user"}, "There is no account 'no-such-user' on this host (option user)."),
+    ({"front_url": "app1"}, "front_url must be a http or https URL, not 'app1'."),
+    ({"redirection_urls": ["x"]}, "redirection_urls must be a http or https URL, not 'x'."),
+    ({"shared_memory_keys": ["abc"]}, "shared_memory_keys: 'abc' is no number."),
+    (
+        {"mailboxes": [{"instance": "prod", "host": "x", "port": 0}]},
+        "mailboxes: port must be 1 to 65535.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("more", "message"), BAD)
+def test_bad_input_gets_one_line(home: Path, more: dict[str, Any], message: str) -> None:
+    data, bad_input = snapshot.take(options(home, **more))
+    assert data is None
+    assert bad_input.startswith(message)
+    assert "\n" not in bad_input
+
+
+def test_neither_root_nor_the_account(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = next(entry for entry in pwd.getpwall() if entry.pw_uid not in (0, os.getuid()))
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(model.InputError, match=r"'12345' may not act as .* become: true"):
+        snapshot.find_account(options(home, user=other.pw_name))
+
+
+def test_a_home_that_may_not_be_seen(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(_path: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(snapshot.os, "stat", denied)
+    with pytest.raises(model.InputError, match="become"):
+        snapshot.is_installed(options(home))
+
+
+def test_root_runs_nlserver_as_the_account(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = pwd.getpwnam(ME)
+    monkeypatch.setattr(os, "geteuid", lambda: account.pw_uid + 1)
+    context = snapshot.Context(options(home), account)
+    assert context.runner.command(["x"]) == ["runuser", "-u", ME, "--", "x"]
+
+
+def test_only_files_of_the_server_itself_are_read(home: Path) -> None:
+    """Nothing below the home is written or changed."""
+
+    def fingerprint() -> list[Any]:
+        return sorted(
+            (str(path), path.stat().st_mtime_ns, path.stat().st_ctime_ns, path.stat().st_size)
+            for path in home.rglob("*")
+        )
+
+    before = fingerprint()
+    snapshot.collect(options(home))
+    assert fingerprint() == before
