@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Write what the roles have in common: python tools/roles.py [--check].
 
-The variables that all roles share are the options of campaign_diagnose: option `x` is variable
-`campaign_x`. From its documentation come, for every role, defaults/main.yml,
-meta/argument_specs.yml, tasks/diagnose.yml and the table of variables in README.md. A role's own
-variables are kept: they are those in its argument_specs that do not start with `campaign_`.
+The variables that all roles share are the options of campaign_diagnose: it takes option `x` from
+variable
+`campaign_x`. From its documentation come, for every role, meta/argument_specs.yml,
+tasks/diagnose.yml and the table of variables in README.md. A role's own variables are kept: they
+are those in its argument_specs that do not start with `campaign_`, and the only ones that have
+their defaults in the role (defaults/main.yml).
 """
 
 from __future__ import annotations
@@ -40,10 +42,11 @@ NOT_SHARED = {"modules", "snapshot", "return_snapshot"}
 # Defaults that the module works out by itself, as a role has to write them.
 WORKED_OUT = {"front_url": "http://{{ campaign_address }}"}
 # Shared variables that are no option but a keyword of the task.
+TASK_TIMEOUT = 120
 KEYWORDS = {
     "campaign_task_timeout": {
         "type": "int",
-        "default": 120,
+        "default": TASK_TIMEOUT,
         "description": "Seconds after which the task gives up on a host that does not answer.",
     }
 }
@@ -116,9 +119,7 @@ def files(role: str) -> dict[str, str]:
     """The files of a role that are written here, by their path in the role."""
     module = ROLES[role]
     options = {**_own(role), **shared_options()}
-    defaults = {name: option["default"] for name, option in options.items() if "default" in option}
     return {
-        "defaults/main.yml": "---\n# What each means: meta/argument_specs.yml.\n" + _dump(defaults),
         "meta/argument_specs.yml": _argument_specs(module, options),
         "tasks/diagnose.yml": _diagnose(role, module),
         "README.md": _readme(role, options),
@@ -144,13 +145,9 @@ def _diagnose(role: str, module: str) -> str:
         f"- name: Take a snapshot and judge {module}",
         "  campaign.remediation.campaign_diagnose:",
         f"    modules: [{module}]",
+        f"  register: {role}_diagnosis",
+        f'  timeout: "{{{{ campaign_task_timeout | default({TASK_TIMEOUT}) }}}}"',
     ]
-    for variable in shared_options():
-        if variable not in KEYWORDS:
-            option = variable.removeprefix("campaign_")
-            lines.append(f'    {option}: "{{{{ {variable} }}}}"')
-    lines.append(f"  register: {role}_diagnosis")
-    lines.append('  timeout: "{{ campaign_task_timeout }}"')
     return "\n".join(lines) + "\n"
 
 

@@ -28,6 +28,9 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds im
     InvalidThreshold,
     Thresholds,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import (
+    with_variables,
+)
 
 OWN = ("snapshot", "return_snapshot", "fail_on", "thresholds")
 
@@ -43,6 +46,7 @@ def arguments(documented: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
 
 
 ARGUMENTS = arguments(yaml.safe_load(DOCUMENTATION)["options"])
+FROM_VARIABLES = [name for name in ARGUMENTS if name not in ("snapshot", "return_snapshot")]
 
 
 class ActionModule(ActionBase):
@@ -57,7 +61,10 @@ class ActionModule(ActionBase):
         """Take or load the snapshot, judge it, and only then fail if asked to."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        _, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        self._task.args = with_variables(
+            self._task.args, FROM_VARIABLES, variables, self._templar
+        )
+        _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
         try:
             thresholds = Thresholds.of(options["thresholds"])
             if options["snapshot"] is not None:

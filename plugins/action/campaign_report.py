@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import json
 import locale
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,15 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.report import
     files,
     text,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils.version import (
+    collection_version,
+)
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "hosts": {"type": "list", "elements": "str"},
     "variable": {"type": "str", "default": "campaign_diagnosis"},
+    "plan_variable": {"type": "str", "default": "campaign_plan"},
+    "actions_variable": {"type": "str", "default": "campaign_actions"},
     "directory": {"type": "path", "default": "campaign-report"},
     "formats": {
         "type": "list",
@@ -36,7 +40,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "default": ["json", "html", "junit"],
     },
     "display": {"type": "bool", "default": True},
-    "fail_on": {"type": "str", "choices": ["critical", "warning", "never"], "default": "never"},
+    "fail_on": {"type": "str", "choices": ["critical", "warning", "not_repaired", "never"], "default": "never"},
 }
 # Asked when Ansible loads the plugin: later, in a worker, standard output is something else.
 ON_TERMINAL = sys.stdout.isatty()
@@ -71,7 +75,14 @@ class ActionModule(ActionBase):
             for name in hosts
         ]
         report = build.build(
-            causes.across_hosts(diagnoses), finished=time.time(), collection=_version()
+            causes.across_hosts(diagnoses),
+            finished=time.time(),
+            collection=collection_version(),
+            plan=self._plan(variables, hosts, options["plan_variable"]),
+            actions={
+                str(name): self._registered(variables, name, options["actions_variable"])
+                for name in hosts
+            },
         )
         directory = Path(options["directory"]).absolute()
         result.update(changed=False, report_dir=str(directory), files=[], summary=report["summary"])
@@ -96,6 +107,16 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg=failing)
         return result
 
+    def _plan(
+        self, variables: dict[str, Any], hosts: Iterable[str], variable: str
+    ) -> Mapping[str, Any] | None:
+        """The plan of the run: made once, it is registered on all hosts that took part."""
+        for host in hosts:
+            result = self._registered(variables, host, variable)
+            if isinstance(result, Mapping) and isinstance(result.get("plan"), Mapping):
+                return result["plan"]
+        return None
+
     def _registered(self, variables: dict[str, Any], host: str, variable: str) -> object:
         """What a host registered. Raw: a log's text is nothing to look for templates in."""
         hostvars = variables.get("hostvars")
@@ -111,19 +132,3 @@ class ActionModule(ActionBase):
 
 def _unicode() -> bool:
     return "utf" in locale.nl_langinfo(locale.CODESET).lower()
-
-
-def _version() -> str:
-    """The collection's version, from what an installed build or a checkout has at its top."""
-    top = Path(__file__).resolve().parents[2]
-    try:
-        manifest = json.loads((top / "MANIFEST.json").read_text(encoding="utf-8"))
-        return str(manifest["collection_info"]["version"])
-    except (OSError, ValueError, KeyError):
-        pass
-    try:
-        lines = (top / "galaxy.yml").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return "unknown"
-    versions = [line.split()[1] for line in lines if line.startswith("version: ")]
-    return versions[0] if versions else "unknown"

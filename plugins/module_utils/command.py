@@ -32,7 +32,7 @@ class Runner:
     killed, and one that cannot even be killed is left behind.
     """
 
-    def __init__(self, account, home_directory, become=False, start=subprocess.Popen):
+    def __init__(self, account, home_directory, become=None, start=subprocess.Popen):
         self.account = account
         self.become = become
         self.environment = {
@@ -49,7 +49,10 @@ class Runner:
         """The argument list that really runs."""
         command = []
         if as_account and self.become:
-            command.extend(["runuser", "-u", self.account, "--"])
+            uid, gid = self.become
+            # Unlike su and runuser it opens no PAM session, which would leave log lines.
+            command.extend(["setpriv", "--reuid=%d" % uid, "--regid=%d" % gid])
+            command.extend(["--init-groups", "--"])
         command.extend(arguments)
         return command
 
@@ -114,7 +117,7 @@ def _read(process, end):
 def _kill(process):
     try:
         os.killpg(process.pid, signal.SIGKILL)
-    except OSError:  # gone, or (through runuser) not ours
+    except OSError:  # gone, or another account's
         process.kill()
     try:
         process.wait(0.5)

@@ -220,10 +220,13 @@ def parse_sockets(lines, proto):
     return found
 
 
-def listening():
-    """Every listening socket of the machine."""
+def listening(proto):
+    """Every listening socket of the machine, of one protocol: udp or tcp.
+
+    The kernel walks through its whole table of connections for tcp, however few there are.
+    """
     found, failure = [], None
-    for name in ("udp", "udp6", "tcp", "tcp6"):
+    for name in (proto, proto + "6"):
         try:
             with open(os.path.join(PROC, "net", name)) as stream:
                 found.extend(parse_sockets(stream, name[:3]))

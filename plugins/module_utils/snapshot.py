@@ -46,11 +46,14 @@ class Context(object):
         self.home = os.path.realpath(options["home"])
         self.now = time.time()
         self.runner = run or command.Runner(
-            account.pw_name, account.pw_dir, os.geteuid() != account.pw_uid
+            account.pw_name,
+            account.pw_dir,
+            None if os.geteuid() == account.pw_uid else (account.pw_uid, account.pw_gid),
         )
         self.once = command.Once()
         self.variables = {}
         self.environment_error = None
+        self.configuration_problem = None
         self.configuration = {"instances": [DEFAULT], "modules": [], "databases": []}
         self.instances = [DEFAULT]
         self.limit = options["probe_timeout"]
@@ -115,8 +118,18 @@ class Context(object):
             "processes", lambda: proc.processes(self.table(), self.runner.sessions)
         )
 
-    def listening(self):
-        return self.once.get("listening", proc.listening)
+    def listening(self, proto):
+        return self.once.get("listening " + proto, lambda: proc.listening(proto))
+
+    def pdump(self):
+        return self.once.get("pdump", lambda: read_pdump(self))
+
+    def logon_page(self):
+        """Tomcat's logon page, as a check of the probe http."""
+        network.require(self.tomcat_url, "tomcat_url")
+        url = self.tomcat_url + "/nl/jsp/logon.jsp"
+        limit = self.limit * 0.85
+        return self.once.get("logon", lambda: network.check("tomcat_logon", url, limit))
 
     def service(self):
         return self.once.get("service", lambda: read_service(self))
@@ -161,12 +174,17 @@ def probe_configuration(context):
     conf = os.path.join(context.home, "conf")
     data, problem = configuration.load(conf, context.options["syslogd_port"])
     context.configuration = data
+    context.configuration_problem = problem
     if problem:
         raise ProbeError("invalid", problem, data)
     return data
 
 
 def probe_pdump(context):
+    return context.pdump()
+
+
+def read_pdump(context):
     code, out, err = context.nlserver("pdump")
     data = parsers.pdump(out)
     data["return_code"] = code
@@ -174,6 +192,15 @@ def probe_pdump(context):
 
 
 def probe_missing(context):
+    """Asked only if the configuration and pdump leave room for an answer."""
+    listed = set((task["module"], task["instance"]) for task in context.pdump()["tasks"])
+    absent = [
+        entry
+        for entry in context.configuration["modules"]
+        if entry["auto_start"] and (entry["module"], entry["instance"]) not in listed
+    ]
+    if listed and not absent and not context.configuration_problem:
+        return {"modules": [], "return_code": None}
     code, out, err = context.nlserver("monitor", "-missing")
     data = parsers.missing(out)
     data["return_code"] = code
@@ -202,7 +229,10 @@ def probe_sockets(context):
     ports.add(network.split_url(context.tomcat_url)[2])
     own = set(status.pid for status in context.table().own)
     address = context.options["address"]
-    return {"listening": proc.sockets(context.listening(), ports, address, own)}
+    found = context.listening("udp")
+    if context.logon_page()["status"] != 200:  # who holds web's port?
+        found = found + context.listening("tcp")
+    return {"listening": proc.sockets(found, ports, address, own)}
 
 
 def probe_shared_memory(context):
@@ -353,18 +383,16 @@ def _spools(context):
 
 def probe_http(context):
     front, tomcat = context.front_url, context.tomcat_url
-    network.require(tomcat, "tomcat_url")
-    checks = [("tomcat_logon", tomcat + "/nl/jsp/logon.jsp")]
     # A GET is no SOAP call: it opens no session and leaves nothing in logins.log.
-    checks.append(("soap_session", tomcat + "/nl/jsp/soaprouter.jsp"))
+    checks = [("soap_session", tomcat + "/nl/jsp/soaprouter.jsp")]
     if front:
         network.require(front, "front_url")
         checks.append(("front_test", front + "/r/test"))
         checks.append(("front_logon", front + "/nl/jsp/logon.jsp"))
     limit = context.limit * 0.9
-    tasks = command.side_by_side(
-        [lambda c=c: network.check(c[0], c[1], limit * 0.95) for c in checks], limit
-    )
+    functions = [context.logon_page]
+    functions.extend(lambda c=c: network.check(c[0], c[1], limit * 0.95) for c in checks)
+    tasks = command.side_by_side(functions, limit)
     return {"checks": [task.value for task in tasks if task.value]}
 
 
@@ -378,7 +406,7 @@ def probe_network(context):
     for instance, settings in context.per_instance("mta"):
         if settings.get("stat_address"):
             host, port = network.split_address(settings["stat_address"], 7777)
-            want("stat", instance, host, port, "udp", network.local_udp(context.listening))
+            want("stat", instance, host, port, "udp", network.local_udp(lambda: context.listening("udp")))
         if settings.get("relay_host"):
             host, port = network.split_address(
                 settings["relay_host"], settings.get("relay_port") or 25

@@ -11,6 +11,9 @@ description:
     controller by the catalogue of problems, in one task and one round trip.
   - Each finding has its evidence, the findings that explain it, the documented fix as a command to
     paste, and its source. The catalogue is in C(docs/problems.md).
+  - An option that the task leaves out is taken from the host's variable C(campaign_<option>), if
+    there is one, for example O(home) from C(campaign_home); not so O(snapshot) and
+    O(return_snapshot). So a site writes its values once, in its inventory.
   - Nothing is changed on the host. The same snapshot always gives the same diagnosis.
 options:
   home:

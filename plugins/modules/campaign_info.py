@@ -26,7 +26,7 @@ options:
   user:
     description:
       - The Campaign account. C(nlserver) runs as this account, never as root.
-      - The module must be run as this account, or as root, which uses C(runuser).
+      - The module must be run as this account, or as root, which uses C(setpriv).
     type: str
     default: neolane
   address:
@@ -324,6 +324,10 @@ snapshot:
         - For each probe its C(seconds), its C(error) and its C(data).
         - An error has a C(kind) (V(timeout), V(denied), V(missing), V(invalid), V(failed),
           V(skipped)) and a C(message). Data may be there beside an error, else it is null.
+        - C(missing) runs C(nlserver monitor -missing) only if C(pdump) does not list every autoStart
+          module of the configuration; its C(return_code) is null where it had no need to.
+        - C(sockets) lists TCP sockets only if Tomcat does not give its logon page; the kernel takes
+          long to list them.
       type: dict
       returned: always
       sample:

@@ -25,6 +25,16 @@ options:
       - Variable of each host that holds the registered result of the diagnosis.
     type: str
     default: campaign_diagnosis
+  plan_variable:
+    description:
+      - Variable of the hosts that holds the registered result of
+        M(campaign.remediation.campaign_plan), after a remediation.
+    type: str
+    default: campaign_plan
+  actions_variable:
+    description: Variable of each host that lists what a remediation did there.
+    type: str
+    default: campaign_actions
   directory:
     description:
       - Directory on the controller for the files. It is made if it is missing, for its owner.
@@ -49,9 +59,10 @@ options:
   fail_on:
     description:
       - Fail the task, once all is written, when there is a finding of this severity or above.
-      - With V(critical) and V(warning), hosts without a diagnosis make it fail, too.
+      - With V(critical) and V(warning), hosts without a diagnosis and repairs in vain make it fail,
+        too. With V(not_repaired), these repairs alone do.
     type: str
-    choices: [critical, warning, never]
+    choices: [critical, warning, not_repaired, never]
     default: never
 attributes:
   check_mode:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from . import repair
+
 SCHEMA = 1
 
 # Start order of the Campaign modules; the order in which a person reads them, too.
@@ -47,10 +49,26 @@ def diagnosis_of(name: str, registered: object) -> Json:
     return _no_diagnosis(name, "The registered result holds no diagnosis.")
 
 
-def build(diagnoses: Iterable[Mapping[str, Any]], *, finished: float, collection: str) -> Json:
-    """The report of a run. Pure: the time and the collection's version are given."""
+def build(
+    diagnoses: Iterable[Mapping[str, Any]],
+    *,
+    finished: float,
+    collection: str,
+    plan: Mapping[str, Any] | None = None,
+    actions: Mapping[str, object] | None = None,
+) -> Json:
+    """The report of a run. Pure: the time and the collection's version are given.
+
+    After a remediation `plan` is that of campaign_plan, and `actions` what was done, by host.
+    """
     diagnoses = list(diagnoses)
-    hosts = [_host(diagnosis) for diagnosis in diagnoses]
+    planned = {host["name"]: host for host in (plan or {}).get("hosts") or ()}
+    hosts = [
+        _host(diagnosis)
+        | repair.host_part(planned.get(name), (actions or {}).get(name))
+        for diagnosis in diagnoses
+        for name in [diagnosis["name"]]
+    ]
     roots = _roots(hosts)
     return {
         "schema": SCHEMA,
@@ -70,12 +88,16 @@ def iso(moment: float) -> str:
 
 def failing(report: Mapping[str, Any], fail_on: str) -> str | None:
     """Why a run asked to fail on this severity fails, in one line; None when it does not."""
-    if fail_on == "never":
-        return None
     summary = report["summary"]
+    if fail_on == "not_repaired" and summary["not_repaired"]:
+        count = summary["not_repaired"]
+        return f"campaign_fail_on={fail_on}: {count} {plural('repair', count)} in vain"
+    if fail_on in ("never", "not_repaired"):
+        return None
     counts = [(summary["critical"], "critical finding")]
     if fail_on == "warning":
         counts.append((summary["warning"], "warning"))
+    counts.append((summary["not_repaired"], "repair in vain"))
     counts.append((summary["unreachable"], "unreachable host"))
     counts.append((summary["failed"], "failed diagnosis"))
     words = [f"{count} {plural(word, count)}" for count, word in counts if count]
@@ -128,8 +150,6 @@ def _host(diagnosis: Mapping[str, Any]) -> Json:
         "modules": modules,
         "findings": findings,
         "unseen": [dict(probe) for probe in diagnosis.get("unseen") or []],
-        "plan": [],
-        "actions": [],
     }
     host["status"] = _status(host)
     host["verdict"] = _verdict(host)
@@ -243,7 +263,7 @@ def _summary(hosts: list[Json], roots: list[Json]) -> Json:
         "warning": severities.count("warning"),
         "info": severities.count("info"),
         "roots": len(grave),
-        "repaired": 0,
+        **repair.counts(hosts),
     }
 
 

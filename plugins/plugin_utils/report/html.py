@@ -11,7 +11,7 @@ from typing import Any
 
 import jinja2
 
-from . import view
+from . import repair, view
 from .build import MODULES, Json
 
 
@@ -34,6 +34,11 @@ def render(report: Mapping[str, Any]) -> str:
         columns=_columns(report["hosts"]),
         causes=[cause for cause in found if cause.finding["severity"] != "info"],
         notes=[cause for cause in found if cause.finding["severity"] == "info"],
+        actions=repair.done(report),
+        steps=repair.planned(report),
+        left=repair.left(report),
+        repair=repair,
+        facts_of=view.facts,
         evidence=view.evidence,
         label=view.label,
         moment=view.moment,

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from . import view
+from . import repair, view
 from .build import Json
 
 # What XML 1.0 cannot hold, not even escaped.
@@ -65,10 +65,26 @@ def _suite(host: Json, finished: str) -> ElementTree.Element:
     for probe in host["unseen"]:
         case = _case(suite, name, f"probe {probe['probe']}")
         _add(case, "error", probe["message"] or probe["kind"], probe["kind"], "")
+    for action in repair.outcomes(host):
+        label = view.label(action["module"], action["instance"])
+        case = _case(suite, name, f"repair {label} {repair.title(action)}")
+        case.set("time", f"{action['seconds'] or 0:.3f}")
+        reason = action["reason"] or repair.word(action)
+        if action["result"] == "not_repaired":
+            _add(case, "failure", reason, "not_repaired", _repair(action))
+        elif action["result"] != "repaired":
+            case.append(ElementTree.Element("skipped", {"message": _xml(view.clean(reason))}))
     suite.set("tests", str(len(suite)))
     for count, element in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(count, str(sum(1 for case in suite if case.find(element) is not None)))
     return suite
+
+
+def _repair(action: Json) -> str:
+    lines = [*repair.commands(action), *map(str, action["because"])]
+    for moment in ("before", "after"):
+        lines.extend(f"{moment} {key}: {value}" for key, value in view.facts(action[moment]))
+    return "\n".join(lines)
 
 
 def _belongs(finding: Json, module: Json) -> bool:

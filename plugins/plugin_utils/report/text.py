@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from . import view
+from . import repair, view
 from .build import Json, plural
 
 # Up to so many hosts each has its line; beyond, hosts that read the same share one.
@@ -19,6 +19,7 @@ HOSTS_APART = 12
 HOSTS_IN_FULL = 3
 CAUSES_IN_FULL = 25
 EXPLAINED_IN_FULL = 12
+ACTIONS_IN_FULL = 50
 
 TONES = {"down": "critical", "degraded": "warning", "unknown": "warning", "healthy": "ok"}
 ASCII = str.maketrans(
@@ -63,6 +64,7 @@ def render(report: Mapping[str, Any], *, width: int = 100, unicode: bool = True)
         if len(notes) > CAUSES_IN_FULL:
             more = len(notes) - CAUSES_IN_FULL
             lines.append(Line(f"  … and {more} more in the report", "muted"))
+    lines.extend(_repairs(report, width))
     lines.extend(_unseen(report["hosts"], width))
     lines.append(Line(""))
     lines.extend(_summary(report, width))
@@ -83,8 +85,13 @@ def _summary(report: Mapping[str, Any], width: int) -> Iterator[Line]:
         f"{counts['warning']} {plural('warning', counts['warning'])}",
         f"{counts['roots']} root {plural('cause', counts['roots'])}",
     ]
+    repairs = [
+        f"{counts[result]} {result.replace('_', ' ')}"
+        for result in ("repaired", "not_repaired", "refused") if counts[result]
+    ]
+    severities.extend(repairs)
     tone = "ok"
-    if counts["critical"] or counts["down"]:
+    if counts["critical"] or counts["down"] or counts["not_repaired"]:
         tone = "critical"
     elif counts["healthy"] < counts["hosts"] or counts["warning"]:
         tone = "warning"
@@ -237,6 +244,83 @@ def _note(cause: view.Cause, width: int) -> Iterator[Line]:
     if finding["fix"]:
         for line in str(finding["fix"]).splitlines():
             yield Line(f"      {view.clean(line)}")
+
+
+def _repairs(report: Mapping[str, Any], width: int) -> Iterator[Line]:
+    """What was done, what would be done, and what is left, and why."""
+    actions = repair.done(report)
+    if actions:
+        yield from (Line(""), Line("Repairs", "heading"))
+        for host, action in actions[:ACTIONS_IN_FULL]:
+            yield from _action(host, action, width)
+        yield from _more(len(actions) - ACTIONS_IN_FULL)
+    steps = repair.planned(report)
+    if steps:
+        yield from (Line(""), Line("Planned, not done" if actions else "Plan", "heading"))
+        for number, group in enumerate(steps[:CAUSES_IN_FULL], 1):
+            yield from _step(number, group, width)
+        yield from _more(len(steps) - CAUSES_IN_FULL)
+    left = repair.left(report)
+    notes = [(host["name"], note) for host in report["hosts"] for note in host["plan_notes"]]
+    refused = [host for host in report["hosts"] if host["plan_refused"]]
+    if left or notes or refused:
+        yield from (Line(""), Line("Left as it is", "heading"))
+    for host in refused[:CAUSES_IN_FULL]:
+        text = f"{host['name']}: plan refused: {host['plan_refused']}"
+        yield from _wrapped("  ", text, width, "warning", hang=4)
+    yield from _more(len(refused) - CAUSES_IN_FULL)
+    for group in left[:CAUSES_IN_FULL]:
+        item = group.item
+        until = f", until {view.moment(item['until'])}" if item["until"] else ""
+        where = _some(group.hosts, width // 3)
+        text = f"{where} {item['id']}: {item['why'].replace('_', ' ')}{until}: {item['reason']}"
+        yield from _wrapped("  ", text, width, hang=4)
+    yield from _more(len(left) - CAUSES_IN_FULL)
+    for host, note in notes[:CAUSES_IN_FULL]:
+        yield from _wrapped("  ", f"{host}: {note}", width, hang=4)
+    yield from _more(len(notes) - CAUSES_IN_FULL)
+
+
+def _more(count: int) -> Iterator[Line]:
+    if count > 0:
+        yield Line(f"  … and {count} more in the report", "muted")
+
+
+def _action(host: str, action: Json, width: int) -> Iterator[Line]:
+    tones = {"not_repaired": "critical", "refused": "warning", "repaired": "ok"}
+    label = view.label(action["module"], action["instance"])
+    seconds = "" if action["seconds"] is None else f", {float(action['seconds']):.1f} s"
+    head = f"  {repair.word(action):<12}  "
+    text = f"{host} {label}: {repair.title(action)}{seconds}"
+    tone = tones.get(action["result"], "muted")
+    yield from _wrapped(head, text, width, tone, hang=len(head))
+    pad = " " * len(head)
+    if action["reason"]:
+        yield from _wrapped(f"{pad}Why      ", action["reason"], width)
+    for command in repair.commands(action):
+        yield Line(f"{pad}Command  {view.clean(command)}")
+    for name in ("before", "after"):
+        facts = " · ".join(f"{key} {value}" for key, value in view.facts(action[name]))
+        if facts:
+            yield from _wrapped(f"{pad}{name.capitalize():<7}  ", facts, width)
+
+
+def _step(number: int, group: repair.Group, width: int) -> Iterator[Line]:
+    step = group.item
+    pad = " " * 5
+    where = group.hosts[0] if len(group.hosts) == 1 else f"{len(group.hosts)} hosts"
+    label = view.label(step["module"], step["instance"])
+    yield from _wrapped(f"{number:>3}. ", f"{where} {label}: {step['title']}", width, hang=5)
+    if len(group.hosts) > 1:
+        yield Line(f"{pad}Hosts     {_some(group.hosts, width - 15)}")
+    yield from _wrapped(f"{pad}For       ", ", ".join(step["keys"]), width)
+    for command in repair.commands(step):
+        yield Line(f"{pad}Command   {view.clean(command)}")
+    yield from _wrapped(f"{pad}Or else   ", repair.further(step), width)
+    if step["cancels"]:
+        yield from _wrapped(f"{pad}Cuts off  ", step["cancels"], width)
+    if step["not_after"]:
+        yield Line(f"{pad}Before    {view.moment(step['not_after'])}")
 
 
 def _unseen(hosts: list[Json], width: int) -> Iterator[Line]:

@@ -90,7 +90,12 @@ def label(module: str, instance: str) -> str:
 
 def evidence(finding: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Names and values as a person reads them; what is not known is left out."""
-    known = ((key, value) for key, value in _flat(finding["evidence"]) if value is not None)
+    return facts(finding["evidence"])
+
+
+def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The same of any small mapping."""
+    known = ((key, value) for key, value in _flat(data) if value is not None)
     return [(_name(key), _value(key, value)) for key, value in known]
 
 

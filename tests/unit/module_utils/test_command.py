@@ -23,8 +23,10 @@ def test_the_account_itself_runs_it_directly() -> None:
 
 
 def test_root_becomes_the_account() -> None:
-    other = runner(become=True)
-    assert other.command(["x", "-a b"]) == ["runuser", "-u", "neolane", "--", "x", "-a b"]
+    other = runner(become=(998, 997))
+    assert other.command(["x", "-a b"]) == [
+        "setpriv", "--reuid=998", "--regid=997", "--init-groups", "--", "x", "-a b"
+    ]
     assert other.command(["systemctl", "show"], as_account=False) == ["systemctl", "show"]
 
 

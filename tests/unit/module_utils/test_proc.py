@@ -72,7 +72,7 @@ def test_who_holds_a_socket() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine:
         mine.bind(("127.0.0.1", 0))
         port = mine.getsockname()[1]
-        everything = proc.listening()
+        everything = proc.listening("udp")
         found = proc.sockets(everything, {port}, "127.0.0.1", {os.getpid()})
         foreign = proc.sockets(everything, {port}, "127.0.0.1", set())
     assert [(s["pid"], s["ours"], s["port"]) for s in found] == [(os.getpid(), True, port)]

@@ -272,7 +272,8 @@ def test_root_runs_nlserver_as_the_account(home: Path, monkeypatch: pytest.Monke
     account = pwd.getpwnam(ME)
     monkeypatch.setattr(os, "geteuid", lambda: account.pw_uid + 1)
     context = snapshot.Context(options(home), account)
-    assert context.runner.command(["x"]) == ["runuser", "-u", ME, "--", "x"]
+    ids = ["--reuid=%d" % account.pw_uid, "--regid=%d" % account.pw_gid]
+    assert context.runner.command(["x"]) == ["setpriv", *ids, "--init-groups", "--", "x"]
 
 
 def test_only_files_of_the_server_itself_are_read(home: Path) -> None:
