@@ -1,0 +1,95 @@
+# make help lists the targets. PYTHON=/path/to/python3 chooses the interpreter of .venv.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV := $(CURDIR)/.venv
+RUN := PATH="$(VENV)/bin:$$PATH" PYTHONDONTWRITEBYTECODE=1
+export PYTHON
+
+# Arguments for one run, e.g. make unit ARGS="-k snapshot", make lab-break FAULT=module_hung.
+ARGS ?=
+FAULT ?=
+
+.PHONY: help
+help:  ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# -- The two commands -------------------------------------------------------------------------
+
+.PHONY: demo
+demo: venv-demo  ## Start the lab, break two things in it, diagnose it
+	@tools/demo
+
+.PHONY: test
+test: venv  ## Run lint, types, unit, sanity and integration; one verdict
+	@$(RUN) python tools/stages.py lint types unit sanity integration
+
+# -- Stages of make test, each usable alone ---------------------------------------------------
+
+.PHONY: lint
+lint: venv  ## ruff, yamllint, ansible-lint (production), changelog
+	$(RUN) ruff check .
+	$(RUN) yamllint --strict .
+	$(RUN) ANSIBLE_COLLECTIONS_PATH=playbooks/collections \
+		ansible-lint --offline --profile production --strict $(ARGS)
+	$(RUN) antsibull-changelog lint
+
+.PHONY: types
+types: venv  ## mypy --strict on what runs on the controller
+	$(RUN) mypy $(ARGS)
+
+.PHONY: unit
+unit: venv  ## Unit tests
+	$(RUN) pytest tests/unit --junitxml=build/junit/unit.xml $(ARGS)
+
+.PHONY: sanity
+sanity: venv  ## ansible-test sanity on the built collection
+	$(RUN) python tools/sanity.py $(ARGS)
+
+.PHONY: integration
+integration: venv  ## Playbooks, installed collection and every fault, against labs of their own
+	$(RUN) pytest tests/integration --junitxml=build/junit/integration.xml $(ARGS)
+
+# -- Beside make test -------------------------------------------------------------------------
+
+.PHONY: benchmark
+benchmark: venv  ## Measure diagnose.yml on 50 lab servers (docs/benchmark.md)
+	$(RUN) python tests/benchmark/benchmark.py $(ARGS)
+
+.PHONY: build
+build: venv-demo  ## Build the collection's archive into build/
+	$(RUN) ansible-galaxy collection build --force --output-path build
+
+.PHONY: changelog
+changelog: venv  ## Write CHANGELOG.rst from changelogs/fragments
+	$(RUN) antsibull-changelog release --update-existing $(ARGS)
+
+.PHONY: venv
+venv:  ## Make .venv with everything that development needs
+	@tools/venv dev
+
+.PHONY: venv-demo
+venv-demo:
+	@tools/venv demo
+
+# -- The lab ----------------------------------------------------------------------------------
+
+.PHONY: lab-up lab-down lab-status lab-faults lab-break lab-heal
+lab-up: venv-demo  ## Start the lab
+	@$(RUN) lab/labctl up $(ARGS)
+lab-down:  ## Stop the lab and remove what it made
+	@$(RUN) lab/labctl down --purge $(ARGS)
+lab-status:  ## Show what runs in the lab
+	@$(RUN) lab/labctl status $(ARGS)
+lab-faults:  ## List the faults that the lab knows
+	@$(RUN) lab/labctl faults $(ARGS)
+lab-break:  ## Break something: make lab-break FAULT=module_hung
+	@$(RUN) lab/labctl break $(FAULT) $(ARGS)
+lab-heal:  ## Undo the faults
+	@$(RUN) lab/labctl heal $(FAULT) $(ARGS)
+
+.PHONY: clean
+clean:  ## Stop the lab; remove .venv, caches, reports and builds
+	@if [ -d .lab ]; then $(RUN) lab/labctl down --purge || true; fi
+	rm -rf .venv .venv.lock .lab .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache build tests/output campaign-report
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,221 @@
+"""Compare diagnose.yml with a single ping and with eleven command tasks, on many lab servers.
+
+All three run in turn, several rounds, against the same servers, with the same forks, strategy
+and interpreter; medians are compared. See docs/benchmark.md.
+
+usage: benchmark.py [--servers 50] [--rounds 3] [--forks 10]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+MODULES = ("watchdog", "syslogd", "stat", "mta", "web", "trackinglogd", "tracking", "inMail",
+           "wfserver", "export", "import")
+
+# What docs/benchmark.md promises.
+MOST_OF_PING = 1.25
+TIMES_FASTER = 8.0
+CONTROLLER_MB = 150
+HOST_SECONDS = 2.0
+
+
+class Measure(NamedTuple):
+    """One run of one playbook."""
+
+    seconds: float
+    cpu_seconds: float
+    controller_mb: float
+
+
+def write_playbooks(folder: Path) -> dict[str, Path]:
+    """The candidates. JSON is YAML."""
+    def play(tasks: list[dict[str, Any]]) -> str:
+        return json.dumps([
+            {"hosts": "campaign", "gather_facts": False, "strategy": "free", "tasks": tasks}
+        ], indent=1)
+
+    ping = folder / "ping.yml"
+    ping.write_text(play([{"name": "Ping", "ansible.builtin.ping": {}}]))
+    commands = folder / "commands.yml"
+    commands.write_text(play([
+        {
+            "name": f"Ask for {module}",
+            "ansible.builtin.command": {"argv": ["{{ campaign_home }}/bin/nlserver", "pdump"]},
+            "register": "answer",
+            "changed_when": False,
+            "failed_when": f"'no task' in answer.stdout | lower and '{module}' == 'watchdog'",
+        }
+        for module in MODULES
+    ]))
+    return {
+        "diagnose": CHECKOUT / "playbooks" / "diagnose.yml", "ping": ping, "commands": commands,
+    }
+
+
+@contextmanager
+def running_lab(root: Path, servers: int) -> Iterator[dict[str, Any]]:
+    """Bring up the servers; give their inventory."""
+    labctl = [sys.executable, str(CHECKOUT / "lab" / "labctl")]
+    where = ["--root", str(root)]
+    names = [word for number in range(1, servers + 1)
+             for word in ("--server", f"app{number:02}")]
+    try:
+        subprocess.run([*labctl, "up", *where, *names], check=True, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL)
+        printed = subprocess.run([*labctl, "inventory", *where], check=True,
+                                 stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout
+        loaded: dict[str, Any] = json.loads(printed)
+        yield loaded
+    finally:
+        subprocess.run([*labctl, "down", "--purge", *where], check=False, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL)
+
+
+def static_inventory(dynamic: dict[str, Any], path: Path) -> None:
+    """The same hosts in a file: no candidate pays for a script."""
+    hosts = dynamic["_meta"]["hostvars"]
+    path.write_text(json.dumps({"campaign": {"hosts": hosts}}))
+
+
+def high_water_mb(pid: int) -> float:
+    """The most memory that a process itself has held so far."""
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    except OSError:
+        pass
+    return 0.0
+
+
+def measure(playbook: Path, inventory: Path, report: Path, forks: int) -> Measure:
+    """Run one candidate. The main process is watched; its workers are counted as time only."""
+    environment = {
+        "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8", "TERM": "dumb",
+        "PATH": os.pathsep.join([str(BIN), "/usr/local/bin", "/usr/bin", "/bin",
+                                 "/usr/sbin", "/sbin"]),
+        "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
+    }
+    command: list[str | Path] = [
+        BIN / "ansible-playbook", playbook, "-i", inventory, "--forks", str(forks),
+        "-e", json.dumps({"campaign_report_dir": str(report)}),
+    ]
+    output = report.with_suffix(".log")
+    with output.open("wb") as log:
+        started = time.monotonic()
+        process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=log,
+                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        memory = 0.0
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            memory = max(memory, high_water_mb(process.pid))
+            time.sleep(0.05)
+        seconds = time.monotonic() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{playbook.name} failed:\n{output.read_text()[-3000:]}")
+    return Measure(seconds, usage.ru_utime + usage.ru_stime, memory)
+
+
+def host_seconds(report: Path) -> list[float]:
+    """How long each host's diagnosis took on the host, and that all were found healthy."""
+    hosts = json.loads((report / "report.json").read_text())["hosts"]
+    ill = [host["name"] for host in hosts if host["findings"] or not host["reachable"]]
+    if ill:
+        print(f"note: {len(ill)} of {len(hosts)} hosts were not healthy: {' '.join(ill[:5])}")
+    return [float(host["seconds"]) for host in hosts if host.get("seconds") is not None]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Compare diagnose.yml with simpler playbooks.")
+    parser.add_argument("--servers", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--forks", type=int, default=10)
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory(prefix="campaign-benchmark-") as scratch:
+        folder = Path(scratch)
+        print(f"Starting {options.servers} lab servers ...", flush=True)
+        with running_lab(folder / "lab", options.servers) as dynamic:
+            inventory = folder / "hosts.json"
+            static_inventory(dynamic, inventory)
+            candidates = write_playbooks(folder)
+            time.sleep(10)  # until every module has written its first lines
+            measured: dict[str, list[Measure]] = {name: [] for name in candidates}
+            on_host: list[float] = []
+            for number in range(options.rounds + 1):
+                for name, playbook in candidates.items():
+                    report = folder / f"{name}-{number}"
+                    taken = measure(playbook, inventory, report, options.forks)
+                    if number:  # the first round warms caches up
+                        measured[name].append(taken)
+                        if name == "diagnose":
+                            on_host += host_seconds(report)
+                    print(f"  round {number}  {name:9} {taken.seconds:7.2f} s", flush=True)
+                    if not number and name == "commands":
+                        print("  (round 0 is not counted)", flush=True)
+    return verdict(options, measured, on_host)
+
+
+def verdict(
+    options: argparse.Namespace, measured: dict[str, list[Measure]], on_host: list[float]
+) -> int:
+    """Print the comparison, keep it as JSON, and say whether it is what was promised."""
+    middle = {
+        name: Measure(*(statistics.median(column) for column in zip(*runs, strict=True)))
+        for name, runs in measured.items()
+    }
+    of_ping = middle["diagnose"].seconds / middle["ping"].seconds
+    faster = middle["commands"].seconds / middle["diagnose"].seconds
+    peak = max(run.controller_mb for run in measured["diagnose"])
+    slowest = max(on_host) if on_host else float("nan")
+    checks = {
+        f"diagnose / ping at most {MOST_OF_PING}": (of_ping, of_ping <= MOST_OF_PING),
+        f"commands / diagnose at least {TIMES_FASTER:g}": (faster, faster >= TIMES_FASTER),
+        f"controller's peak memory under {CONTROLLER_MB} MB": (peak, peak < CONTROLLER_MB),
+        f"slowest host under {HOST_SECONDS:g} s": (slowest, slowest < HOST_SECONDS),
+    }
+    print(f"\n{options.servers} servers, {options.forks} forks, {options.rounds} rounds, "
+          f"{os.cpu_count()} cores, Python {platform.python_version()}")
+    for name, taken in middle.items():
+        print(f"  {name:9} median {taken.seconds:7.2f} s   processor {taken.cpu_seconds:7.2f} s"
+              f"   controller {taken.controller_mb:5.0f} MB")
+    if on_host:
+        print(f"  on the host: median {statistics.median(on_host):.2f} s, slowest {slowest:.2f} s")
+    for name, (value, held) in checks.items():
+        print(f"  {'ok  ' if held else 'MISS'}  {name}: {value:.2f}")
+    result = {
+        "servers": options.servers, "forks": options.forks, "rounds": options.rounds,
+        "cores": os.cpu_count(), "python": platform.python_version(),
+        "runs": {name: [run._asdict() for run in runs] for name, runs in measured.items()},
+        "medians": {name: taken._asdict() for name, taken in middle.items()},
+        "host_seconds": sorted(on_host),
+        "checks": {name: {"value": value, "held": held}
+                   for name, (value, held) in checks.items()},
+    }
+    (CHECKOUT / "build").mkdir(exist_ok=True)
+    path = CHECKOUT / "build" / "benchmark.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"  written to {path.relative_to(CHECKOUT)}")
+    return 0 if all(held for _value, held in checks.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""A lab and the playbooks, as a person would run them: real commands, with time limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from campaign_lab.layout import LAB_PASSWORD
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+LABCTL = CHECKOUT / "lab" / "labctl"
+INVENTORY = CHECKOUT / "inventories" / "lab"
+DIAGNOSE = CHECKOUT / "playbooks" / "diagnose.yml"
+
+# What a terminal shows of an internal error, and never of an expected one.
+TRACES = ("Traceback (most recent call last)", "MODULE FAILURE", "Unexpected failure")
+
+
+class Run(NamedTuple):
+    """A finished command."""
+
+    command: list[str]
+    code: int
+    output: str
+    seconds: float
+    report_dir: Path
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The run's report.json."""
+        path = self.report_dir / "report.json"
+        assert path.exists(), f"no report was written:\n{self}"
+        loaded: dict[str, Any] = json.loads(path.read_text())
+        return loaded
+
+    def host(self, name: str) -> dict[str, Any]:
+        """The report's entry of one host."""
+        hosts = {host["name"]: host for host in self.report["hosts"]}
+        assert name in hosts, f"{name} is not in the report: {sorted(hosts)}\n{self}"
+        entry: dict[str, Any] = hosts[name]
+        return entry
+
+    def findings(self, name: str) -> list[dict[str, Any]]:
+        """All findings of a host."""
+        found: list[dict[str, Any]] = self.host(name)["findings"]
+        return found
+
+    def __str__(self) -> str:
+        return f"$ {' '.join(self.command)}\n(exit code {self.code})\n{self.output}"
+
+
+def environment(**more: str) -> dict[str, str]:
+    """A bare environment, with the tools of the virtual environment first."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in {"HOME", "USER", "TMPDIR", "LANG"} or name.startswith("LC_")
+    }
+    return {
+        **kept,
+        "LANG": kept.get("LANG", "C.UTF-8"),
+        "PATH": os.pathsep.join([str(BIN), "/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+                                 "/usr/bin", "/sbin", "/bin"]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_DEPRECATION_WARNINGS": "0",
+        **more,
+    }
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path = CHECKOUT,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 180,
+    report_dir: Path = Path("/nonexistent"),
+) -> Run:
+    """Run a command without a terminal; its output is what a person would have seen."""
+    words = [str(word) for word in command]
+    started = time.monotonic()
+    done = subprocess.run(
+        words, cwd=cwd, env=environment(**(env or {})), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False,
+    )
+    output = done.stdout.decode("utf-8", "replace")
+    return Run(words, done.returncode, output, time.monotonic() - started, report_dir)
+
+
+def playbook(
+    name: str | Path = DIAGNOSE,
+    *arguments: str | Path,
+    report_dir: Path,
+    inventory: str | Path = INVENTORY,
+    variables: Mapping[str, Any] | None = None,
+    cwd: Path = CHECKOUT,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 180,
+) -> Run:
+    """Run ansible-playbook; the report goes to report_dir."""
+    extra = {"campaign_report_dir": str(report_dir), **(variables or {})}
+    command = [
+        BIN / "ansible-playbook", name, "-i", inventory, "-e", json.dumps(extra), *arguments,
+    ]
+    done = run(command, cwd=cwd, env=env, timeout=timeout, report_dir=report_dir)
+    for trace in TRACES:
+        assert trace not in done.output, str(done)
+    assert LAB_PASSWORD not in done.output, "a password was shown"
+    for path in report_dir.glob("*"):
+        assert LAB_PASSWORD.encode() not in path.read_bytes(), f"a password is in {path}"
+    return done
+
+
+class Lab:
+    """A lab under its own root, driven through lab/labctl."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.env = {"CAMPAIGN_LAB_ROOT": str(root)}
+
+    def ctl(self, *arguments: str, check: bool = True, timeout: float = 120) -> Run:
+        """Run lab/labctl."""
+        done = run([sys.executable, LABCTL, *arguments], env=self.env, timeout=timeout)
+        assert not check or done.code == 0, str(done)
+        return done
+
+    def up(self, *servers: str, instances: Sequence[str] = ()) -> None:
+        """Start it."""
+        self.ctl(
+            "up",
+            *(word for name in servers for word in ("--server", name)),
+            *(word for name in instances for word in ("--instance", name)),
+        )
+
+    def down(self) -> None:
+        """Stop it, whatever its state, and remove it."""
+        self.ctl("down", "--purge", check=False)
+
+    def variables(self, server: str = "app1") -> dict[str, Any]:
+        """What the lab's inventory says of a server."""
+        hosts: dict[str, Any] = json.loads(self.ctl("inventory").output)["_meta"]["hostvars"]
+        known: dict[str, Any] = hosts[server]
+        return known
+
+    def home(self, server: str = "app1") -> Path:
+        """A server's nl6."""
+        return self.root / server / "nl6"
+
+    def nlserver(self, *arguments: str, server: str = "app1") -> Run:
+        """Run the server's own command."""
+        return run([self.home(server) / "bin" / "nlserver", *arguments], timeout=30)
+
+    def diagnose(self, report_dir: Path, *arguments: str, **options: Any) -> Run:
+        """Run playbooks/diagnose.yml on this lab."""
+        options["env"] = {**self.env, **options.get("env", {})}
+        return playbook(DIAGNOSE, *arguments, report_dir=report_dir, **options)
+
+
+def wait_until(true: Callable[[], bool], seconds: float, every: float = 0.3) -> bool:
+    """Wait for a condition; its last answer."""
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(every)
+    return True

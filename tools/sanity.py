@@ -1,0 +1,135 @@
+"""Run ansible-test sanity on the collection as it is built, with no ignore files.
+
+usage: tools/sanity.py [arguments of ansible-test sanity]
+
+The archive is unpacked in a temporary folder, because ansible-test wants to stand in
+ansible_collections/<namespace>/<name> and outside any other git checkout. Its home is
+private (build/sanity-home): it holds the environments that ansible-test makes, and a bootstrap
+script that takes pip from an ordinary `pip download`, where ansible-test would fetch one from a
+site of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+BUILD = CHECKOUT / "build"
+HOME = BUILD / "sanity-home"
+BIN = Path(sys.executable).parent
+
+GET_PIP = """\
+import sys
+sys.path.insert(0, {wheel!r})
+from pip._internal.cli.main import main
+sys.exit(main(["install", "--quiet", "--no-index", "--no-deps",
+               "--disable-pip-version-check", {wheel!r}]))
+"""
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    done = subprocess.run(
+        [str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True, cwd=cwd
+    )
+    return done.stdout
+
+
+def unpack(trees: Path) -> Path:
+    """Build the collection and unpack it where ansible-test accepts it."""
+    target = trees / "ansible_collections" / "campaign" / "remediation"
+    target.mkdir(parents=True)
+    run(BIN / "ansible-galaxy", "collection", "build", "--force", "--output-path", trees,
+        cwd=CHECKOUT)
+    (archive,) = trees.glob("*.tar.gz")
+    with tarfile.open(archive) as built:
+        built.extractall(target, filter="data")
+    return target
+
+
+def prepare_home() -> None:
+    """Give ansible-test a home with pip's settings and pip's bootstrap script."""
+    (HOME / ".config" / "pip").mkdir(parents=True, exist_ok=True)
+    settings: dict[str, list[str]] = {}
+    for line in run(sys.executable, "-m", "pip", "config", "list").splitlines():
+        match = re.fullmatch(r"(?:global|:env:|install|user|site)\.([a-z-]+)='(.*)'", line)
+        if match and match[1] != "quiet":
+            settings[match[1]] = match[2].split("\\n")
+    config = HOME / ".config" / "pip" / "pip.conf"
+    config.touch(mode=0o600)
+    config.write_text("[global]\nquiet = 2\n" + "".join(
+        f"{name} = {' '.join(' '.join(values).split())}\n" for name, values in settings.items()
+    ))
+
+    spec = find_spec("ansible_test")
+    if spec is None or not spec.submodule_search_locations:
+        sys.exit("tools/sanity.py: ansible-core with ansible-test is not installed")
+    source = Path(next(iter(spec.submodule_search_locations)))
+    requirements = (source / "_internal" / "python_requirements.py").read_text()
+    for version in set(re.findall(r"\bpip='([0-9.]+)'", requirements)):
+        stub = HOME / ".ansible" / "test" / "cache" / f"get_pip_{version.replace('.', '_')}.py"
+        stub.parent.mkdir(parents=True, exist_ok=True)
+        wheels = list(stub.parent.glob(f"pip-{version}-*.whl"))
+        if not wheels:
+            run(sys.executable, "-m", "pip", "download", "--quiet", "--quiet", "--no-deps",
+                "--disable-pip-version-check", "--dest", stub.parent, f"pip=={version}")
+            wheels = list(stub.parent.glob(f"pip-{version}-*.whl"))
+        stub.write_text(GET_PIP.format(wheel=str(wheels[0])))
+
+
+def real_interpreters() -> list[str]:
+    """Directories of interpreters that work, so that version managers' shims come after them."""
+    found: dict[str, None] = {}
+    home = Path(sys.base_prefix, "bin")
+    candidates = [home / "python3", *Path("/usr/bin").glob("python3.[0-9]*")]
+    for directory in os.environ.get("PATH", "").split(os.pathsep):
+        candidates += sorted(Path(directory).glob("python3.[0-9]*"))
+        candidates += sorted(Path(directory).parent.glob("versions/3.*/bin/python3.[0-9]*"))
+    for candidate in candidates:
+        if re.fullmatch(r"python3(\.\d+)?", candidate.name) and "shims" not in candidate.parts:
+            probe = subprocess.run(
+                [candidate, "-c", "import ensurepip, venv, sys; print(sys.executable)"],
+                capture_output=True, text=True, check=False,
+            )
+            if probe.returncode == 0 and str(CHECKOUT) not in probe.stdout:
+                found[str(candidate.parent)] = None
+    return list(found)
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="campaign-sanity-") as trees:
+        return check(unpack(Path(trees)))
+
+
+def check(target: Path) -> int:
+    prepare_home()
+    path = [str(BIN), *real_interpreters(), *os.environ.get("PATH", "").split(os.pathsep)]
+    environment = {
+        **os.environ,
+        "HOME": str(HOME),
+        "PATH": os.pathsep.join(dict.fromkeys(path)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    for name in ("XDG_CONFIG_HOME", "ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH", "VIRTUAL_ENV"):
+        environment.pop(name, None)
+    done = subprocess.run(
+        [BIN / "ansible-test", "sanity", "--color", "no", "--junit", *sys.argv[1:]],
+        cwd=target, env=environment, stdin=subprocess.DEVNULL, check=False,
+    )
+    junit = BUILD / "junit" / "sanity"
+    shutil.rmtree(junit, ignore_errors=True)
+    results = target / "tests" / "output" / "junit"
+    if results.is_dir():
+        shutil.copytree(results, junit)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
