@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Run ansible-test sanity on the collection as it is built, with no ignore files.
 
 usage: tools/sanity.py [arguments of ansible-test sanity]

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Run stages of the Makefile one after the other, keep their output, and close with one verdict.
 
 usage: tools/stages.py STAGE...

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 # Here and not in a function: so the catalogue is built once, before Ansible forks.
@@ -29,6 +29,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds im
     Thresholds,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import (
+    PREFIX,
     with_variables,
 )
 
@@ -64,6 +65,7 @@ class ActionModule(ActionBase):
         self._task.args = with_variables(
             self._task.args, FROM_VARIABLES, variables, self._templar
         )
+        check_numbers(self._task.args)
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
         try:
             thresholds = Thresholds.of(options["thresholds"])
@@ -93,14 +95,43 @@ class ActionModule(ActionBase):
         """The result of campaign_info, with the controller's times in the snapshot."""
         passed = {k: v for k, v in options.items() if k not in OWN and v is not None}
         before = time.time()
-        taken: dict[str, Any] = self._execute_module(
-            module_name="campaign.remediation.campaign_info",
-            module_args=passed,
-            task_vars=variables,
-        )
+        try:
+            taken: dict[str, Any] = self._execute_module(
+                module_name="campaign.remediation.campaign_info",
+                module_args=passed,
+                task_vars=variables,
+            )
+        except AnsibleError as error:
+            become = self._connection.become
+            if become and "become" in str(error):
+                raise AnsibleActionFail(not_become(become, error)) from None
+            raise
         if isinstance(taken.get("snapshot"), dict):
             taken["snapshot"]["controller"] = {"before_at": before, "after_at": time.time()}
         return taken
+
+
+def check_numbers(given: Mapping[str, Any]) -> None:
+    """Ansible's own message on what is no number does not name the value."""
+    for name, kind in ((n, a["type"]) for n, a in ARGUMENTS.items() if n in given):
+        if kind not in ("int", "float"):
+            continue
+        try:
+            float(given[name])
+        except (TypeError, ValueError):
+            raise AnsibleActionFail(
+                f"{name} ({PREFIX}{name}) must be a number, not '{given[name]}'."
+            ) from None
+
+
+def not_become(become: Any, error: Exception) -> str:
+    """Why the connection may not become the other account, in one line."""
+    said = " ".join(str(error).replace(">>>", "").split())
+    return (
+        f"May not become '{become.get_option('become_user')}' ({become.name}): {said}"
+        " Set ansible_become_user and ansible_become_password, or ansible_become: false and"
+        " connect as the Campaign account."
+    )
 
 
 def load(snapshot: Any) -> Any:

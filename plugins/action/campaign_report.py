@@ -40,7 +40,11 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "default": ["json", "html", "junit"],
     },
     "display": {"type": "bool", "default": True},
-    "fail_on": {"type": "str", "choices": ["critical", "warning", "not_repaired", "never"], "default": "never"},
+    "fail_on": {
+        "type": "str",
+        "choices": ["critical", "warning", "not_repaired", "never"],
+        "default": "never",
+    },
 }
 # Asked when Ansible loads the plugin: later, in a worker, standard output is something else.
 ON_TERMINAL = sys.stdout.isatty()
@@ -113,8 +117,9 @@ class ActionModule(ActionBase):
         """The plan of the run: made once, it is registered on all hosts that took part."""
         for host in hosts:
             result = self._registered(variables, host, variable)
-            if isinstance(result, Mapping) and isinstance(result.get("plan"), Mapping):
-                return result["plan"]
+            plan = result.get("plan") if isinstance(result, Mapping) else None
+            if isinstance(plan, Mapping):
+                return plan
         return None
 
     def _registered(self, variables: dict[str, Any], host: str, variable: str) -> object:

@@ -33,7 +33,9 @@ def add_jobs(problems: Catalogue) -> None:
         f"ask {{operator}}, who scheduled it; then launch {kind} {{job}} again"
         + (" as a delta or in full" if kind == "export" else " once there are no duplicates")
     )
-    trouble = ("host.database_unreachable", "host.disk_full")
+    trouble = (
+        "host.database_unreachable", "host.disk_full", "host.configuration_unreadable",
+    )
 
     def judged(
         judge: Callable[[Server, Job], Facts | None],

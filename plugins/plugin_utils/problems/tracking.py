@@ -105,6 +105,7 @@ def redirection_misconfigured(server: Server, task: Task) -> Facts | None:
     causes=(
         "tracking.redirection_unreachable", "tracking.redirection_misconfigured",
         "wfserver.children_dying", "host.database_unreachable", "host.disk_full",
+        "host.configuration_unreadable",
     ),
 )
 def workflow_failed(server: Server) -> Iterator[Evidence]:

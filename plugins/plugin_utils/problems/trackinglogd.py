@@ -39,7 +39,7 @@ REBUILD = advice(
 @problems.problem(
     title="The tracking shared memory is stale",
     severity=CRITICAL,
-    summary="Shared memory of an older version or a dead process is in the way: {shown}",
+    summary="Shared memory of another version is in the way: {sample}",
     source="tracking_parameters",
     needs=(),
     remedy="rebuild_shared_memory",
@@ -51,13 +51,7 @@ def shared_memory_stale(server: Server) -> Iterator[Evidence]:
         for group in reported_by("trackinglogd.shared_memory_stale", server.errors(task))
     ]
     if groups:
-        facts = lines(groups)
-        yield Evidence({**facts, "shown": facts["sample"], "orphans": len(_orphans(server))})
-        return
-    orphans = _orphans(server)
-    if orphans and server.runs("trackinglogd"):
-        shown = ", ".join(f"{s.key} ({s.size_bytes} bytes)" for s in orphans[:5])
-        yield Evidence({"shown": f"{shown} belongs to nobody", "orphans": len(orphans)})
+        yield Evidence({**lines(groups), "orphans": len(_orphans(server))})
 
 
 def _orphans(server: Server) -> list[Segment]:
@@ -71,7 +65,7 @@ def _orphans(server: Server) -> list[Segment]:
 @problems.problem(
     title="Too many shared memory segments",
     severity=WARNING,
-    summary="The account holds {segments} shared memory segments.",
+    summary="The account holds {segments} shared memory segments; {orphans} belong to nobody.",
     source="monitoring",
     needs=("shared_memory",),
     remedy="rebuild_shared_memory",
@@ -81,7 +75,9 @@ def _orphans(server: Server) -> list[Segment]:
 def too_many_segments(server: Server) -> Iterator[Evidence]:
     count = len(server.segments)
     if count >= server.limits.shared_memory_segments:
-        yield Evidence({"segments": count})
+        orphans = _orphans(server)
+        shown = ", ".join(f"{s.key} ({s.size_bytes} bytes)" for s in orphans[:5])
+        yield Evidence({"segments": count, "orphans": len(orphans), "shown": shown or None})
 
 
 @problems.problem(

@@ -59,6 +59,7 @@ def children_dying(server: Server, task: Task) -> Facts | None:
     causes=(
         "wfserver.children_dying", "tracking.workflow_failed", "tracking.redirection_unreachable",
         "host.database_unreachable", "host.disk_full", "host.memory_exhausted",
+        "host.configuration_unreadable",
     ),
 )
 def workflow_errors(server: Server, task: Task) -> Facts | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
@@ -27,6 +27,7 @@ class Connection:
         tmpdir = None
 
     transport = "none"
+    become = None
 
 
 class Action(ActionModule):
@@ -96,6 +97,31 @@ def test_a_failed_module_is_a_failed_task_without_its_arguments() -> None:
 def test_an_unreachable_host_is_ansible_s_business() -> None:
     with pytest.raises(AnsibleConnectionFailure):
         run(AnsibleConnectionFailure("no route"))
+
+
+def test_an_account_that_sudo_refuses_is_named() -> None:
+    class Sudo:
+        name = "sudo"
+
+        def get_option(self, name: str) -> str:
+            return {"become_user": "neolane"}[name]
+
+    action = Action(AnsibleError("Premature end of stream waiting for become success.\n>>> no"))
+    action._connection.become = Sudo()
+    with pytest.raises(AnsibleActionFail, match=r"May not become 'neolane' \(sudo\): .* no"):
+        action.run(None, dict(VARIABLES))
+
+
+def test_options_left_out_come_from_variables() -> None:
+    action = Action({"failed": True}, home="/opt/nl6")
+    action.run(None, {**VARIABLES, "campaign_home": "/no", "campaign_user": "camp"})
+    passed = action.calls[0]["module_args"]
+    assert (passed["home"], passed["user"]) == ("/opt/nl6", "camp")
+
+
+def test_what_is_no_number_is_named() -> None:
+    with pytest.raises(AnsibleActionFail, match=r"timeout .*campaign_timeout.* not 'soon'"):
+        Action(None).run(None, {**VARIABLES, "campaign_timeout": "soon"})
 
 
 @pytest.mark.parametrize(

@@ -619,7 +619,7 @@ def the_segment_has_another_version(s: Snapshot) -> None:
     says(s, "trackinglogd", "Bad version for the shared memory block", "SRV-810031")
 
 
-@holds("trackinglogd.shared_memory_stale@default")
+@near("trackinglogd.shared_memory_stale")
 def a_segment_of_a_dead_process(s: Snapshot) -> None:
     data(s, "shared_memory")["segments"].append(
         {"id": 2, "key": "0x1", "attached": 0, "creator_alive": False, "size_bytes": 9}

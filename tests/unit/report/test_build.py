@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils.report import build
+from ansible_collections.campaign.remediation.plugins.plugin_utils.report import build, repair
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -160,7 +160,11 @@ def test_json_is_as_documented(report: Json) -> None:
     jsonschema.Draft202012Validator(schema).validate(report)
     defined = {"report": schema["properties"]}
     defined.update({name: part["properties"] for name, part in schema["$defs"].items()})
+    repairs = repair.host_part({"steps": [{}], "left": [{}]}, [{}])
     built = {
+        "step": repairs["plan"][0],
+        "left": repairs["left"][0],
+        "action": repairs["actions"][0],
         "report": report,
         "host": report["hosts"][1],
         "module": report["hosts"][1]["modules"][0],
