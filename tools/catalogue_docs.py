@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Iterator
 from itertools import groupby
@@ -110,9 +109,9 @@ def _thresholds() -> Iterator[str]:
     yield "## Thresholds\n"
     yield "Changed by name with `campaign_thresholds`.\n"
     yield "| name | value | what | from |\n|---|---|---|---|"
-    for field in dataclasses.fields(Thresholds):
-        what = field.metadata
-        yield f"| `{field.name}` | {field.default:g} | {what['meaning']} | {what['origin']} |"
+    values = dict(Thresholds().values())
+    for name, (meaning, source) in Thresholds.origins().items():
+        yield f"| `{name}` | {values[name]:g} | {meaning} | {source} |"
 
 
 def main() -> None:

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, get_type_hints
 
 VENDOR = "the vendor's monitoring page"
 OWN = "this collection"
@@ -17,47 +17,46 @@ class InvalidThreshold(ValueError):
     """An override that names no threshold, or is no number."""
 
 
-def _limit(value: float, meaning: str, origin: str = OWN) -> Any:
-    return field(default=value, metadata={"meaning": meaning, "origin": origin})
-
-
 @dataclass(frozen=True)
 class Thresholds:
-    """The numbers; a site changes them by name with `campaign_thresholds`."""
+    """The numbers; a site changes them by name with `campaign_thresholds`.
 
-    disk_warning_percent: float = _limit(80, "space or inodes of a file system in use", VENDOR)
-    disk_alert_percent: float = _limit(90, "space or inodes of a file system in use", VENDOR)
-    disk_full_percent: float = _limit(99, "from here on nothing more can be written")
-    memory_warning_percent: float = _limit(80, "memory of the machine in use", VENDOR)
-    memory_alert_percent: float = _limit(90, "memory of the machine in use", VENDOR)
-    swap_warning_percent: float = _limit(80, "swap in use", VENDOR)
-    swap_alert_percent: float = _limit(90, "swap in use", VENDOR)
-    load_warning_percent: float = _limit(80, "load of 15 minutes, per processor", VENDOR)
-    load_alert_percent: float = _limit(90, "load of 15 minutes, per processor", VENDOR)
-    files_warning_percent: float = _limit(80, "file handles in use", VENDOR)
-    processes_warning_percent: float = _limit(80, "process numbers in use", VENDOR)
-    core_files: float = _limit(1, "core files under the home", VENDOR)
-    zombies: float = _limit(2, "defunct children of Campaign processes", VENDOR)
-    shared_memory_segments: float = _limit(3, "segments of the account: more than two", VENDOR)
-    process_age_hours: float = _limit(26, "a day, by the vendor, and two hours' margin", VENDOR)
-    daily_restart_minutes: float = _limit(10, "around processRestartTime no restart counts")
-    crash_loop_restarts: float = _limit(3, "restarts in the log window")
-    crash_loop_calm_minutes: float = _limit(10, "that a process must run for the loop to be over")
-    start_grace_seconds: float = _limit(30, "for the watchdog to start every module")
-    configuration_grace_seconds: float = _limit(60, "between a file's change and a start")
-    clock_grain_seconds: float = _limit(5, "how exactly a process's start is known")
-    clock_skew_seconds: float = _limit(30, "between the server's clock and the controller's")
-    http_slow_seconds: float = _limit(3, "for a page that needs no work")
-    log_silence_minutes: float = _limit(120, "without a line in any log")
-    log_start_seconds: float = _limit(120, "for the first line of a started module")
-    log_errors: float = _limit(10, "error lines of unknown meaning in the log window")
-    database_error_minutes: float = _limit(15, "that a database error in a log counts")
-    mail_silence_minutes: float = _limit(120, "without a line of inMail")
-    mailbox_messages: float = _limit(200, "bounce mails waiting")
-    spool_minutes: float = _limit(30, "that a message waits on the disk")
-    consolidation_minutes: float = _limit(180, "since tracking last ran: it runs hourly")
-    redirection_log_minutes: float = _limit(180, "since the last line of a tracking log")
-    redirection_size_percent: float = _limit(80, "of maxLogsSizeOnDiskMb")
+    Each is annotated with what it counts, and with who set it if that was not this collection.
+    """
+
+    disk_warning_percent: Annotated[float, "space or inodes of a file system in use", VENDOR] = 80
+    disk_alert_percent: Annotated[float, "space or inodes of a file system in use", VENDOR] = 90
+    disk_full_percent: Annotated[float, "from here on nothing more can be written"] = 99
+    memory_warning_percent: Annotated[float, "memory of the machine in use", VENDOR] = 80
+    memory_alert_percent: Annotated[float, "memory of the machine in use", VENDOR] = 90
+    swap_warning_percent: Annotated[float, "swap in use", VENDOR] = 80
+    swap_alert_percent: Annotated[float, "swap in use", VENDOR] = 90
+    load_warning_percent: Annotated[float, "load of 15 minutes, per processor", VENDOR] = 80
+    load_alert_percent: Annotated[float, "load of 15 minutes, per processor", VENDOR] = 90
+    files_warning_percent: Annotated[float, "file handles in use", VENDOR] = 80
+    processes_warning_percent: Annotated[float, "process numbers in use", VENDOR] = 80
+    core_files: Annotated[float, "core files under the home", VENDOR] = 1
+    zombies: Annotated[float, "defunct children of Campaign processes", VENDOR] = 2
+    shared_memory_segments: Annotated[float, "segments of the account: more than two", VENDOR] = 3
+    process_age_hours: Annotated[float, "a day, by the vendor, and two hours' margin", VENDOR] = 26
+    daily_restart_minutes: Annotated[float, "around processRestartTime no restart counts"] = 10
+    crash_loop_restarts: Annotated[float, "restarts in the log window"] = 3
+    crash_loop_calm_minutes: Annotated[float, "that a process runs when the loop is over"] = 10
+    start_grace_seconds: Annotated[float, "for the watchdog to start every module"] = 30
+    configuration_grace_seconds: Annotated[float, "between a file's change and a start"] = 60
+    clock_grain_seconds: Annotated[float, "how exactly a process's start is known"] = 5
+    clock_skew_seconds: Annotated[float, "between the server's clock and the controller's"] = 30
+    http_slow_seconds: Annotated[float, "for a page that needs no work"] = 3
+    log_silence_minutes: Annotated[float, "without a line in any log"] = 120
+    log_start_seconds: Annotated[float, "for the first line of a started module"] = 120
+    log_errors: Annotated[float, "error lines of unknown meaning in the log window"] = 10
+    database_error_minutes: Annotated[float, "that a database error in a log counts"] = 15
+    mail_silence_minutes: Annotated[float, "without a line of inMail"] = 120
+    mailbox_messages: Annotated[float, "bounce mails waiting"] = 200
+    spool_minutes: Annotated[float, "that a message waits on the disk"] = 30
+    consolidation_minutes: Annotated[float, "since tracking last ran: it runs hourly"] = 180
+    redirection_log_minutes: Annotated[float, "since the last line of a tracking log"] = 180
+    redirection_size_percent: Annotated[float, "of maxLogsSizeOnDiskMb"] = 80
 
     @classmethod
     def of(cls, overrides: Mapping[str, Any] | None) -> Thresholds:
@@ -76,6 +75,12 @@ class Thresholds:
                     f"threshold '{name}' must be a number, not '{value}'"
                 ) from None
         return replace(cls(), **changed)
+
+    @classmethod
+    def origins(cls) -> dict[str, tuple[str, str]]:
+        """What each number counts and who set it, by its name."""
+        hints = get_type_hints(cls, include_extras=True)
+        return {name: (*hint.__metadata__, OWN)[:2] for name, hint in hints.items()}
 
     def values(self) -> Iterator[tuple[str, float]]:
         """Names and numbers, in the order above."""
