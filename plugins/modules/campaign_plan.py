@@ -1,0 +1,169 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: campaign_plan
+short_description: Plan which findings are repaired, how and in which order
+version_added: 1.0.0
+description:
+  - Turns what M(campaign.remediation.campaign_diagnose) registered on every host, and the policy of
+    each, into ordered steps. What is not to be repaired is listed with the reason.
+  - Only findings that no other one explains are repaired, each with the mildest documented remedy.
+  - Nothing is done on the hosts, and no connection is made. Run it once for all of them, with
+    O(ignore:run_once=true).
+  - The plan, its policy and the ladder of remedies are described in C(docs/plan.md).
+options:
+  hosts:
+    description: Hosts to plan for. By default all hosts of the play.
+    type: list
+    elements: str
+  variable:
+    description: Variable of each host that holds the registered result of the diagnosis.
+    type: str
+    default: campaign_diagnosis
+  actions_variable:
+    description:
+      - Variable of each host that lists what this run has done so far.
+      - A finding whose remedies did not help is not planned again.
+    type: str
+    default: campaign_actions
+  plan_file:
+    description:
+      - File on the controller to write the plan to, for its owner alone. Empty means none.
+      - It is written in check mode, too, as it changes no host.
+    type: path
+    default: ''
+  read_file:
+    description:
+      - File of a plan to apply instead of making one. Empty means to make one.
+      - A plan that has expired is refused. A host whose findings or processes are no longer those
+        that the plan was made for gets no step; the other hosts go on.
+      - Today's policy holds for it as well.
+    type: path
+    default: ''
+  valid_minutes:
+    description: Minutes after which a plan expires.
+    type: float
+    default: 60
+  run:
+    description: Name of the run. By default a new one.
+    type: str
+    default: ''
+  remedies_allowed:
+    description:
+      - Remedies that may be applied. Empty means all that are documented.
+      - By default each host's variable C(campaign_remedies_allowed).
+    type: list
+    elements: str
+  remedies_denied:
+    description:
+      - Remedies that may not be applied, whatever else allows them.
+      - By default each host's variable C(campaign_remedies_denied).
+    type: list
+    elements: str
+  modules_excluded:
+    description:
+      - Modules that are left alone, such as V(mta) or V(wfserver@prod2).
+      - A remedy that stops the whole service is not applied where one of them is.
+      - By default each host's variable C(campaign_modules_excluded).
+    type: list
+    elements: str
+  windows:
+    description:
+      - Maintenance windows, each a mapping of C(days) (V(mon) to V(sun), on which it opens; empty
+        means all), C(from) and C(to) (such as V(22:00); over midnight if C(to) is not later), and
+        C(remedies) (empty means all).
+      - A remedy that a window names is applied only while such a window is open. A remedy that none
+        names is applied always.
+      - By default each host's variable C(campaign_windows).
+    type: list
+    elements: dict
+  windows_timezone:
+    description:
+      - Time zone of O(windows) and of the days in O(muted), such as V(Europe/Paris).
+      - By default each host's variable C(campaign_windows_timezone), else the zone of the
+        controller.
+    type: str
+  muted:
+    description:
+      - Findings that are known and left alone, each a mapping of C(key), C(until) and C(reason),
+        and if need be C(instance), C(host), C(severity_at) and C(evidence_at).
+      - C(until) is a date, that day included, or a moment.
+      - A mute ends early when the finding, or one that it explains, is graver than C(severity_at)
+        (by default the finding's own severity), or when a number of its evidence is above the one
+        that C(evidence_at) gives for it.
+      - By default each host's variable C(campaign_muted).
+    type: list
+    elements: dict
+  ask:
+    description:
+      - Whether each step asks before it is done.
+      - By default each host's variable C(campaign_ask), else V(false).
+    type: bool
+  highest_rung:
+    description:
+      - The strongest remedy that may be applied, one of V(restart), V(kill_and_start),
+        V(rebuild_shared_memory), V(restart_service).
+      - By default each host's variable C(campaign_highest_rung), else V(restart_service).
+    type: str
+attributes:
+  check_mode:
+    description: The plan is made in check mode, too, as it changes no host.
+    support: full
+author:
+  - campaign.remediation contributors (@campaign)
+"""
+
+EXAMPLES = r"""
+- name: Plan
+  campaign.remediation.campaign_plan:
+    plan_file: /var/reports/campaign/plan.json
+  run_once: true
+  register: campaign_plan
+
+- name: Apply the plan that was read
+  campaign.remediation.campaign_plan:
+    read_file: /var/reports/campaign/plan.json
+  run_once: true
+  register: campaign_plan
+"""
+
+RETURN = r"""
+plan:
+  description: The plan. The file of O(plan_file) holds the same.
+  returned: always
+  type: dict
+  contains:
+    schema:
+      description: Number of the format.
+      type: int
+    made_at:
+      description: When it was made, in UTC.
+      type: str
+    expires_at:
+      description: Until when it can be applied, in UTC.
+      type: str
+    run:
+      description: Name of the run.
+      type: str
+    hosts:
+      description:
+        - For each host its C(steps), what is C(left) and why, and the C(fingerprint) of its state.
+      type: list
+      elements: dict
+steps:
+  description: The steps of each host, in order.
+  returned: always
+  type: dict
+  sample: {app1: [{order: 1, module: wfserver, instance: prod, remedy: start}]}
+summary:
+  description: Numbers of hosts, of steps, of findings left, and of hosts refused.
+  returned: always
+  type: dict
+  sample: {hosts: 2, steps: 1, left: 3, refused: 0}
+file:
+  description: Absolute path of the file that was written, or an empty string.
+  returned: always
+  type: str
+"""

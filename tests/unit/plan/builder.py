@@ -1,0 +1,79 @@
+"""Diagnoses in a few words, and the plan that they give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils import plan as planning
+from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import BY_KEY
+from ansible_collections.campaign.remediation.plugins.plugin_utils.policy import Policy
+from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
+    MODULES,
+    SHARED,
+    UTILITIES,
+)
+
+Json = dict[str, Any]
+
+NOW = 1_763_467_200.0  # Tuesday, 2025-11-18 12:00:00 UTC
+HOUR = 3600.0
+
+
+def finding(id: str, *, caused_by: Sequence[str] = (), **evidence: Any) -> Json:
+    """A finding by its id, the rest as the catalogue has it."""
+    key, _, rest = id.partition("@")
+    instance, _, subject = rest.partition("#")
+    problem = BY_KEY[key]
+    if problem.remedy == "relaunch":
+        evidence.setdefault("job", subject)
+    return {
+        "id": id, "key": key, "module": problem.module, "instance": instance,
+        "severity": problem.severity.value, "title": problem.title, "summary": problem.summary,
+        "evidence": evidence,
+        "caused_by": [cause.rpartition(":")[2].partition("@")[0] for cause in caused_by],
+        "caused_by_ids": list(caused_by), "remedy": problem.remedy,
+        "automatic": problem.remedy is not None, "reason": problem.reason,
+        "fix": f"what an operator types for {id}", "source": "https://example.org/page.html",
+    }
+
+
+def server(*findings: str | Json, name: str = "app1", instances: Sequence[str] = ("prod",)) -> Json:
+    """The diagnosis of a server with some findings."""
+    places = [
+        (module, instance)
+        for module in MODULES
+        for instance in (("default",) if module in SHARED else instances)
+    ]
+    return {
+        "name": name, "reachable": True, "error": None, "addresses": [],
+        "modules": [
+            {"module": module, "instance": instance, "verdict": "healthy",
+             "state": "idle" if module in UTILITIES else "running",
+             "pid": None if module in UTILITIES else 1000 + number}
+            for number, (module, instance) in enumerate(places)
+        ],
+        "findings": [finding(each) if isinstance(each, str) else each for each in findings],
+    }
+
+
+def make(*servers: Json, now: float = NOW, **policy: Any) -> Json:
+    """The plan for servers that share a policy."""
+    policies = {each["name"]: Policy.of(policy) for each in servers}
+    return planning.make(servers, policies, now=now, run="r1", collection="1.0.0")
+
+
+def plan_of(*findings: str | Json, now: float = NOW, **policy: Any) -> Json:
+    """What is planned for one server."""
+    (host,) = make(server(*findings), now=now, **policy)["hosts"]
+    return host
+
+
+def steps(host: Mapping[str, Any]) -> list[str]:
+    """Steps in short: `1 wfserver@prod restart`."""
+    return [f"{s['order']} {s['module']}@{s['instance']} {s['remedy']}" for s in host["steps"]]
+
+
+def left(host: Mapping[str, Any]) -> dict[str, str]:
+    """Id to why."""
+    return {entry["id"]: entry["why"] for entry in host["left"]}

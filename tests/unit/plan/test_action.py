@@ -1,0 +1,122 @@
+"""campaign_plan: what it takes from the hosts' variables, its file, its refusals."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from unit.plan.builder import server
+
+from ansible_collections.campaign.remediation.plugins.action import campaign_plan
+
+Json = dict[str, Any]
+ILL = "wfserver.memory_alert@prod"
+
+
+class HostVars(dict[str, Json]):
+    """Variables by host, as Ansible hands them to an action."""
+
+    def raw_get(self, name: str) -> Json:
+        return self[name]
+
+
+def registered(name: str, *findings: str) -> Json:
+    return {"campaign_diagnosis": {"diagnosis": server(*findings, name=name)}}
+
+
+def run(hostvars: Json | None = None, **arguments: Any) -> Json:
+    given = HostVars(hostvars or {"app1": registered("app1", ILL), "app2": registered("app2")})
+    action = campaign_plan.ActionModule.__new__(campaign_plan.ActionModule)
+    action._task = SimpleNamespace(
+        args=arguments, async_val=0, check_mode=True, action="campaign_plan"
+    )
+    action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/tmp"))
+    result: Json = action.run(
+        task_vars={"hostvars": given, "ansible_play_hosts_all": list(given)}
+    )
+    return result
+
+
+def test_all_hosts_of_the_play() -> None:
+    result = run(run="r7")
+    assert (result["changed"], result["file"]) == (False, "")
+    assert result["summary"] == {"hosts": 2, "steps": 1, "left": 0, "refused": 0}
+    assert [step["remedy"] for step in result["steps"]["app1"]] == ["restart"]
+    assert result["steps"]["app2"] == []
+    assert (result["plan"]["run"], result["plan"]["collection"]) == ("r7", "1.0.0")
+
+
+def test_each_run_has_a_name_of_its_own() -> None:
+    assert run()["plan"]["run"] != run()["plan"]["run"]
+
+
+def test_hosts_without_a_diagnosis_are_there() -> None:
+    hostvars = {"app1": {}, "app2": {"campaign_diagnosis": {"unreachable": True, "msg": "gone"}}}
+    first, second = run(hostvars)["plan"]["hosts"]
+    assert "did not run" in first["error"]
+    assert (second["error"], second["steps"]) == ("gone", [])
+
+
+def test_each_host_s_own_policy_unless_the_task_says_one() -> None:
+    hostvars = {
+        "app1": registered("app1", ILL) | {"campaign_modules_excluded": ["wfserver"]},
+        "app2": registered("app2", ILL) | {"campaign_ask": True},
+    }
+    result = run(hostvars)
+    assert result["steps"]["app1"] == []
+    assert result["steps"]["app2"][0]["asks"] is True
+    assert len(run(hostvars, modules_excluded=[])["steps"]["app1"]) == 1
+
+
+def test_what_was_done_in_vain_is_not_planned_again() -> None:
+    done = {"campaign_actions": [{"result": "not_repaired", "because": [ILL]}, "noise"]}
+    result = run({"app1": registered("app1", ILL) | done})
+    assert result["steps"]["app1"] == []
+    assert result["plan"]["hosts"][0]["left"][0]["why"] == "ladder_exhausted"
+
+
+def test_a_plan_through_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "plan.json"
+    made = run(plan_file=str(path))
+    assert made["file"] == str(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert json.loads(path.read_text(encoding="utf-8")) == made["plan"]
+    assert list(path.parent.iterdir()) == [path]
+    assert run(read_file=str(path))["steps"] == made["steps"]
+
+
+def test_a_plan_for_another_state_is_refused_host_by_host(tmp_path: Path) -> None:
+    path = str(tmp_path / "plan.json")
+    before = {"app1": registered("app1", ILL), "app2": registered("app2", ILL)}
+    run(before, plan_file=path)
+    result = run(before | {"app1": registered("app1")}, read_file=path)
+    assert (result["summary"]["refused"], result["summary"]["steps"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("hostvars", "arguments", "message"),
+    [
+        ({"app1": {"campaign_windows": ["x"]}}, {}, "app1: campaign_windows: an entry must be"),
+        ({"app1": {}}, {"highest_rung": "reboot"}, "app1: campaign_highest_rung: 'reboot'"),
+        ({"app1": {}}, {"read_file": "/no/such/plan"}, "cannot read the plan /no/such/plan: No"),
+        ({"app1": {}}, {"read_file": __file__}, "is no JSON"),
+        ({"app1": {}}, {"plan_file": "/proc/no/plan.json"}, "cannot be written to /proc/no"),
+        ({"app1": {}}, {"speed": 1}, "speed"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(hostvars: Json, arguments: Json, message: str) -> None:
+    with pytest.raises(AnsibleActionFail, match=message) as caught:
+        run(hostvars, **arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_expired_plan(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    run(plan_file=str(path), valid_minutes=0)
+    with pytest.raises(AnsibleActionFail, match="expired"):
+        run(read_file=str(path))

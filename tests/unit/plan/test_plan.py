@@ -1,0 +1,461 @@
+"""Steps: which, in which order, merged how; plans that are read again; what must always hold."""
+
+from __future__ import annotations
+
+import json
+import time
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unit.plan.builder import HOUR, NOW, Json, finding, left, make, plan_of, server, steps
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils import ladder
+from ansible_collections.campaign.remediation.plugins.plugin_utils import plan as planning
+from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import (
+    CATALOGUE,
+    ORDER,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.policy import Policy
+from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
+    PERMANENT,
+    SHARED,
+)
+
+# --- one server -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("findings", "expected"),
+    [
+        ([], []),
+        (["wfserver.not_running@prod"], ["1 wfserver@prod start"]),
+        # start order, the machine first, instances beside each other
+        (
+            ["wfserver.not_running@prod2", "wfserver.not_running@prod", "mta.hung@prod",
+             "host.configuration_changed@prod#config-prod.xml", "syslogd.wrong_port@default"],
+            ["1 host@default reload", "2 syslogd@default restart", "3 mta@prod kill_and_start",
+             "4 wfserver@prod start", "5 wfserver@prod2 start"],
+        ),
+        # several findings of one module: the mildest remedy that covers them
+        (["wfserver.memory_alert@prod", "wfserver.file_handles@prod"], ["1 wfserver@prod restart"]),
+        (["wfserver.memory_alert@prod", "wfserver.hung@prod"], ["1 wfserver@prod kill_and_start"]),
+        (["stat.quotas_not_loaded@prod", "stat.memory_alert@prod"], ["1 stat@prod restart"]),
+        (
+            ["mta.log_precision_raised@prod", "mta.restart_missed@prod"],
+            ["1 mta@prod restore_log_precision"],
+        ),
+        (["mta.temporary_device@prod", "mta.restart_missed@prod"], ["1 mta@prod move_tmp"]),
+        (
+            ["syslogd.port_taken@default", "syslogd.wrong_port@default"],
+            ["1 syslogd@default free_port"],
+        ),
+        # where none covers the other, both, the milder first
+        (
+            ["mta.temporary_device@prod", "mta.hung@prod"],
+            ["1 mta@prod move_tmp", "2 mta@prod kill_and_start"],
+        ),
+        # what touches no process stands beside what does
+        (
+            ["watchdog.service_not_enabled@default", "watchdog.nothing_runs@default"],
+            ["1 watchdog@default enable_service", "2 watchdog@default start_service"],
+        ),
+        (
+            ["web.front_down@default", "web.session_error@default"],
+            ["1 web@default start_front_end", "2 web@default restart"],
+        ),
+        # the machine is one
+        (
+            ["host.configuration_changed@default#serverConf.xml",
+             "host.configuration_changed@prod#config-prod.xml"],
+            ["1 host@default reload"],
+        ),
+        # jobs are apart
+        (
+            ["export.failed@prod#a", "export.stale@prod#a", "export.stale@prod#b",
+             "import.failed@prod#a"],
+            ["1 export@prod relaunch", "2 export@prod relaunch", "3 import@prod relaunch"],
+        ),
+        # what stops the whole service comes first, and makes restarts needless
+        (
+            ["wfserver.memory_alert@prod", "mta.not_running@prod", "web.hung@default",
+             "trackinglogd.too_many_segments@default", "export.stale@prod#a",
+             "host.configuration_changed@default#serverConf.xml"],
+            ["1 trackinglogd@default rebuild_shared_memory", "2 web@default kill_and_start",
+             "3 export@prod relaunch"],
+        ),
+        (
+            ["trackinglogd.shared_memory_stale@default", "watchdog.shared_memory_version@default"],
+            ["1 watchdog@default rebuild_shared_memory"],
+        ),
+    ],
+)
+def test_steps(findings: list[str], expected: list[str]) -> None:
+    host = plan_of(*findings)
+    assert steps(host) == expected
+    assert host["left"] == []
+    answered = [id for step in host["steps"] for id in step["because"]]
+    assert sorted(answered) == sorted(findings)
+
+
+def test_a_step_says_all_that_a_person_and_a_playbook_need() -> None:
+    (step,) = plan_of("wfserver.memory_alert@prod", "wfserver.restart_missed@prod")["steps"]
+    assert step == {
+        "order": 1, "module": "wfserver", "instance": "prod", "role": "wfserver",
+        "remedy": "restart", "rungs": ["restart", "kill_and_start"],
+        "rungs_for": {
+            "restart": ["wfserver.memory_alert@prod", "wfserver.restart_missed@prod"],
+            "kill_and_start": ["wfserver.memory_alert@prod", "wfserver.restart_missed@prod"],
+        },
+        "limit": None,
+        "because": ["wfserver.memory_alert@prod", "wfserver.restart_missed@prod"],
+        "keys": ["wfserver.memory_alert", "wfserver.restart_missed"],
+        "severity": "critical", "title": "Restart wfserver@prod",
+        "command": "what an operator types for wfserver.memory_alert@prod",
+        "subject": None, "cancels": ladder.WORK["wfserver"], "verify": ["wfserver"],
+        "afterwards": "raise_log_precision", "not_after": None, "asks": False,
+    }
+
+
+def test_the_command_is_that_of_the_remedy_chosen() -> None:
+    (step,) = plan_of("wfserver.memory_alert@prod", "wfserver.hung@prod")["steps"]
+    assert step["command"] == "what an operator types for wfserver.hung@prod"
+
+
+def test_a_rung_is_documented_for_the_finding_that_is_still_there() -> None:
+    (step,) = plan_of("stat.quotas_not_loaded@prod", "stat.configuration_stale@prod")["steps"]
+    assert step["rungs_for"] == {
+        "reload": ["stat.configuration_stale@prod", "stat.quotas_not_loaded@prod"],
+        "restart": ["stat.configuration_stale@prod", "stat.quotas_not_loaded@prod"],
+        "kill_and_start": ["stat.configuration_stale@prod"],
+    }
+
+
+def test_a_host_wide_step_is_verified_on_all_modules() -> None:
+    (step,) = plan_of("trackinglogd.too_many_segments@default", "mta.not_running@prod")["steps"]
+    assert (step["verify"], step["cancels"]) == ([], ladder.ALL_WORK)
+
+
+def test_a_job_s_step_names_the_job() -> None:
+    (step,) = plan_of("import.failed@prod#contacts")["steps"]
+    assert (step["subject"], step["role"]) == ("contacts", "import")
+    assert "contacts" in step["title"]
+
+
+@pytest.mark.parametrize(
+    ("module", "role"), [("inMail.hung@prod", "inmail"), ("mta.hung@prod", "mta"),
+                         ("host.configuration_changed@default#serverConf.xml", "web")],
+)
+def test_roles(module: str, role: str) -> None:
+    (step,) = plan_of(module)["steps"]
+    assert step["role"] == role
+
+
+# --- what is left -----------------------------------------------------------------------------
+
+
+def test_only_roots_are_repaired() -> None:
+    root = finding("stat.not_running@prod")
+    effect = finding("mta.not_running@prod", caused_by=["stat.not_running@prod"])
+    host = plan_of(effect, root)
+    assert steps(host) == ["1 stat@prod start"]
+    assert left(host) == {"mta.not_running@prod": "caused_by"}
+    assert "stat.not_running@prod" in host["left"][0]["reason"]
+
+
+def test_a_root_without_a_remedy_says_why() -> None:
+    host = plan_of("host.disk_full@default#/")
+    (entry,) = host["left"]
+    assert (entry["why"], entry["reason"]) == (
+        "no_automatic_remedy", "what may be deleted is a person's decision"
+    )
+
+
+def test_what_is_for_information_is_not_listed() -> None:
+    host = plan_of("host.load_rising@default")
+    assert (host["steps"], host["left"]) == ([], [])
+
+
+def test_a_cause_on_another_host() -> None:
+    far = finding(
+        "mta.stat_unreachable@prod", stat_local=False, stat_host="app2", stat_addresses=""
+    )
+    first, second = make(server(far), server("stat.not_running@prod", name="app2"))["hosts"]
+    assert left(first) == {"mta.stat_unreachable@prod": "caused_by"}
+    assert "app2:stat.not_running@prod" in first["left"][0]["reason"]
+    assert steps(second) == ["1 stat@prod start"]
+
+
+def test_what_was_tried_in_vain_is_for_a_person() -> None:
+    ill = "wfserver.memory_alert@prod"
+    plan = planning.make(
+        [server(ill)], {}, now=NOW, run="r", collection="1", exhausted={"app1": [ill]}
+    )
+    (entry,) = plan["hosts"][0]["left"]
+    assert entry["why"] == "ladder_exhausted"
+    assert entry["reason"].endswith("restart, kill_and_start")
+
+
+def test_a_host_without_a_diagnosis_is_there_with_its_error() -> None:
+    silent = {"name": "app9", "reachable": False, "error": "no route", "modules": [],
+              "findings": []}
+    (host,) = make(silent)["hosts"]
+    assert (host["error"], host["steps"], host["left"]) == ("no route", [], [])
+
+
+def test_each_host_has_its_own_policy() -> None:
+    servers = [server("mta.hung@prod", name=name) for name in ("b", "a")]
+    policies = {"a": Policy.of({"modules_excluded": ["mta"]})}
+    plan = planning.make(servers, policies, now=NOW, run="r", collection="1")
+    first, second = plan["hosts"]
+    assert (first["name"], len(first["steps"]), second["name"], len(second["steps"])) == (
+        "a", 0, "b", 1
+    )
+
+
+# --- reading a plan again ---------------------------------------------------------------------
+
+ILL = ("wfserver.memory_alert@prod", "mta.not_running@prod", "host.disk_filling@default#/")
+
+
+def saved(*servers: Json) -> Json:
+    """A plan, through the file's text and back."""
+    return planning.parse(json.loads(json.dumps(make(*servers))))
+
+
+def admit(plan: Json, *servers: Json, now: float = NOW + 60, **policy: Any) -> list[Json]:
+    policies = {each["name"]: Policy.of(policy) for each in servers}
+    return list(planning.admit(plan, servers, policies, now=now)["hosts"])
+
+
+def test_a_plan_comes_back_as_it_was() -> None:
+    original = make(server(*ILL))
+    assert saved(server(*ILL)) == original
+    (host,) = admit(saved(server(*ILL)), server(*ILL))
+    assert host == original["hosts"][0]
+
+
+def test_a_plan_expires() -> None:
+    plan = saved(server(*ILL))
+    admit(plan, server(*ILL), now=NOW + HOUR - 1)
+    with pytest.raises(planning.InvalidPlan, match="expired at 2025-11-18T13:00:00Z"):
+        admit(plan, server(*ILL), now=NOW + HOUR)
+
+
+def test_a_plan_of_the_future_is_refused() -> None:
+    with pytest.raises(planning.InvalidPlan, match="in the future"):
+        admit(saved(server(*ILL)), server(*ILL), now=NOW - HOUR)
+    admit(saved(server(*ILL)), server(*ILL), now=NOW - 60)
+
+
+def restarted(diagnosis: Json, module: str) -> Json:
+    for entry in diagnosis["modules"]:
+        if entry["module"] == module:
+            entry["pid"] = 4711
+    return diagnosis
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        (server(ILL[0]), "mta.not_running@prod is no longer found"),
+        (restarted(server(*ILL), "wfserver"), "wfserver@prod was running 1008 when the plan was"
+         " made, and is running 4711 now"),
+        (restarted(server(*ILL), "web"), None),  # no step touches it
+        (server(*ILL[:2]), None),  # nothing was planned for the disk
+        (server(*ILL, "web.hung@default"), None),  # new, and not in this plan
+        (server(ILL[0], finding(ILL[1], caused_by=["watchdog.stopped@default"])),
+         "mta.not_running@prod is explained by watchdog.stopped@default now"),
+        ({"name": "app1", "error": "no route", "modules": [], "findings": []}, "no route"),
+    ],
+)
+def test_a_host_that_has_changed_gets_no_step(now: Json, reason: str | None) -> None:
+    (host,) = admit(saved(server(*ILL)), now)
+    assert host["refused"] == reason
+    assert len(host["steps"]) == (2 if reason is None else 0)
+    changed = {id for id, why in left(host).items() if why == "state_changed"}
+    assert changed == (set() if reason is None else set(ILL[:2]))
+
+
+def test_the_other_hosts_go_on() -> None:
+    plan = saved(server(*ILL), server(*ILL, name="app2"))
+    first, second = admit(plan, restarted(server(*ILL), "mta"), server(*ILL, name="app2"))
+    assert (len(first["steps"]), len(second["steps"])) == (0, 2)
+
+
+def test_hosts_that_only_one_side_knows() -> None:
+    plan = saved(server(*ILL), server(*ILL, name="app2"))
+    (host,) = admit(plan, server(*ILL, name="app3"))
+    assert (host["name"], host["steps"], host["left"]) == ("app3", [], [])
+    assert host["notes"] == ["the plan says nothing of this host"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "remaining", "why"),
+    [
+        ({"remedies_denied": ["restart"]}, ["1 mta@prod start"], "policy"),
+        ({"modules_excluded": ["wfserver"]}, ["1 mta@prod start"], "excluded"),
+        ({"windows": [{"from": "22:00", "to": "23:00", "remedies": ["restart"]}],
+          "windows_timezone": "UTC"}, ["1 mta@prod start"], "window"),
+        ({"muted": [{"key": "wfserver.memory_alert", "until": "2026-01-01", "reason": "x"}]},
+         ["1 mta@prod start"], "muted"),
+    ],
+)
+def test_today_s_policy_holds_for_yesterday_s_plan(
+    policy: Json, remaining: list[str], why: str
+) -> None:
+    (host,) = admit(saved(server(*ILL)), server(*ILL), **policy)
+    assert steps(host) == remaining
+    assert left(host)["wfserver.memory_alert@prod"] == why
+
+
+def test_today_s_policy_bounds_the_rungs() -> None:
+    (host,) = admit(saved(server(*ILL)), server(*ILL), highest_rung="restart", ask=True)
+    step = host["steps"][1]
+    assert (step["rungs"], list(step["rungs_for"]), step["asks"]) == (
+        ["restart"], ["restart"], True
+    )
+
+
+def test_findings_planned_together_are_left_together() -> None:
+    both = ("wfserver.memory_alert@prod", "wfserver.file_handles@prod")
+    mute = [{"key": "wfserver.file_handles", "until": "2026-01-01", "reason": "known"}]
+    (host,) = admit(saved(server(*both)), server(*both), muted=mute)
+    assert host["steps"] == []
+    assert left(host) == dict.fromkeys(both, "muted")
+
+
+def test_a_person_may_take_steps_out() -> None:
+    plan = saved(server(*ILL))
+    del plan["hosts"][0]["steps"][0]
+    (host,) = admit(planning.parse(plan), server(*ILL))
+    assert steps(host) == ["1 wfserver@prod restart"]
+
+
+def edit(**changes: Any) -> Json:
+    plan = deepcopy(saved(server(*ILL)))
+    plan["hosts"][0]["steps"][1].update(changes)
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (None, "no plan"),
+        ([], "no plan"),
+        ({"diagnosis": {}}, "no plan"),
+        ({"schema": 2, "hosts": []}, "has schema 2"),
+        ({"schema": 1, "hosts": []}, "made_at"),
+        (saved() | {"expires_at": "tomorrow"}, "'tomorrow' is no time"),
+        (saved() | {"hosts": [None]}, "a host is None"),
+        (saved() | {"hosts": [{"name": "app1"}]}, "fingerprint"),
+        (edit(order="first"), "order 'first'"),
+        (edit(limit=3), "limit 3"),
+        (edit(rungs=[3]), "is damaged"),
+        (edit(remedy="../../../evil", rungs=["../../../evil"]), "not documented"),
+        (edit(remedy="kill_and_start"), "not documented"),
+        (edit(rungs=["restart", "rebuild_shared_memory"]), "not documented"),
+        (edit(rungs_for={}), "not documented"),
+        (edit(keys=["mta.tired"]), "not all keys of the catalogue"),
+        (edit(keys=[]), "is damaged"),
+        (edit(because=["wfserver.hung@prod"]), "not those that the plan was made for"),
+        (edit(module="mta"), "mta@prod is not what its findings are about"),
+        (edit(instance="prod2"), "wfserver@prod2 is not what its findings are about"),
+        (edit(role="../mta"), "is not what its findings are about"),
+        (edit(subject="another"), "is not what its findings are about"),
+        (edit(afterwards="relaunch"), "not what follows its ladder"),
+    ],
+)
+def test_a_plan_that_was_tampered_with_is_refused(plan: Any, message: str) -> None:
+    with pytest.raises(planning.InvalidPlan, match=message):
+        planning.parse(plan)
+
+
+# --- a fleet ----------------------------------------------------------------------------------
+
+
+def test_five_hundred_hosts_are_quick() -> None:
+    night = [{"from": "22:00", "to": "05:00", "remedies": ["restart"]}]
+    fleet = [server(*ILL, "web.hung@default", name=f"app{n:03}") for n in range(500)]
+    policies = {host["name"]: Policy.of({"windows": night}) for host in fleet}
+    begun = time.process_time()
+    plan = planning.make(fleet, policies, now=NOW, run="r", collection="1")
+    planning.admit(planning.parse(plan), fleet, policies, now=NOW)
+    assert time.process_time() - begun < 4
+    assert len(plan["hosts"]) == 500
+
+
+# --- what must always hold --------------------------------------------------------------------
+
+
+@st.composite
+def diagnoses(draw: Any) -> Json:
+    """Any findings of the catalogue, some of them explained by earlier ones."""
+    problems = draw(st.lists(st.sampled_from(CATALOGUE), max_size=12, unique=True))
+    findings: list[Json] = []
+    for problem in problems:
+        shared = problem.module in (*SHARED, "host")
+        instance = "default" if shared else draw(st.sampled_from(["prod", "prod2"]))
+        subject = "#job" if problem.remedy == "relaunch" else ""
+        causes = draw(st.lists(st.sampled_from(findings), max_size=2)) if findings else []
+        ids = [cause["id"] for cause in causes]
+        findings.append(finding(f"{problem.key}@{instance}{subject}", caused_by=ids))
+    return server(*findings, instances=("prod", "prod2"))
+
+
+policies = st.fixed_dictionaries(
+    {},
+    optional={
+        "remedies_allowed": st.lists(st.sampled_from(list(ladder.REMEDIES)), max_size=6),
+        "remedies_denied": st.lists(st.sampled_from(list(ladder.REMEDIES)), max_size=3),
+        "modules_excluded": st.lists(st.sampled_from([*PERMANENT, "mta@prod2"]), max_size=2),
+        "highest_rung": st.sampled_from(ladder.HIGHEST),
+        "windows": st.just([{"from": "22:00", "to": "05:00", "remedies": ["restart"]}]),
+        "muted": st.just([{"key": "mta.hung", "until": "2026-01-01", "reason": "known"}]),
+    },
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(diagnoses(), policies)
+def test_invariants(diagnosis: Json, options: Json) -> None:
+    policy = Policy.of(options)
+    (host,) = make(diagnosis, **options)["hosts"]
+    findings = {each["id"]: each for each in diagnosis["findings"]}
+    answered = [id for step in host["steps"] for id in step["because"]]
+    # a finding is in one place, and what matters is in one
+    assert len(set(answered)) == len(answered)
+    assert not set(answered) & set(left(host))
+    for id, each in findings.items():
+        if each["severity"] != "info":
+            assert (id in answered) != (id in left(host))
+    assert all(entry["reason"] and entry["why"] in planning.WHYS for entry in host["left"])
+    # no step for what another finding explains
+    assert not any(findings[id]["caused_by_ids"] for id in answered)
+    # order: the whole service, then the start order
+    places = [(not ladder.REMEDIES[s["remedy"]].host_wide, ORDER[s["module"]])
+              for s in host["steps"]]
+    assert places == sorted(places)
+    assert [step["order"] for step in host["steps"]] == list(range(1, len(places) + 1))
+    for step in host["steps"]:
+        # the remedy and every rung are documented, allowed, and climb
+        documented = {
+            rung for id in step["because"]
+            for rung in ladder.rungs(findings[id]["key"], findings[id]["remedy"])
+        }
+        assert set(step["rungs"]) <= documented
+        levels = [ladder.REMEDIES[rung].level for rung in step["rungs"]]
+        assert levels == sorted(levels) and step["rungs"][0] == step["remedy"]
+        assert not policy.denied & set(step["rungs"])
+        assert not policy.allowed or policy.allowed >= set(step["rungs"])
+        assert not policy.excludes(step["module"], step["instance"])
+        assert all(
+            ladder.covers(step["remedy"], findings[id]["remedy"]) for id in step["because"]
+        )
+    # the same again, whatever the order of the findings, and through the file
+    shuffled = {**diagnosis, "findings": diagnosis["findings"][::-1]}
+    assert make(shuffled, **options)["hosts"][0]["steps"] == host["steps"]
+    plan = planning.parse(json.loads(json.dumps(make(diagnosis, **options))))
+    assert admit(plan, diagnosis, **options)[0]["steps"] == host["steps"]

@@ -1,0 +1,209 @@
+"""What a remediation adds to the report, in all its forms."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+from unit.plan.builder import make, server
+from unit.report.test_files import Page
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils.report import (
+    build,
+    html,
+    junit,
+    repair,
+    text,
+)
+
+Json = dict[str, Any]
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+
+
+def action(module: str, remedy: str, result: str, *because: str, **more: Any) -> Json:
+    return {
+        "module": module, "instance": "prod", "remedy": remedy, "because": list(because),
+        "command": [["nlserver", remedy, f"{module}@prod"]], "result": result, "seconds": 4.25,
+        "before": {"state": "running", "pid": 100}, "after": {"state": "running", "pid": 200},
+        **more,
+    }
+
+
+ILL = ("wfserver.memory_alert@prod", "mta.not_running@prod", "host.disk_filling@default#/")
+MUTED = [{"key": "mta.not_running", "until": "2026-01-01", "reason": "CHG-1: moves"}]
+
+
+@pytest.fixture
+def diagnoses(make_diagnosis: Any) -> list[Json]:
+    return [make_diagnosis("app1"), make_diagnosis("app2")]
+
+
+def plan(**policy: Any) -> Json:
+    return make(server(*ILL), server(*ILL, name="app2"), windows_timezone="UTC", **policy)
+
+
+def report_of(diagnoses: list[Json], plan: Json | None = None, **actions: list[Json]) -> Json:
+    return build.build(
+        diagnoses, finished=1763894405.0, collection="1.0.0", plan=plan, actions=actions
+    )
+
+
+def shown(report: Json) -> str:
+    return "\n".join(line.text.rstrip() for line in text.render(report))
+
+
+PLANNED = """\
+Plan
+  1. 2 hosts wfserver@prod: Restart wfserver@prod
+     Hosts     app1, app2
+     For       wfserver.memory_alert
+     Command   what an operator types for wfserver.memory_alert@prod
+     Or else   kill_and_start, then a person
+     Cuts off  workflow tasks in hand are interrupted and started again
+
+Left as it is
+  app1, app2 mta.not_running@prod: muted, until 2026-01-02 00:00:00 UTC: CHG-1: moves
+  app1, app2 host.disk_filling@default#/: no automatic remedy: what may be deleted is a person's
+    decision
+"""
+DONE = """\
+Repairs
+  NOT REPAIRED  app1 wfserver@prod: restart, 4.2 s
+                Why      still there
+                Command  nlserver restart wfserver@prod
+                Before   state running · pid 100
+                After    state running · pid 200
+  NOT REPAIRED  app1 wfserver@prod: kill_and_start, 4.2 s
+                Command  nlserver restart wfserver@prod
+                Before   state running · pid 100
+                After    state running · pid 200
+  REFUSED       app2 wfserver@prod: restart, 4.2 s
+                Why      budget: 3 restarts in an hour
+                Command  nlserver restart wfserver@prod
+                Before   state running · pid 100
+                After    state running · pid 200
+  repaired      app1 mta@prod: start, 4.2 s
+                Command  nlserver start mta@prod
+                Before   state running · pid 100
+                After    state running · pid 200
+
+Planned, not done
+  1. app2 mta@prod: Start mta@prod
+"""
+
+
+def repaired(diagnoses: list[Json]) -> Json:
+    return report_of(
+        diagnoses, plan(),
+        app1=[
+            action("mta", "start", "repaired", ILL[1]),
+            action("wfserver", "restart", "not_repaired", ILL[0], reason="still there"),
+            action("wfserver", "restart", "not_repaired", ILL[0], rung="kill_and_start"),
+        ],
+        app2=[
+            action(
+                "wfserver", "restart", "refused", ILL[0], guard="budget",
+                reason="budget: 3 restarts in an hour",
+            ),
+        ],
+    )
+
+
+def test_a_plan_on_the_terminal(diagnoses: list[Json]) -> None:
+    assert PLANNED in shown(report_of(diagnoses, plan(muted=MUTED)))
+
+
+def test_repairs_on_the_terminal(diagnoses: list[Json]) -> None:
+    report = repaired(diagnoses)
+    assert DONE in shown(report)
+    summary = report["summary"]
+    assert (summary["repaired"], summary["not_repaired"], summary["refused"]) == (1, 1, 1)
+    assert "1 repaired, 1 not repaired, 1 refused." in " ".join(shown(report).split())
+
+
+def test_a_milder_rung_that_did_not_help_is_no_failure_of_the_step(diagnoses: list[Json]) -> None:
+    report = report_of(diagnoses, plan(), app1=[
+        action("wfserver", "restart", "not_repaired", ILL[0]),
+        action("wfserver", "restart", "repaired", ILL[0], rung="kill_and_start"),
+    ])
+    assert (report["summary"]["repaired"], report["summary"]["not_repaired"]) == (1, 0)
+    assert build.failing(report, "not_repaired") is None
+
+
+def test_a_diagnosis_shows_nothing_of_it(diagnoses: list[Json]) -> None:
+    report = report_of(diagnoses)
+    for heading in ("Repairs", "Plan", "Left as it is"):
+        assert heading not in shown(report)
+        assert f"<h2>{heading}</h2>" not in html.render(report)
+
+
+def test_the_schema_holds(diagnoses: list[Json]) -> None:
+    schema = json.loads((DOCS / "report.schema.json").read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    for report in (repaired(diagnoses), report_of(diagnoses, plan(muted=MUTED))):
+        validator.validate(json.loads(json.dumps(report)))
+
+
+def test_a_repair_in_vain_fails_the_run_that_asks_for_it(diagnoses: list[Json]) -> None:
+    report = repaired(diagnoses)
+    assert build.failing(report, "never") is None
+    assert build.failing(report, "not_repaired") == (
+        "campaign_fail_on=not_repaired: 1 repair in vain"
+    )
+    assert "1 repair in vain" in str(build.failing(report, "critical"))
+
+
+def test_results_for_continuous_integration(diagnoses: list[Json]) -> None:
+    root = ElementTree.fromstring(junit.render(repaired(diagnoses)))
+    cases = {
+        (case.get("classname"), case.get("name")): [child.tag for child in case]
+        for case in root.iter("testcase") if str(case.get("name")).startswith("repair")
+    }
+    assert cases == {
+        ("app1", "repair mta@prod start"): [],
+        ("app1", "repair wfserver@prod kill_and_start"): ["failure"],
+        ("app2", "repair wfserver@prod restart"): ["skipped"],
+    }
+    failure = root.find(".//failure")
+    assert failure is not None and "after pid: 200" in str(failure.text)
+
+
+def test_the_page(diagnoses: list[Json]) -> None:
+    page = html.render(repaired(diagnoses))
+    assert Page(page).names.count("article") == 5
+    for heading in ("Repairs", "Planned, not done", "Left as it is"):
+        assert f"<h2>{heading}</h2>" in page
+    words = re.sub(r"<[^>]+>|\s+", " ", page)
+    for phrase in ("budget: 3 restarts in an hour", "pid 100", "4.2 s", "nlserver start mta@prod"):
+        assert phrase in words
+
+
+def test_text_of_hosts_is_escaped(diagnoses: list[Json]) -> None:
+    evil = action("wfserver", "restart", "refused", "<b>", reason="<script>")
+    evil["command"] = "<i>\n\x1b[2J"
+    report = report_of(diagnoses, plan(), app1=[evil])
+    page = html.render(report)
+    assert "<script>" not in page and "<i>" not in page and "<b>" + "&" not in page
+    assert "\x1b" not in shown(report) and "\x1b" not in page
+
+
+def test_a_plan_that_was_refused(diagnoses: list[Json]) -> None:
+    planned = plan()
+    refused = "mta@prod was running 1, and is stopped now"
+    planned["hosts"][0].update(steps=[], left=[], refused=refused)
+    report = report_of(diagnoses, planned)
+    assert "app1: plan refused: mta@prod was running 1" in shown(report)
+    assert "plan refused: mta@prod was running 1" in html.render(report)
+
+
+def test_what_is_missing_is_filled_in(diagnoses: list[Json]) -> None:
+    report = report_of(diagnoses, None, app1=[{"result": "repaired"}, "no action"])  # type: ignore
+    (only,) = report["hosts"][0]["actions"]
+    assert (only["module"], only["command"], only["seconds"]) == ("host", [], None)
+    assert repair.word({"result": "odd"}) == "odd"
+    assert "repaired" in shown(report)
