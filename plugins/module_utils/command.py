@@ -16,6 +16,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils.model import 
 )
 
 OUTPUT_LIMIT = 1024 * 1024
+PATIENCE = 0.01
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Result = namedtuple("Result", "return_code out err seconds")
@@ -149,6 +150,14 @@ class Task(object):
             self.error = ProbeError("failed", "%s: %s" % (type(error).__name__, error))
         self.seconds = time.monotonic() - self.started
 
+    def give_way(self):
+        """Let it run alone for a moment.
+
+        Threads that all want the interpreter at once spend more time on handing it over than
+        on their work; one that waits for something else lets the next begin.
+        """
+        self._thread.join(PATIENCE)
+
     def wait(self, end):
         """Has it come to its end before that time (of time.monotonic)?"""
         self._thread.join(max(0.0, end - time.monotonic()))
@@ -157,8 +166,11 @@ class Task(object):
 
 def side_by_side(functions, limit):
     """Run the callables at once; the tasks, those unfinished with a time-out as error."""
-    tasks = [Task(function) for function in functions]
     end = time.monotonic() + limit
+    tasks = []
+    for function in functions:
+        tasks.append(Task(function))
+        tasks[-1].give_way()
     for task in tasks:
         if not task.wait(end):
             task.error = ProbeError("timeout", "no answer within %g s" % limit)

@@ -579,7 +579,10 @@ def _error_of(probe):
 
 def _run(context, table, names, end, probes):
     """Run probes side by side; what is not done in time is a time-out."""
-    tasks = [(name, command.Task(lambda name=name: table[name](context))) for name in names]
+    tasks = []
+    for name in names:
+        tasks.append((name, command.Task(lambda name=name: table[name](context))))
+        tasks[-1][1].give_way()
     for name, task in tasks:
         mine = task.started + context.limit
         done = task.wait(min(end, mine + 0.2))

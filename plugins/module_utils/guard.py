@@ -1,0 +1,575 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What stands before a change: the lock of the host, the restart budget, work in flight,
+evidence. And what stands around it: the lines of the ledger. Every refusal says what would
+make it pass."""
+
+import json
+import os
+import re
+import socket
+import time
+
+from ansible_collections.campaign.remediation.plugins.module_utils import (
+    evidence,
+    ledger,
+    proc,
+    snapshot,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils.model import (
+    DEFAULT,
+    PER_INSTANCE,
+    SHARED,
+    UTILITIES,
+    InputError,
+    ProbeError,
+)
+
+LOCK = "lock"
+STALE_SECONDS = 900.0
+BEAT_SECONDS = 60.0
+IDLE_SECONDS = 900.0  # a session that was not used for so long is nobody's work
+POLL_SECONDS = 0.25
+PROBE_SECONDS = 10.0  # of what is only read
+_RUN = re.compile(r"^[\w.:@+-]{1,100}$")
+_SESSION = re.compile(r"^(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)\s+(\S+)\s+(\S+)\s+(.*)$")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Refused(Exception):
+    """A guard that says no: which, why, and what would make it pass."""
+
+    def __init__(self, guard, why, way_out):
+        super(Refused, self).__init__("%s %s" % (why, way_out))
+        self.guard = guard
+        self.why = why
+        self.way_out = way_out
+
+
+def argument_spec():
+    """The options of every module that changes something (doc fragment `guards`)."""
+    return {
+        "home": dict(type="path", default="/usr/local/neolane/nl6"),
+        "user": dict(type="str", default="neolane"),
+        "address": dict(type="str", default="127.0.0.1"),
+        "state_dir": dict(type="path", default=""),
+        "service": dict(type="str", default="nlserver"),
+        "in_flight": dict(type="str", default="refuse", choices=["refuse", "wait", "ignore"]),
+        "in_flight_timeout": dict(type="float", default=300),
+        "restart_budget": dict(type="int", default=3),
+        "restart_budget_minutes": dict(type="float", default=60),
+        "lock_timeout": dict(type="float", default=20),
+        "command_timeout": dict(type="float", default=60),
+        "evidence": dict(type="bool", default=True),
+        "evidence_keep": dict(type="int", default=20),
+        "evidence_days": dict(type="float", default=30),
+        "evidence_max_mb": dict(type="float", default=5),
+        "remedy": dict(type="str", default=""),
+        "because": dict(type="list", elements="str", default=[]),
+        "who": dict(type="str", default=""),
+        "from": dict(type="str", default="", aliases=["origin"]),
+        "run": dict(type="str", default=""),
+        "accept_lost_work": dict(type="bool", default=False),
+        "accept_restart_loop": dict(type="bool", default=False),
+        "accept_no_evidence": dict(type="bool", default=False),
+        "accept_no_record": dict(type="bool", default=False),
+        "accept_other_run": dict(type="bool", default=False),
+    }
+
+
+def check_options(options):
+    """What an argument specification cannot say."""
+    for name in ("home", "state_dir"):
+        if options[name] and not os.path.isabs(options[name]):
+            raise InputError("%s must be an absolute path, not '%s'." % (name, options[name]))
+    bounds = (
+        ("in_flight_timeout", 0, 86400),
+        ("restart_budget", 0, 1000),
+        ("restart_budget_minutes", 1, 10080),
+        ("lock_timeout", 0, 3600),
+        ("command_timeout", 1, 3600),
+        ("evidence_keep", 1, 10000),
+        ("evidence_days", 0.01, 3650),
+        ("evidence_max_mb", 0.1, 5),
+    )
+    for name, low, high in bounds:
+        if not low <= options[name] <= high:
+            raise InputError("%s must be %g to %g." % (name, low, high))
+    if options["run"] and not _RUN.match(options["run"]):
+        raise InputError("run must be up to 100 letters, digits and . : @ + - _.")
+
+
+def check_subject(context, module, instance):
+    """Is that module of that instance one that this server can have?"""
+    known = context.configuration["instances"]
+    if module in SHARED:
+        if instance != DEFAULT:
+            raise InputError(
+                "%s runs once for all instances: leave instance out (it is '%s', not '%s')."
+                % (module, DEFAULT, instance)
+            )
+    elif module in PER_INSTANCE + UTILITIES:
+        others = [name for name in known if name != DEFAULT]
+        if instance not in others:
+            raise InputError(
+                "%s belongs to an instance: set instance to one of this server's: %s."
+                % (module, ", ".join(others) or "none has a configuration file")
+            )
+
+
+def duration(text):
+    """Seconds of `30m`, `2h`, `90s`, `1d`; None for nothing."""
+    text = text.strip()
+    if not text:
+        return None
+    found = re.match(r"^(\d+(?:\.\d+)?)\s*([smhd])$", text)
+    if not found or not float(found.group(1)):
+        raise InputError("precision_for must be like 90s, 30m, 2h or 1d, not '%s'." % text)
+    return float(found.group(1)) * _UNITS[found.group(2)]
+
+
+def open_context(options):
+    """The server as the probes of campaign_info see it: environment and configuration read.
+
+    Raises InputError for what the caller must put right, ProbeError where the host does not
+    answer.
+    """
+    check_options(options)
+    if not snapshot.is_installed(options):
+        raise InputError(
+            "There is no Campaign server in %s (no bin/nlserver): check the option home."
+            % options["home"]
+        )
+    probing = {"probe_timeout": min(options["command_timeout"], PROBE_SECONDS)}
+    probing.update(syslogd_port=0, front_service="")
+    context = snapshot.Context(dict(options, **probing), snapshot.find_account(options))
+    try:
+        snapshot.probe_environment(context)
+    except ProbeError as error:
+        if error.kind != "missing":
+            raise
+    try:
+        snapshot.probe_configuration(context)
+    except ProbeError as error:
+        if error.data is None:
+            raise
+    context.instances = context.configuration["instances"]
+    return context
+
+
+def store_of(context):
+    path = context.options["state_dir"] or ledger.default_directory(context.options["home"])
+    return ledger.Store(path, context.account.pw_uid, context.account.pw_gid)
+
+
+# --------------------------------------------------------------------------------- lock
+
+
+def _start_of(pid):
+    """When a process began, in ticks; None if it is not there."""
+    try:
+        return proc.parse_status(proc.read(str(pid), "stat")).start
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+class Lock(object):
+    """One run at a time on this host. A file, so that it outlasts the module's process
+    between the steps of a run; it is void when its run has given no sign for 15 minutes, or
+    when it was for one call whose process is gone."""
+
+    def __init__(self, store, run, who, origin, clock=time.time):
+        self.store = store
+        self.run = run
+        self.who = who
+        self.origin = origin
+        self.mine = False  # this call took it
+        self._clock = clock
+        self._beaten = 0.0
+
+    def holder(self):
+        """The entry of another run that holds it, None if it is free or ours."""
+        entry = self._read()
+        if entry is None or entry.get("run") == self.run or self._void(entry):
+            return None
+        return entry
+
+    def _read(self):
+        data = self.store.read(LOCK)
+        try:
+            entry = json.loads((data or b"").decode("utf-8"))
+        except ValueError:
+            return None
+        return entry if isinstance(entry, dict) and entry.get("run") else None
+
+    def _void(self, entry):
+        pid = entry.get("pid")
+        if pid and _start_of(pid) == entry.get("pid_start"):
+            return False  # at work
+        if entry.get("scope") == "call":
+            return True
+        return self._clock() - float(entry.get("beat") or 0) > STALE_SECONDS
+
+    def take(self, scope, force=False):
+        """Take or join it; the entry of who holds it if that cannot be."""
+        with self.store.mutex():
+            entry = self._read()
+            other = entry is not None and entry["run"] != self.run
+            if other and not force and not self._void(entry):
+                return entry
+            if entry is None or other:
+                self.mine = True
+                entry = {"run": self.run, "who": self.who, "from": self.origin, "scope": scope}
+                entry["since"] = self._clock()
+            self._write(dict(entry, pid=os.getpid(), pid_start=_start_of(os.getpid())))
+        return None
+
+    def _write(self, entry):
+        self._beaten = self._clock()
+        entry["beat"] = self._beaten
+        self.store.replace(LOCK, json.dumps(entry, sort_keys=True).encode("ascii") + b"\n")
+
+    def beat(self):
+        """A sign of life, now and then."""
+        if self._clock() - self._beaten < BEAT_SECONDS:
+            return
+        with self.store.mutex():
+            entry = self._read()
+            if entry and entry["run"] == self.run:
+                self._write(entry)
+
+    def leave(self, close):
+        """This call ends; the lock ends with it (close), or stays with the run."""
+        with self.store.mutex():
+            entry = self._read()
+            if not entry or entry["run"] != self.run:
+                return
+            if close:
+                self.store.remove(LOCK)
+            else:
+                self._write(dict(entry, pid=None, pid_start=None))
+
+
+def describe_holder(entry, now):
+    return "run %s of %s from %s, since %s, last sign %d s ago" % (
+        entry["run"],
+        entry.get("who") or "?",
+        entry.get("from") or "?",
+        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry.get("since") or 0)),
+        max(0, now - float(entry.get("beat") or 0)),
+    )
+
+
+# ---------------------------------------------------------------------------- in flight
+
+
+def sessions(text, now):
+    """The operators connected, of `nlserver pdump -who`, who did something lately."""
+    found = []
+    inside = False
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("Connections"):
+            inside = True
+        elif line.startswith("Connection pool"):
+            break
+        match = _SESSION.match(line) if inside else None
+        if match:
+            day, month, year, hour, minute, second = (int(word) for word in match.groups()[:6])
+            try:
+                at = time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
+            except (ValueError, OverflowError):
+                at = now
+            if now - at < IDLE_SECONDS:
+                found.append(
+                    {"kind": "session", "what": match.group(9), "instance": match.group(8),
+                     "from": match.group(7), "since": at}
+                )  # fmt: skip
+    return found
+
+
+def in_flight(context, module, instance, groups=None):
+    """The work that the end of this module would cancel.
+
+    watchdog ends all of it; web ends sessions; wfserver its workflows (runwf); an export, an
+    import or a tracking run is itself the work. Mail waits in the spool and is not lost.
+    """
+    groups = groups or proc.processes(proc.scan(context.home), ())
+    everything = module == "watchdog"
+    found = []
+    for child in groups["children"]:
+        mine = module == "wfserver" and child["instance"] == instance
+        if child["name"] == "runwf" and (everything or mine):
+            found.append(_work("workflow", child))
+    for process in groups["modules"]:
+        if process["name"] in UTILITIES and (
+            everything or evidence.matches(process, module, instance)
+        ):
+            found.append(_work("job", process))
+    if (module == "web" or everything) and any(p["name"] == "web" for p in groups["modules"]):
+        dummy, out, dummy = context.nlserver("pdump", "-who")
+        found.extend(sessions(out, time.time()))
+    return found
+
+
+def _work(kind, process):
+    words = [w for w in process["arguments"] if not w.startswith(("-tracefile", "-detach"))]
+    return {
+        "kind": kind,
+        "what": " ".join([process["name"]] + words),
+        "instance": process["instance"],
+        "pid": process["pid"],
+        "since": process["started_at"],
+    }
+
+
+def describe_work(found):
+    texts = []
+    for work in found[:5]:
+        who = "operator %s" % work["what"] if work["kind"] == "session" else work["what"]
+        texts.append("%s (%s)" % (who, work.get("from") or "pid %d" % work["pid"]))
+    more = len(found) - len(texts)
+    return ", ".join(texts) + (" and %d more" % more if more > 0 else "")
+
+
+# ---------------------------------------------------------------------------- the bracket
+
+
+def describe_interrupted(entry):
+    """One warning for a repair that a killed run left."""
+    pid = entry["present"]["pid"]
+    return "%s of %s@%s, begun at %s by run %s, was never ended; it is now %s." % (
+        entry["remedy"],
+        entry["module"] or "host",
+        entry["instance"],
+        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry["at"])),
+        entry["run"],
+        "running (pid %d)" % pid if pid else "stopped",
+    )
+
+
+def new_run(now):
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    return "%s-%s" % (stamp, "".join("%02x" % byte for byte in os.urandom(3)))
+
+
+class Bracket(object):
+    """One call within a run: guards before, ledger around. In check mode it only looks."""
+
+    def __init__(self, context, check_mode=False, clock=time.time, sleep=time.sleep):
+        self.context = context
+        self.options = context.options
+        self.check_mode = check_mode
+        self.store = store_of(context)
+        self.ledger = ledger.Ledger(self.store, clock)
+        self.scrub = evidence.Scrubber(os.path.join(context.home, "conf"))
+        self.run = self.options["run"] or new_run(clock())
+        self.who = self.options["who"] or os.environ.get("SUDO_USER") or proc.user_name(os.getuid())
+        self.origin = self.options["from"] or _origin()
+        self.lock = Lock(self.store, self.run, self.who, self.origin, clock)
+        self.warnings = []
+        self.interrupted = []
+        self.evidence = None
+        self._clock = clock
+        self._sleep = sleep
+
+    # ------------------------------------------------------------------ record, or not
+
+    def _recorded(self, function):
+        """Do what needs the state directory; that it fails refuses, unless that is accepted."""
+        try:
+            return function()
+        except ledger.StoreError as error:
+            if self.options["accept_no_record"]:
+                self.warnings.append("Not recorded: %s" % error)
+                return None
+            raise Refused(
+                "record", "The ledger and the lock of this host cannot be kept: %s" % error,
+                "Make room there, choose another state_dir, or set accept_no_record: true to go"
+                " on without record, budget and lock.",
+            ) from None  # fmt: skip
+
+    def lines(self):
+        """All lines of the ledger."""
+        return self._recorded(self.ledger.lines) or []
+
+    def write(self, event, **values):
+        """A line of the ledger of this run."""
+        if self.check_mode:
+            return
+        values.setdefault("who", self.who)
+        values.setdefault("run", self.run)
+        values["from"] = self.origin
+        self._recorded(lambda: self.ledger.append(event, self.scrub, **values))
+
+    def note(self, event, **values):
+        """The same where nothing can be refused any more: a failure is a warning."""
+        try:
+            self.write(event, **values)
+        except Refused as refused:
+            self.warnings.append("The result is not in the ledger: %s" % refused.why)
+
+    # ------------------------------------------------------------------------- the lock
+
+    def enter(self, scope="call"):
+        """Take the lock, and settle what a killed run left open."""
+        end = time.monotonic() + self.options["lock_timeout"]
+        if not self.check_mode:
+            self._recorded(self.store.prepare)
+        while True:
+            holder = self._recorded(lambda: self._try(scope))
+            if not holder:
+                break
+            if time.monotonic() >= end:
+                refused = Refused(
+                    "lock",
+                    "Another run works on this host: %s."
+                    % describe_holder(holder, self._clock()),
+                    "Wait for its end, or set accept_other_run: true if you know that it is no"
+                    " longer at work.",
+                )
+                raise refused
+            self._sleep(min(POLL_SECONDS, max(0.01, end - time.monotonic())))
+        try:
+            self.settle()
+        except Refused:
+            self.leave()
+            raise
+
+    def _try(self, scope):
+        if self.check_mode:
+            return None if self.options["accept_other_run"] else self.lock.holder()
+        return self.lock.take(scope, self.options["accept_other_run"])
+
+    def leave(self, close=False, keep=False):
+        """Give the lock back, if this call took it for itself or the run ends (close); the
+        steps of a run that is to go on keep it."""
+        if self.check_mode:
+            return
+        try:
+            self.lock.leave(close or (self.lock.mine and not keep))
+        except ledger.StoreError as error:
+            self.warnings.append(str(error))
+
+    def settle(self, own=False, write=True):
+        """Repairs that were begun and never ended, by runs that are no longer at work: told,
+        and written down as interrupted, so that they are told once."""
+        holder = self._recorded(self.lock.holder)
+        for begun in ledger.open_repairs(self.lines()):
+            if (begun["run"] == self.run) != own or begun.get("inside"):
+                continue
+            if holder and begun["run"] == holder["run"]:
+                continue
+            names = ("run", "module", "instance", "remedy", "state", "before")
+            same = dict((name, begun.get(name)) for name in names)
+            present = self.present(begun["module"], begun["instance"])
+            told = dict((name, begun.get(name)) for name in ("at", "who", "from", "command"))
+            self.interrupted.append(dict(same, present=present, **told))
+            if write:
+                reason = "The run ended before this repair did; now it is %s." % (
+                    "running (pid %d)" % present["pid"] if present["pid"] else "stopped"
+                )
+                self.write("ended", result="interrupted", reason=reason, after=present, **same)
+
+    def present(self, module, instance):
+        """The short state of a module now."""
+        groups = proc.processes(proc.scan(self.context.home), ())
+        for process in groups["modules"]:
+            if evidence.matches(process, module, instance):
+                return {"state": "running", "pid": process["pid"]}
+        return {"state": "stopped", "pid": None}
+
+    # ------------------------------------------------------------------------ the guards
+
+    def inside(self, module, instance):
+        """The remedy of this run that is open on this module (or on the whole server): its
+        guards have spoken."""
+        for begun in ledger.open_repairs(self.lines()):
+            mine = begun.get("whole_server") or ledger.is_of(begun, module, instance)
+            if begun["run"] == self.run and mine:
+                return begun.get("remedy") or "repair"
+        return None
+
+    def check(self, module, instance, restart, ends_work):
+        """Budget, in-flight work, evidence, in that order; raises Refused."""
+        if restart:
+            self.check_budget(module, instance)
+        if ends_work:
+            self.check_in_flight(module, instance)
+        if self.options["evidence"] and not self.check_mode:
+            self.keep_evidence(module, instance)
+
+    def check_budget(self, module, instance):
+        minutes, budget = self.options["restart_budget_minutes"], self.options["restart_budget"]
+        times = ledger.restarts(self.lines(), module, instance, self._clock() - minutes * 60.0)
+        if len(times) < budget or self.options["accept_restart_loop"]:
+            return
+        if not times:
+            when = "it is 0"
+        else:
+            free = times[len(times) - budget] + minutes * 60.0 if budget else times[-1]
+            when = "the next is free in %d minutes" % (max(0, free - self._clock()) // 60 + 1)
+        raise Refused(
+            "budget",
+            "The restart budget of %s@%s is spent: %d of %d in %g minutes; %s."
+            % (module, instance, len(times), budget, minutes, when),
+            "Find out why it does not last (evidence and ledger are in %s), raise"
+            " restart_budget, or set accept_restart_loop: true." % self.store.path,
+        )
+
+    def check_in_flight(self, module, instance):
+        mode = self.options["in_flight"]
+        if mode == "ignore" or self.options["accept_lost_work"]:
+            return
+        limit = self.options["in_flight_timeout"] if mode == "wait" else 0
+        end = time.monotonic() + (0 if self.check_mode else limit)
+        while True:
+            try:
+                found = in_flight(self.context, module, instance)
+            except ProbeError as error:
+                raise Refused(
+                    "in_flight",
+                    "What %s@%s is doing cannot be seen: %s."
+                    % (module, instance, self.scrub(error.message)),
+                    "Set accept_lost_work: true to cancel whatever it is doing.",
+                ) from None
+            if not found:
+                return
+            if time.monotonic() >= end:
+                break
+            self._recorded(self.lock.beat)
+            self._sleep(min(2 * POLL_SECONDS, max(0.01, end - time.monotonic())))
+        if self.check_mode and mode == "wait":
+            self.warnings.append("Would first wait for %s." % self.scrub(describe_work(found)))
+            return
+        waited = "" if mode == "refuse" else " after %g s" % limit
+        raise Refused(
+            "in_flight",
+            "%s@%s is at work%s, and this would cancel it: %s."
+            % (module, instance, waited, self.scrub(describe_work(found))),
+            "Wait for its end, set in_flight: wait%s, or accept_lost_work: true to cancel it."
+            % (" with a longer in_flight_timeout" if waited else ""),
+        )
+
+    def keep_evidence(self, module, instance):
+        about = {"run": self.run, "who": self.who, "from": self.origin}
+        about.update((name, self.options[name]) for name in ("remedy", "because"))
+        try:
+            self._evidence(module, instance, about)
+        except evidence.EvidenceError as error:
+            if not self.options["accept_no_evidence"]:
+                text = evidence.failure_text(error)
+                why, dummy, way_out = text.partition(" Make room")
+                raise Refused("evidence", why, "Make room" + way_out) from None
+            self.warnings.append(str(error))
+
+    def _evidence(self, module, instance, about):
+        self.evidence = evidence.collect(
+            self.context, self.store, (module, instance), about, self.options, self._clock()
+        )
+
+
+def _origin():
+    """Where the caller sits, as far as the host can tell."""
+    client = os.environ.get("SSH_CLIENT", "").split()
+    return client[0] if client else socket.gethostname()

@@ -1,0 +1,342 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: campaign_guard
+short_description: Guards and ledger around changes that other Ansible modules make
+version_added: "1.0.0"
+description:
+  - Brackets a run, and each remedy in it that is done by Ansible's own modules, with the same
+    guards and the same ledger as M(campaign.remediation.campaign_module).
+  - It changes nothing on the server itself. What it writes is below O(state_dir), and does not
+    count as a change.
+author:
+  - campaign.remediation contributors (@campaign)
+extends_documentation_fragment:
+  - campaign.remediation.guards
+options:
+  state:
+    description:
+      - V(opened) takes the lock of the host for O(run), saves evidence of the whole server if
+        O(evidence), and tells which repairs were begun and never ended.
+      - V(begun) asks the guards for a remedy of O(module) and writes it into the ledger.
+      - V(ended) writes down how it ended.
+      - V(closed) gives back the lock. Remedies of this run that are still open are told.
+      - A lock whose run gave no sign for 15 minutes is void.
+    type: str
+    required: true
+    choices: [opened, begun, ended, closed]
+  module:
+    description: The module that the remedy is for. If empty, the host.
+    type: str
+    default: ""
+    choices:
+      - ""
+      - watchdog
+      - syslogd
+      - stat
+      - mta
+      - web
+      - trackinglogd
+      - tracking
+      - inMail
+      - wfserver
+      - export
+      - import
+  instance:
+    description: The instance, for the modules that belong to one.
+    type: str
+    default: default
+  restart:
+    description:
+      - Whether the remedy restarts O(module). Only then budget and work in flight are asked.
+    type: bool
+    default: true
+  whole_server:
+    description:
+      - Whether the remedy stops the whole server. Then the work in flight of all modules is asked,
+        and all steps until O(state=ended) count as steps of this remedy.
+    type: bool
+    default: false
+  result:
+    description: How the remedy ended, for O(state=ended).
+    type: str
+    default: done
+    choices: [done, failed, unchanged]
+  reason:
+    description: Why it ended so, for O(state=ended).
+    type: str
+    default: ""
+  commands:
+    description: The commands that it runs or ran, for the ledger.
+    type: list
+    elements: list
+    default: []
+  seconds:
+    description: How long it took, in seconds, for O(state=ended).
+    type: float
+  before:
+    description: What was, for the ledger.
+    type: dict
+  after:
+    description: What is now, for the ledger.
+    type: dict
+seealso:
+  - module: campaign.remediation.campaign_module
+"""
+
+EXAMPLES = r"""
+- name: Take the lock of the host for this run
+  campaign.remediation.campaign_guard:
+    state: opened
+    run: "{{ campaign_run }}"
+    who: anna
+  become: true
+
+- name: Move the temporary directory of the server
+  become: true
+  block:
+    - name: Ask the guards
+      campaign.remediation.campaign_guard:
+        state: begun
+        run: "{{ campaign_run }}"
+        module: mta
+        instance: prod
+        remedy: move_tmp
+        because: [mta.tmp_other_device]
+
+    - name: Export TMPDIR
+      ansible.builtin.lineinfile:
+        path: /usr/local/neolane/nl6/customer.sh
+        regexp: ^export TMPDIR=
+        line: export TMPDIR=/usr/local/neolane/nl6/var/tmp
+
+    - name: Write down that it is done
+      campaign.remediation.campaign_guard:
+        state: ended
+        run: "{{ campaign_run }}"
+        module: mta
+        instance: prod
+        remedy: move_tmp
+
+- name: Give the lock back
+  campaign.remediation.campaign_guard:
+    state: closed
+    run: "{{ campaign_run }}"
+  become: true
+"""
+
+RETURN = r"""
+run:
+  description: The name of the run, made up by O(state=opened) if O(run) is empty.
+  returned: when the options are valid
+  type: str
+  sample: 20251123T104210Z-1f2e3d
+state_dir:
+  description: Where ledger, lock and evidence are.
+  returned: when the options are valid
+  type: str
+  sample: /usr/local/neolane/remediation
+evidence:
+  description: The directory of the evidence on the host. Null if there is none.
+  returned: when the options are valid
+  type: str
+interrupted:
+  description:
+    - Repairs that were begun and never ended, with the present state of their modules. For
+      O(state=closed) those of this run, else those of earlier runs.
+  returned: when the options are valid
+  type: list
+  elements: dict
+precisions:
+  description:
+    - The log precisions that were raised and not restored, with their end (C(until), in seconds
+      since 1970, null for none), and whether it is over (C(expired)).
+  returned: when the options are valid
+  type: list
+  elements: dict
+  sample:
+    - module: wfserver
+      instance: prod
+      value: verbose
+      filters: []
+      at: 1763894400.5
+      until: 1763896200.5
+      who: anna
+      expired: false
+refused:
+  description: Whether a guard refused.
+  returned: always
+  type: bool
+guard:
+  description: The guard that refused. V(lock), V(budget), V(in_flight), V(evidence) or V(record).
+  returned: always
+  type: str
+msg:
+  description: What was done, or why not, in a sentence.
+  returned: always
+  type: str
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.campaign.remediation.plugins.module_utils import guard, ledger
+from ansible_collections.campaign.remediation.plugins.module_utils.model import (
+    DEFAULT,
+    MODULES,
+    InputError,
+    ProbeError,
+)
+
+
+def argument_spec():
+    """The options."""
+    return dict(
+        guard.argument_spec(),
+        state=dict(type="str", required=True, choices=["opened", "begun", "ended", "closed"]),
+        module=dict(type="str", default="", choices=[""] + list(MODULES)),
+        instance=dict(type="str", default=DEFAULT),
+        restart=dict(type="bool", default=True),
+        whole_server=dict(type="bool", default=False),
+        result=dict(type="str", default="done", choices=["done", "failed", "unchanged"]),
+        reason=dict(type="str", default=""),
+        commands=dict(type="list", elements="list", default=[]),
+        seconds=dict(type="float"),
+        before=dict(type="dict"),
+        after=dict(type="dict"),
+    )
+
+
+class Call:
+    """One call, with what all of them share."""
+
+    def __init__(self, options, check_mode, result):
+        self.options = options
+        self.result = result
+        self.module, self.instance = options["module"], options["instance"]
+        if options["state"] != "opened" and not options["run"]:
+            raise InputError("state: %s needs the run that was opened." % options["state"])
+        if options["state"] in ("begun", "ended") and not options["remedy"]:
+            raise InputError("state: %s needs the name of the remedy." % options["state"])
+        self.context = guard.open_context(options)
+        if self.module:
+            guard.check_subject(self.context, self.module, self.instance)
+        self.bracket = guard.Bracket(self.context, check_mode)
+        result.update(
+            run=self.bracket.run,
+            state_dir=self.bracket.store.path,
+            interrupted=self.bracket.interrupted,
+        )
+
+    def line(self):
+        """What every line of the ledger says of this remedy."""
+        options = self.options
+        names = ("module", "instance", "remedy", "because", "before", "after", "seconds")
+        line = dict((name, options[name]) for name in names)
+        line["command"] = [[str(word) for word in command] for command in options["commands"]]
+        return line
+
+    def run(self):
+        """Do it."""
+        bracket = self.bracket
+        try:
+            self.result["msg"] = getattr(self, self.options["state"])()
+        except guard.Refused as refused:
+            if self.options["state"] == "begun":
+                bracket.note("refused", result="refused", reason=str(refused), **self.line())
+            raise
+        finally:
+            self.result["evidence"] = bracket.evidence
+        now = time.time()
+        self.result["precisions"] = [
+            dict(entry, expired=bool(entry.get("until") and entry["until"] < now))
+            for entry in ledger.precisions(bracket.lines())
+        ]
+
+    def opened(self):
+        """The run begins."""
+        self.bracket.enter("run")
+        try:
+            if self.options["evidence"] and not self.bracket.check_mode:
+                self.bracket.keep_evidence("", DEFAULT)
+            self.bracket.write("run_opened", because=self.options["because"])
+        except guard.Refused:
+            self.bracket.leave()
+            raise
+        self.bracket.leave(keep=True)
+        return "The run %s has this host." % self.bracket.run
+
+    def begun(self):
+        """A remedy begins."""
+        bracket = self.bracket
+        whole = self.options["whole_server"]
+        restart = self.options["restart"] and bool(self.module)
+        bracket.enter("run")
+        try:
+            if not bracket.inside(self.module, self.instance):
+                self.ask(restart, whole)
+            bracket.write("begun", restart=restart, whole_server=whole, **self.line())
+        except guard.Refused:
+            bracket.leave()
+            raise
+        bracket.leave(keep=True)
+        return "%s of %s@%s has begun." % (
+            self.options["remedy"], self.module or "host", self.instance
+        )  # fmt: skip
+
+    def ask(self, restart, whole):
+        """The guards: first the whole server's work, so that evidence is taken once."""
+        bracket = self.bracket
+        if whole:
+            bracket.check_in_flight("watchdog", DEFAULT)
+        runs = restart and bracket.present(self.module, self.instance)["pid"]
+        bracket.check(self.module, self.instance, restart, bool(runs) and not whole)
+
+    def ended(self):
+        """A remedy has ended. What cannot be written any more is a warning."""
+        line = dict(self.line(), result=self.options["result"], reason=self.options["reason"])
+        self.bracket.note("ended", **line)
+        self.bracket.leave(keep=True)
+        return "%s of %s@%s has ended: %s." % (
+            self.options["remedy"], self.module or "host", self.instance, self.options["result"]
+        )  # fmt: skip
+
+    def closed(self):
+        """The run ends."""
+        self.bracket.settle(own=True)
+        self.bracket.note("run_closed", reason=self.options["reason"])
+        self.bracket.leave(close=True)
+        return "The run %s gave this host back." % self.bracket.run
+
+
+def main():
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    result = {"changed": False, "refused": False, "guard": None, "evidence": None}
+    call = failure = None
+    try:
+        call = Call(module.params, module.check_mode, result)
+        call.run()
+    except guard.Refused as refused:
+        result.update(refused=True, guard=refused.guard)
+        failure = "Refused (%s): %s" % (refused.guard, refused)
+    except InputError as error:
+        failure = str(error)
+    except (ProbeError, ledger.StoreError) as error:
+        failure = "%s: %s" % (module.params["home"], error)
+    if call:
+        for text in call.bracket.warnings:
+            module.warn(text)
+        for entry in call.bracket.interrupted:
+            module.warn(guard.describe_interrupted(entry))
+    if module._diff:
+        result["diff"] = {"before": "", "after": ""}
+    if failure:
+        module.fail_json(msg=failure, **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,371 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: campaign_job
+short_description: Launch a declared export or import of Adobe Campaign Classic again
+version_added: "1.0.0"
+description:
+  - Launches an export or an import that the inventory declares, and follows it to its end, with its
+    exit code, the errors in its log, its result and its rejects.
+  - The command line is C(nlserver export|import -instance:<instance>) and then the arguments of
+    the declaration, as they are written there. Nothing else knows them.
+  - A job that runs is never launched a second time, whoever launched it.
+  - The job runs in a session of its own. If the controller, the connection or this module is
+    killed, it goes on, its exit code is kept on the host, and the next call tells it.
+author:
+  - campaign.remediation contributors (@campaign)
+extends_documentation_fragment:
+  - campaign.remediation.guards
+options:
+  job:
+    description:
+      - The job, declared as for M(campaign.remediation.campaign_info).
+      - Anybody on the host can read the arguments of a process, so keep passwords out of them.
+    type: dict
+    required: true
+    suboptions: &job
+      name:
+        description: The name of the job, as it is in its log lines if several share a log.
+        type: str
+        required: true
+      kind:
+        description: The utility that runs it.
+        type: str
+        choices: [export, import]
+        required: true
+      instance:
+        description: The instance it works on.
+        type: str
+        required: true
+      operator:
+        description: Who scheduled it.
+        type: str
+      arguments:
+        description: The command line arguments of the job, one list for each way to launch it.
+        type: dict
+        suboptions:
+          full:
+            description: The arguments of a full run.
+            type: list
+            elements: str
+          delta:
+            description: The arguments of a run for what has changed.
+            type: list
+            elements: str
+      result:
+        description:
+          - A pattern for the files that a success leaves behind, absolute or below
+            C(var/<instance>).
+          - If it is set, a run that leaves no new file has failed.
+        type: str
+      rejects:
+        description: A pattern for its files of rejects, absolute or below C(var/<instance>).
+        type: str
+      max_age_hours:
+        description: How old its last result may be, in hours. Not used by this module.
+        type: float
+      max_minutes:
+        description: How long it may run, in minutes. The default of O(wait).
+        type: float
+      keys:
+        description: The columns that identify a record, by which duplicates are looked for.
+        type: list
+        elements: str
+  jobs:
+    description:
+      - All jobs that are declared for this host, by which processes and log lines of this job are
+        told from those of others.
+      - If no other job of this kind is declared for the instance, any process of
+        this kind counts as this job.
+    type: list
+    elements: dict
+    default: []
+    suboptions: *job
+  state:
+    description:
+      - V(launched) launches the job and follows it.
+      - V(followed) launches nothing. It follows what an earlier call launched, and tells how that
+        ended.
+    type: str
+    choices: [launched, followed]
+    default: launched
+  mode:
+    description:
+      - Whether to launch the job for what has changed or in full. It is never guessed.
+      - It may be left out for an import whose declaration has arguments for one mode only.
+    type: str
+    choices: [delta, full]
+  operator:
+    description:
+      - The operator who scheduled the job and agrees that it is launched again. It must be the
+        operator of the declaration.
+    type: str
+  taken_over_by:
+    description: The name of the person who takes the job over from the operator who scheduled it.
+    type: str
+  duplicates_found:
+    description:
+      - For an import, how many values of its keys are in the database more than once, if somebody
+        has looked. With any but V(0) the import is refused.
+    type: int
+  no_duplicates_confirmed_by:
+    description:
+      - For an import, the name of the person who has looked for duplicates and found none.
+        Needed as long as O(duplicates_found) is not given.
+    type: str
+  accept_duplicates:
+    description: Launch an import although there may be duplicates in the database.
+    type: bool
+    default: false
+  wait:
+    description:
+      - How long to follow the job, in seconds. Then it is left running, and the result says so.
+      - With V(0) it is launched and not followed.
+      - If not set, C(max_minutes) of the job, else an hour.
+    type: float
+notes:
+  - O(restart_budget) counts the launches of this job.
+  - O(in_flight) and O(accept_lost_work) have no effect, because a launch cancels no work.
+    Without a place for the record of the job nothing is launched, whatever O(accept_no_record) is.
+  - Who launched a job, for what reason, and how it ended is in the ledger. The record of the
+    last launch is in C(jobs) of O(state_dir).
+  - The lock of the host is held while the job is followed.
+seealso:
+  - module: campaign.remediation.campaign_info
+  - module: campaign.remediation.campaign_module
+  - name: Modules and frequent issues
+    description: The vendor's advice on exports and imports that failed.
+    link: https://experienceleague.adobe.com/docs/campaign-classic/using/monitoring-campaign-classic/troubleshooting/modules-and-frequent-issues.html
+"""
+
+EXAMPLES = r"""
+- name: Launch an export again in full, for the operator who scheduled it
+  campaign.remediation.campaign_job:
+    job:
+      name: contacts_export
+      kind: export
+      instance: prod
+      operator: anna.berg
+      arguments:
+        full: ["-job:contacts_export", "-mode:full"]
+        delta: ["-job:contacts_export", "-mode:delta"]
+      result: export/contacts_export*.csv
+      max_minutes: 60
+    mode: full
+    operator: anna.berg
+  become: true
+
+- name: Launch an import again, taken over from its operator, after a look for duplicates
+  campaign.remediation.campaign_job:
+    job: "{{ campaign_jobs | selectattr('name', 'eq', 'contacts_import') | first }}"
+    jobs: "{{ campaign_jobs }}"
+    mode: delta
+    taken_over_by: maria.keller
+    no_duplicates_confirmed_by: maria.keller
+    wait: 600
+  become: true
+
+- name: Wait for the end of a job that was left running
+  campaign.remediation.campaign_job:
+    job: "{{ campaign_jobs | selectattr('name', 'eq', 'contacts_import') | first }}"
+    state: followed
+  become: true
+"""
+
+RETURN = r"""
+launched:
+  description: Whether this call launched the job.
+  type: bool
+  returned: always
+outcome:
+  description:
+    - How it ended. V(succeeded), V(failed), V(running) if it was not followed to its end, or
+      V(unknown) if nothing tells. The task fails with V(failed) and V(unknown).
+    - Null in check mode, and if nothing was launched.
+  type: str
+  returned: always
+timed_out:
+  description: Whether the job still ran when the time to follow it was over.
+  type: bool
+  returned: always
+mode:
+  description: The mode it was launched in.
+  type: str
+  returned: always
+command:
+  description: The command line, without what looks like a password.
+  type: list
+  elements: str
+  returned: always
+  sample: [/usr/local/neolane/nl6/bin/nlserver, export, "-instance:prod", "-job:contacts_export"]
+commands:
+  description: The command lines that were run, one or none.
+  type: list
+  elements: list
+  returned: always
+pid:
+  description: The process id of the job.
+  type: int
+  returned: always
+exit_code:
+  description: Its exit code. Above 128, a signal ended it (128 and its number).
+  type: int
+  returned: always
+started_at:
+  description: When it began, in seconds since 1970.
+  type: float
+  returned: always
+ended_at:
+  description: When it ended, in seconds since 1970.
+  type: float
+  returned: always
+seconds:
+  description: How long it ran, null if nobody saw its end.
+  type: float
+  returned: always
+result:
+  description: The result file, if this run made one.
+  type: dict
+  returned: always
+  contains:
+    path:
+      description: Its path.
+      type: str
+      returned: always
+    mtime_at:
+      description: When it was changed, in seconds since 1970.
+      type: float
+      returned: always
+    size_bytes:
+      description: Its size.
+      type: int
+      returned: always
+rejects:
+  description: The file of rejects, if this run made one.
+  type: dict
+  returned: always
+  contains:
+    path:
+      description: Its path.
+      type: str
+      returned: always
+    lines:
+      description: How many lines it has.
+      type: int
+      returned: always
+    mtime_at:
+      description: When it was changed, in seconds since 1970.
+      type: float
+      returned: always
+errors:
+  description: The errors in its log since the launch.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    at:
+      description: When, in seconds since 1970.
+      type: float
+      returned: always
+    sample:
+      description: The line.
+      type: str
+      returned: always
+    codes:
+      description: The error codes in it.
+      type: list
+      elements: str
+      returned: always
+output:
+  description: The last lines that the command printed.
+  type: list
+  elements: str
+  returned: always
+previous:
+  description:
+    - The launch before this one. Its C(known) is false if nobody had seen its end until now.
+  type: dict
+  returned: when there was one
+  sample: {launched_at: 1763894400.5, run: 20251123T104210Z-1f2e3d, who: anna, from: ansible1,
+    mode: full, known: true, outcome: failed, exit_code: 1, pid: 7832, seconds: 1.2}
+record:
+  description: The file on the host that tells of the last launch.
+  type: str
+  returned: always
+evidence:
+  description: The directory of the evidence on the host. Null if there is none.
+  type: str
+  returned: always
+refused:
+  description: Whether a guard refused.
+  type: bool
+  returned: always
+guard:
+  description:
+    - The guard that refused. V(operator), V(duplicates), V(running), V(budget), V(lock),
+      V(evidence) or V(record).
+  type: str
+  returned: always
+run:
+  description: The name of the run in the ledger.
+  type: str
+  returned: when the options are valid
+interrupted:
+  description:
+    - Repairs of earlier runs that were begun and never ended, with the present state of their
+      modules.
+  type: list
+  elements: dict
+  returned: when the options are valid
+msg:
+  description: What was done and how it ended, or why not, in a sentence.
+  type: str
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.campaign.remediation.plugins.module_utils import (
+    guard,
+    jobs,
+    launch,
+)
+
+
+def argument_spec():
+    """The options."""
+    return dict(
+        guard.argument_spec(),
+        job=dict(type="dict", required=True, options=jobs.argument_spec()),
+        jobs=dict(type="list", elements="dict", default=[], options=jobs.argument_spec()),
+        state=dict(type="str", default=launch.LAUNCHED, choices=[launch.LAUNCHED, launch.FOLLOWED]),
+        mode=dict(type="str", choices=["delta", "full"]),
+        operator=dict(type="str"),
+        taken_over_by=dict(type="str"),
+        duplicates_found=dict(type="int"),
+        no_duplicates_confirmed_by=dict(type="str"),
+        accept_duplicates=dict(type="bool", default=False),
+        wait=dict(type="float"),
+    )
+
+
+def main():
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    options = module.params
+    for job in [options["job"]] + options["jobs"]:
+        for words in (job.get("arguments") or {}).values():
+            module.no_log_values.update(launch.secrets(words or []))
+    answer = launch.answer(options, module.check_mode)
+    for text in answer.pop("warnings"):
+        module.warn(text)
+    if not module._diff:
+        answer.pop("diff", None)
+    if answer.pop("failed"):
+        module.fail_json(**answer)
+    module.exit_json(**answer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""A lab with two instances, the modules run on it as Ansible runs them, and its outside view."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from integration.harness import CHECKOUT, Lab
+from integration.lab.conftest import process_table, working_in
+
+PACKAGE = "ansible_collections.campaign.remediation.plugins.modules."
+UTILS = "ansible_collections.campaign.remediation.plugins.module_utils."
+RUN = """
+import importlib, sys
+package, utils, name = sys.argv[1:4]
+del sys.argv[1:]  # else Ansible takes the options from there
+module = importlib.import_module(package + name)
+control, evidence, guard, ledger = (
+    importlib.import_module(utils + n) for n in ("control", "evidence", "guard", "ledger"))
+%s
+module.main()
+"""
+KILL = """
+import os, signal
+def die(*dummy, **more):
+    os.kill(os.getpid(), signal.SIGKILL)
+def before(owner, name, nth=1):
+    real, calls = getattr(owner, name), []
+    def killed(*arguments, **more):
+        calls.append(1)
+        if len(calls) == nth:
+            die()
+        return real(*arguments, **more)
+    setattr(owner, name, killed)
+def after(owner, name):
+    real = getattr(owner, name)
+    def killed(*arguments, **more):
+        real(*arguments, **more)
+        die()
+    setattr(owner, name, killed)
+%s
+"""
+
+
+class Site(Lab):
+    """One server, prod and prod2."""
+
+    def options(self, **more: Any) -> dict[str, Any]:
+        (server,) = json.loads((self.root / "lab.json").read_text())["servers"]
+        return {"home": server["home"], "user": server["user"], "address": server["address"],
+                "wait": 0.5, "who": "anna", "from": "ansible1", **more}  # fmt: skip
+
+    def start(self, name: str, patch: str = "", **options: Any) -> subprocess.Popen[str]:
+        """Start a module, which may be killed where the patch says."""
+        chosen = self.options(**options)
+        if name == "campaign_guard":
+            chosen.pop("wait", None)
+        words = [sys.executable, "-c", RUN % (KILL % patch if patch else ""), PACKAGE, UTILS, name]
+        where = str(CHECKOUT / "playbooks" / "collections")
+        process = subprocess.Popen(
+            words, env={**os.environ, "PYTHONPATH": where, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        assert process.stdin
+        process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": chosen}))
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    def finish(self, process: subprocess.Popen[str]) -> dict[str, Any]:
+        output = process.communicate(timeout=90)[0]
+        assert "Traceback" not in output, output
+        result: dict[str, Any] = json.loads(output)
+        return result
+
+    def call(self, name: str = "campaign_module", **options: Any) -> dict[str, Any]:
+        """Run a module to its end."""
+        check = options.pop("check", False)
+        return self.finish(
+            self.start(name, _ansible_check_mode=check, _ansible_diff=True, **options)
+        )
+
+    def killed(self, patch: str, **options: Any) -> None:
+        """Run campaign_module until the patch kills it."""
+        process = self.start("campaign_module", patch, **options)
+        output = process.communicate(timeout=60)[0]
+        assert process.returncode == -signal.SIGKILL, output
+
+    # ------------------------------------------------------------------------- from outside
+
+    def pids(self) -> dict[str, int]:
+        """module@instance: pid, by the process table alone."""
+        found = {}
+        for process in process_table():
+            words = process.arguments
+            if len(words) > 1 and words[0] == "nlserver" and working_in(
+                process.pid, self.home() / "lib"
+            ):
+                instance = next((w.partition(":")[2] for w in words if w.startswith("-instance:")),
+                                "default")  # fmt: skip
+                if words[1] not in ("mtachild", "runwf", "tracking", "export", "import"):
+                    found["%s@%s" % (words[1], instance)] = process.pid
+        return found
+
+    def command_line(self, name: str) -> list[str]:
+        path = Path("/proc/%d/cmdline" % self.pids()[name])
+        return path.read_text().split("\0")[:-1]
+
+    @property
+    def state_dir(self) -> Path:
+        return self.home().parent / "remediation"
+
+    def ledger(self) -> list[dict[str, Any]]:
+        path = self.state_dir / "ledger.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def healthy(self) -> dict[str, int]:
+        """The pids, when all twelve run."""
+        end = time.monotonic() + 20
+        while True:
+            pids = self.pids()
+            if len(pids) == 12:
+                return pids
+            assert time.monotonic() < end, sorted(pids)
+            time.sleep(0.05)
+
+    def forget(self) -> None:
+        """Remove the state directory: each test has its own budget."""
+        import shutil
+
+        shutil.rmtree(self.state_dir, ignore_errors=True)

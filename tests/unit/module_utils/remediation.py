@@ -1,0 +1,61 @@
+"""A context without a server, for what guards and controls."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+OPTIONS = {
+    "state_dir": "", "address": "127.0.0.1", "service": "nlserver", "in_flight": "refuse",
+    "in_flight_timeout": 300.0, "restart_budget": 3, "restart_budget_minutes": 60.0,
+    "lock_timeout": 0.0, "command_timeout": 5.0, "evidence": True, "evidence_keep": 20,
+    "evidence_days": 30.0, "evidence_max_mb": 5.0, "remedy": "", "because": [], "who": "anna",
+    "from": "ansible1", "run": "", "accept_lost_work": False, "accept_restart_loop": False,
+    "accept_no_evidence": False, "accept_no_record": False, "accept_other_run": False,
+}  # fmt: skip
+
+
+class Runner:
+    """Only what the controls read of it."""
+
+    def __init__(self):
+        self.environment = {"PATH": "/usr/bin:/bin"}
+
+    def command(self, arguments, as_account=True):
+        return list(arguments)
+
+
+class Context:
+    """Like snapshot.Context."""
+
+    def __init__(self, tmp_path: Path, who: str = "", **options):
+        self.home = str(tmp_path / "nl6")
+        Path(self.home, "conf").mkdir(parents=True, exist_ok=True)
+        self.account = pwd.getpwuid(os.geteuid())
+        self.options = {**OPTIONS, "home": self.home, "user": self.account.pw_name, **options}
+        self.configuration = {"instances": ["default", "prod", "prod2"], "modules": []}
+        self.var_dir = self.home + "/var"
+        self.tmp_dir = "/tmp"
+        self.variables: dict[str, str] = {}
+        self.limit = 5.0
+        self.runner = Runner()
+        self.who = who
+
+    def nlserver(self, *arguments):
+        return 0, self.who, ""
+
+
+def process(name="wfserver", instance="prod", pid=10, **more):
+    """An entry of proc.processes."""
+    entry = {
+        "pid": pid, "ppid": 1, "name": name, "instance": instance, "state": "S",
+        "arguments": ["-tracefile:%s@%s" % (name, instance), "-instance:" + instance, "-detach"],
+        "started_at": 1000.0, "memory_mb": 10.0, "precision": "standard",
+    }  # fmt: skip
+    return {**entry, **more}
+
+
+def groups(*modules, children=()):
+    """The result of proc.processes."""
+    return {"modules": list(modules), "children": list(children), "others": []}

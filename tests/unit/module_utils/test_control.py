@@ -1,0 +1,343 @@
+"""The plan of a change as exact commands, and what is done when a step goes wrong."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from unit.module_utils.remediation import Context, process
+
+from ansible_collections.campaign.remediation.plugins.module_utils import control
+from ansible_collections.campaign.remediation.plugins.module_utils.model import InputError
+
+HOME = "/usr/local/neolane/nl6"
+NL = HOME + "/bin/nlserver"
+NO_SERVICE = {"unit": None, "active": False, "init_script": None}
+STOPPED = control.describe([])
+RUNNING = control.describe([process()])
+VERBOSE = control.describe([process(precision="verbose")])
+TRACE = control.describe(
+    [process(precision="trace", arguments=["-tracefilter:soap,wdbc", "-verbose"])]
+)
+HUNG = control.describe([process(state="T")])
+TRACE_COMMAND = [NL, "wfserver", "-instance:prod", "-verbose", "-tracefilter:soap,wdbc",
+                 "-tracefile:wfserver_debug@prod"]  # fmt: skip
+
+
+def plan(before, state="started", level=None, filters=(), immediate=False, module="wfserver",
+         service=NO_SERVICE):  # fmt: skip
+    instance = "default" if module in ("web", "syslogd", "watchdog", "trackinglogd") else "prod"
+    wanted = control.Wanted(state, level, sorted(filters), immediate)
+    return control.steps(HOME, module, instance, before, wanted, service)
+
+
+def commands(*arguments, **more):
+    return [step.command for step in plan(*arguments, **more)]
+
+
+@pytest.mark.parametrize(
+    ("before", "arguments", "expected"),
+    [
+        # idempotent by the process
+        (RUNNING, {}, []),
+        (RUNNING, {"level": "standard"}, []),
+        (VERBOSE, {}, []),
+        (VERBOSE, {"level": "verbose"}, []),
+        (TRACE, {"level": "trace", "filters": ["wdbc", "soap"]}, []),
+        (STOPPED, {"state": "stopped"}, []),
+        # start and stop
+        (STOPPED, {}, [[NL, "start", "wfserver@prod"]]),
+        (STOPPED, {"level": "verbose"}, [[NL, "start", "wfserver@prod", "-verbose"]]),
+        (STOPPED, {"module": "web"}, [[NL, "start", "web"]]),
+        (STOPPED, {"module": "tracking"}, [[NL, "start", "tracking@prod"]]),
+        (RUNNING, {"state": "stopped"}, [[NL, "stop", "wfserver@prod"]]),
+        (HUNG, {"state": "stopped", "immediate": True},
+         [[NL, "stop", "wfserver@prod", "-immediate"]]),
+        # restart: as the procedure for the precision says
+        (STOPPED, {"state": "restarted"}, [[NL, "start", "wfserver@prod"]]),
+        (RUNNING, {"state": "restarted"}, [[NL, "restart", "wfserver@prod", "-noconsole"]]),
+        (VERBOSE, {"state": "restarted"}, [[NL, "restart", "wfserver@prod", "-verbose"]]),
+        (VERBOSE, {"level": "standard"}, [[NL, "restart", "wfserver@prod", "-noconsole"]]),
+        (RUNNING, {"level": "verbose"}, [[NL, "restart", "wfserver@prod", "-verbose"]]),
+        (RUNNING, {"state": "restarted", "module": "web"},
+         [[NL, "restart", "web", "-tomcat", "-noconsole"]]),
+        (HUNG, {"state": "restarted", "immediate": True},
+         [[NL, "stop", "wfserver@prod", "-immediate"], [NL, "start", "wfserver@prod"]]),
+        # trace: outside the watchdog
+        (RUNNING, {"level": "trace", "filters": ["wdbc", "soap"]},
+         [[NL, "stop", "wfserver@prod"], TRACE_COMMAND]),
+        (STOPPED, {"level": "trace", "filters": ["wdbc", "soap"]}, [TRACE_COMMAND]),
+        (TRACE, {"state": "restarted"}, [[NL, "stop", "wfserver@prod"], TRACE_COMMAND]),
+        (TRACE, {"level": "standard"},
+         [[NL, "stop", "wfserver@prod"], [NL, "start", "wfserver@prod"]]),
+        (RUNNING, {"level": "trace", "filters": ["*"], "module": "web"},
+         [[NL, "stop", "web"],
+          [NL, "web", "-tomcat", "-instance:default", "-verbose", "-tracefilter:*",
+           "-tracefile:web_debug@default"]]),
+        # reload
+        (RUNNING, {"state": "reloaded", "module": "web"}, [[NL, "config", "-reload"]]),
+        (RUNNING, {"state": "reloaded", "module": "stat"}, [[NL, "stat", "-reload"]]),
+        # watchdog
+        (STOPPED, {"module": "watchdog"}, [[NL, "watchdog", "-svc", "-noconsole"]]),
+        (RUNNING, {"module": "watchdog", "state": "stopped"}, [[NL, "shutdown"]]),
+        (RUNNING, {"module": "watchdog", "state": "restarted"},
+         [[NL, "shutdown"], [NL, "watchdog", "-svc", "-noconsole"]]),
+        (STOPPED, {"module": "watchdog", "service": {**NO_SERVICE, "unit": "nlserver"}},
+         [["systemctl", "start", "nlserver"]]),
+        (STOPPED, {"module": "watchdog",
+                   "service": {**NO_SERVICE, "unit": "nlserver", "active": True}},
+         [[NL, "watchdog", "-svc", "-noconsole"]]),
+        (RUNNING, {"module": "watchdog", "state": "stopped",
+                   "service": {**NO_SERVICE, "init_script": "/etc/init.d/nlserver6"}},
+         [["/etc/init.d/nlserver6", "stop"]]),
+    ],
+)  # fmt: skip
+def test_plan(before, arguments, expected):
+    assert commands(before, **arguments) == expected
+
+
+def test_trace_of_web_needs_its_library():
+    step = plan(STOPPED, level="trace", filters=["*"], module="web")[0]
+    assert (step.how, step.variables) == ("spawn", {"LD_PRELOAD": "libjsig.so"})
+
+
+def test_services_are_started_as_root_and_nlserver_as_the_account():
+    service = {**NO_SERVICE, "unit": "nlserver"}
+    assert not plan(STOPPED, module="watchdog", service=service)[0].as_account
+    assert plan(STOPPED, module="watchdog")[0].as_account
+
+
+def wanted(module="wfserver", **options):
+    given = {"state": "started", "log_precision": None, "trace_filters": [], "precision_for": "",
+             "immediate": False, **options}  # fmt: skip
+    return control.check_wanted(module, given)
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "words"),
+    [
+        ("wfserver", {"log_precision": "trace"}, "needs trace_filters"),
+        ("wfserver", {"trace_filters": ["soap"]}, "only goes with"),
+        ("wfserver", {"log_precision": "trace", "trace_filters": ["sql"]}, "Unknown trace filter"),
+        ("wfserver", {"precision_for": "30m"}, "verbose or trace"),
+        ("wfserver", {"state": "stopped", "log_precision": "verbose"}, "does not go with"),
+        ("watchdog", {"log_precision": "verbose"}, "whole server"),
+        ("tracking", {"log_precision": "verbose"}, "does not stay"),
+        ("wfserver", {"state": "reloaded"}, "use state: restarted"),
+        ("export", {}, "campaign_job"),
+        ("tracking", {"state": "restarted"}, "state: started"),
+    ],
+)
+def test_what_makes_no_sense(module, options, words):
+    with pytest.raises(InputError, match=words):
+        wanted(module, **options)
+
+
+def test_filters_in_any_order_are_the_same():
+    asked = wanted(log_precision="trace", trace_filters=["wdbc", "!ldap", "*", "wdbc"])
+    assert asked.filters == ["!ldap", "*", "wdbc"]
+
+
+def test_description():
+    assert TRACE["filters"] == ["soap", "wdbc"]
+    assert (HUNG["state"], RUNNING["state"], STOPPED["state"]) == ("hung", "running", "stopped")
+
+
+# --------------------------------------------------------------------------------- doing
+
+
+class Server:
+    """Commands that end as told, and processes that come and go with them."""
+
+    def __init__(self, monkeypatch, *modules):
+        self.modules = list(modules)
+        self.ran = []
+        self.effects = {}  # verb: (exit code, function)
+        monkeypatch.setattr(
+            control.proc, "processes",
+            lambda table, sessions: {"modules": list(self.modules), "children": [], "others": []},
+        )
+        monkeypatch.setattr(control.proc, "scan", lambda home: None)
+        monkeypatch.setattr(
+            control, "_state_of",
+            lambda pid: next((p["state"] for p in self.modules if p["pid"] == pid), None),
+        )
+
+    def start(self, command, **more):
+        assert more["start_new_session"] and more["stdin"] == subprocess.DEVNULL
+        self.ran.append(command[1:3])
+        self.environment = more["env"]
+        code, effect = self.effects.get(command[1], (0, lambda: None))
+        effect()
+        return Ended(code)
+
+
+class Ended:
+    def __init__(self, code):
+        self.returncode = code
+
+    def wait(self, seconds):
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired("nlserver", seconds)
+        return self.returncode
+
+    def poll(self):
+        return self.returncode
+
+    def send_signal(self, number):
+        self.returncode = -number
+
+
+def controller(tmp_path, server, **options):
+    context = Context(tmp_path, command_timeout=0.2, **options)
+    return control.Controller(
+        context, "wfserver", "prod", sleep=lambda seconds: None, start=server.start
+    )
+
+
+def test_spawned_process_gets_its_variables_over_those_of_env_sh(tmp_path, monkeypatch):
+    server = Server(monkeypatch)
+    server.effects["web"] = (0, lambda: server.modules.append(process(pid=11)))
+    made = controller(tmp_path, server)
+    made.context.variables = {"NL_HOME": "/x", "LC_ALL": "de_DE"}
+    made.take(plan(STOPPED, level="trace", filters=["*"], module="web")[0])
+    assert server.environment == {
+        "PATH": "/usr/bin:/bin", "NL_HOME": "/x", "LD_PRELOAD": "libjsig.so", "LC_ALL": "C"
+    }  # fmt: skip
+
+
+def restart_step():
+    return plan(RUNNING, "restarted")[0]
+
+
+def test_restart_waits_for_another_process(tmp_path, monkeypatch):
+    server = Server(monkeypatch, process())
+    made = controller(tmp_path, server)
+    with pytest.raises(control.ControlError, match=r"After 0\.2 s no process of it came"):
+        made.take(restart_step(), [10])
+    server.modules = [process(pid=11)]
+    made.take(restart_step(), [10])
+
+
+def test_command_that_fails_is_quoted(tmp_path, monkeypatch):
+    server = Server(monkeypatch, process())
+    server.effects["restart"] = (1, lambda: None)
+    with pytest.raises(control.ControlError, match="ended with 1: no output"):
+        controller(tmp_path, server).take(restart_step(), [10])
+
+
+def test_start_that_the_watchdog_was_faster_with(tmp_path, monkeypatch):
+    server = Server(monkeypatch)
+    server.effects["start"] = (1, lambda: server.modules.append(process(pid=11)))
+    controller(tmp_path, server).take(plan(STOPPED)[0])
+
+
+def test_command_that_does_not_end_is_ended(tmp_path, monkeypatch):
+    server = Server(monkeypatch, process())
+    server.effects["restart"] = (None, lambda: None)
+    with pytest.raises(control.ControlError, match="did not end within"):
+        controller(tmp_path, server).take(restart_step(), [10])
+
+
+def test_program_that_is_not_there(tmp_path, monkeypatch):
+    server = Server(monkeypatch)
+
+    def missing(command, **more):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    server.start = missing
+    with pytest.raises(control.ControlError, match="Cannot run /usr"):
+        controller(tmp_path, server).take(plan(STOPPED)[0])
+
+
+def test_settling_is_the_same_process_all_the_time(tmp_path, monkeypatch):
+    server = Server(monkeypatch, process(pid=11))
+    made = controller(tmp_path, server)
+    assert made.settle(0.01)["pid"] == 11
+    made._sleep = lambda seconds: server.modules.clear()
+    with pytest.raises(control.ControlError, match="11 ended after .* and none came after it"):
+        made.settle(0.5)
+    server.modules = [process(pid=11)]
+    made._sleep = lambda seconds: server.modules.__setitem__(0, process(pid=12))
+    with pytest.raises(control.ControlError, match=r"another came \(pid 12\): it does not last"):
+        made.settle(0.5)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ([], "ended at once"),
+        ([process(state="T")], "does not run"),
+        ([process()], "logs with precision standard, not verbose"),
+    ],
+)
+def test_what_does_not_settle(tmp_path, monkeypatch, found, words):
+    with pytest.raises(control.ControlError, match=words):
+        controller(tmp_path, Server(monkeypatch, *found)).settle(0, "verbose")
+
+
+def test_what_comes_back_is_not_stopped(tmp_path, monkeypatch):
+    server = Server(monkeypatch)
+    made = controller(tmp_path, server)
+    assert made.settle_stopped(0.01)["state"] == "stopped"
+    made._sleep = lambda seconds: server.modules.append(process(pid=12))
+    with pytest.raises(control.ControlError, match=r"came back \(pid 12\)"):
+        made.settle_stopped(5)
+
+
+def test_put_back_what_was_running(tmp_path, monkeypatch):
+    server = Server(monkeypatch)
+    server.effects["start"] = (0, lambda: server.modules.append(process(pid=12)))
+    words = controller(tmp_path, server).put_back(RUNNING, 0, NO_SERVICE)
+    assert words == "It was put back as it was found: running (pid 12)."
+    assert server.ran == [["start", "wfserver@prod"]]
+
+
+def test_put_back_the_precision(tmp_path, monkeypatch):
+    server = Server(monkeypatch, process(pid=12))
+    verbose = process(pid=13, precision="verbose")
+    server.effects["restart"] = (0, lambda: server.modules.__setitem__(0, verbose))
+    words = controller(tmp_path, server).put_back(VERBOSE, 0, NO_SERVICE)
+    assert words == "It was put back as it was found: running (pid 13, verbose)."
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        (RUNNING, [process()], "It is as it was found (running (pid 10))."),
+        (STOPPED, [], "It is as it was found (stopped)."),
+        (STOPPED, [process(pid=12, state="T")], "It was found stopped; now it is hung (pid 12)."),
+        (RUNNING, [process(pid=12)], "with the log precision as it was found"),
+    ],
+)
+def test_nothing_to_put_back(tmp_path, monkeypatch, before, now, words):
+    server = Server(monkeypatch, *now)
+    assert words in controller(tmp_path, server).put_back(before, 0, NO_SERVICE)
+    assert not server.ran
+
+
+def test_what_cannot_be_put_back_is_told_with_the_command(tmp_path, monkeypatch):
+    server = Server(monkeypatch)
+    server.effects["start"] = (1, lambda: None)
+    words = controller(tmp_path, server).put_back(RUNNING, 0, NO_SERVICE)
+    assert "could not be put back: It ended with 1" in words
+    assert words.endswith("start it with: nlserver start wfserver@prod")
+
+
+def test_other_modules_by_their_pids(monkeypatch):
+    Server(monkeypatch, process(), process("mta", pid=11), process("tracking", pid=12))
+    assert control.others(HOME, "wfserver", "prod") == {"mta@prod": [11]}
+
+
+@pytest.mark.parametrize(
+    ("home", "text", "ours"),
+    [
+        ("/usr/local/neolane/nl6", "anything", True),
+        ("/srv/lab/nl6", "ExecStart=/usr/local/neolane/nl6/bin/nlserver", False),
+        ("/srv/lab/nl6", "ExecStart=/srv/lab/nl6/bin/nlserver watchdog", True),
+    ],
+)
+def test_service_of_another_home_is_not_used(tmp_path, home, text, ours):
+    context = Context(tmp_path)
+    context.home = context.options["home"] = home
+    assert control._names_home(context, text) == ours

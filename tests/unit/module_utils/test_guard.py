@@ -1,0 +1,431 @@
+"""The guards: each refuses when it must, and says what would make it pass."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from unit.module_utils.remediation import OPTIONS, Context, groups, process
+
+from ansible_collections.campaign.remediation.plugins.doc_fragments.guards import ModuleDocFragment
+from ansible_collections.campaign.remediation.plugins.module_utils import evidence, guard, ledger
+from ansible_collections.campaign.remediation.plugins.module_utils.model import (
+    InputError,
+    ProbeError,
+)
+
+WHO = """12:09:54 >   Application server
+Connections ------------------------------------------------------
+Last Access IP Instance Login
+%s 10.0.0.7 default formation_fr|tracking
+01/02/2020 10:00:00 10.0.0.8 default long_gone
+Connection pool --------------------------------------------------
+Datasource Server Provider Login
+default xxxxx myserver myprovider test400
+"""
+
+
+def bracket(tmp_path, check_mode=False, **options):
+    made = guard.Bracket(Context(tmp_path, **options), check_mode, sleep=lambda seconds: None)
+    if not check_mode:
+        made.store.prepare()
+    return made
+
+
+def lock_of(made):
+    return json.loads(Path(made.store.join(guard.LOCK)).read_text())
+
+
+# ------------------------------------------------------------------------------- options
+
+
+def test_fragment_and_argument_specification_agree():
+    documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
+    spec = guard.argument_spec()
+    assert set(documented) == set(spec)
+    for name, option in documented.items():
+        for key in ("type", "default", "choices", "aliases", "elements"):
+            assert option.get(key) == spec[name].get(key), (name, key)
+        assert name in OPTIONS or name in ("home", "user")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"home": "nl6"}, "absolute path"),
+        ({"state_dir": "x"}, "absolute path"),
+        ({"evidence_max_mb": 6}, "0.1 to 5"),
+        ({"run": "a b"}, "run must be"),
+        ({"command_timeout": 0}, "1 to 3600"),
+    ],
+)
+def test_bad_options(tmp_path, options, words):
+    with pytest.raises(InputError, match=words):
+        guard.check_options(Context(tmp_path, **options).options)
+
+
+@pytest.mark.parametrize(
+    ("module", "instance", "words"),
+    [
+        ("web", "prod", "leave instance out"),
+        ("wfserver", "default", "prod, prod2"),
+        ("wfserver", "nowhere", "prod, prod2"),
+        ("web", "default", None),
+        ("export", "prod2", None),
+    ],
+)
+def test_subject(tmp_path, module, instance, words):
+    if words is None:
+        guard.check_subject(Context(tmp_path), module, instance)
+        return
+    with pytest.raises(InputError, match=words):
+        guard.check_subject(Context(tmp_path), module, instance)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("", None), ("30m", 1800), ("90s", 90), ("2h", 7200), ("1d", 86400)]
+)
+def test_duration(text, seconds):
+    assert guard.duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["30", "0m", "m", "-1h", "1 week"])
+def test_bad_duration(text):
+    with pytest.raises(InputError, match="30m"):
+        guard.duration(text)
+
+
+# ---------------------------------------------------------------------------------- lock
+
+
+def test_lock_of_a_run_is_shared_by_its_steps(tmp_path):
+    first = bracket(tmp_path, run="r1")
+    first.enter("run")
+    first.leave(keep=True)
+    assert lock_of(first)["pid"] is None
+    second = bracket(tmp_path, run="r1")
+    second.enter()
+    second.leave()
+    assert lock_of(second)["run"] == "r1"
+    second.leave(close=True)
+    assert not os.path.exists(second.store.join(guard.LOCK))
+
+
+def test_lock_of_one_call_ends_with_it(tmp_path):
+    made = bracket(tmp_path)
+    made.enter()
+    assert lock_of(made)["pid"] == os.getpid()
+    made.leave()
+    assert not os.path.exists(made.store.join(guard.LOCK))
+
+
+def test_another_run_is_told_who_holds_it(tmp_path):
+    bracket(tmp_path, run="r1").enter("run")
+    other = bracket(tmp_path, run="r2", who="bert")
+    with pytest.raises(guard.Refused) as caught:
+        other.enter()
+    assert caught.value.guard == "lock"
+    words = r"run r1 of anna from ansible1, since 2.*Z, last sign \d s ago"
+    assert re.search(words, str(caught.value))
+    assert "accept_other_run: true" in caught.value.way_out
+    other.leave()
+    assert lock_of(other)["run"] == "r1"
+
+
+def test_lock_can_be_taken_over_by_name(tmp_path):
+    bracket(tmp_path, run="r1").enter("run")
+    made = bracket(tmp_path, run="r2", accept_other_run=True)
+    made.enter()
+    assert lock_of(made)["run"] == "r2"
+
+
+@pytest.mark.parametrize(
+    ("change", "free"),
+    [
+        ({"scope": "run", "beat": 899}, False),
+        ({"scope": "run", "beat": 901}, True),
+        ({"scope": "run", "beat": 901, "alive": True}, False),  # waits for work in flight
+        ({"scope": "call", "beat": 0}, True),  # its process is gone
+        ({"scope": "call", "beat": 5000, "alive": True}, False),
+    ],
+)
+def test_when_a_lock_is_void(tmp_path, change, free):
+    made = bracket(tmp_path, run="r2")
+    start = guard._start_of(os.getpid())
+    pid = os.getpid() if change.get("alive") else 2**22 + 1
+    entry = {"run": "r1", "scope": change["scope"], "pid": pid, "pid_start": start,
+             "beat": time.time() - change["beat"], "since": 0}  # fmt: skip
+    made.store.replace(guard.LOCK, json.dumps(entry).encode())
+    assert (made.lock.holder() is None) == free
+    assert (made.lock.take("call") is None) == free
+
+
+def test_pid_used_again_is_not_the_holder(tmp_path):
+    made = bracket(tmp_path, run="r2")
+    entry = {"run": "r1", "scope": "call", "pid": os.getpid(), "pid_start": 1, "beat": time.time()}
+    made.store.replace(guard.LOCK, json.dumps(entry).encode())
+    assert made.lock.holder() is None
+
+
+def test_check_mode_writes_nothing(tmp_path):
+    made = bracket(tmp_path, check_mode=True)
+    made.enter()
+    made.write("begun")
+    made.check("wfserver", "prod", restart=True, ends_work=False)
+    made.leave()
+    assert not os.path.exists(made.store.path)
+
+
+def test_check_mode_refuses_as_the_run_would(tmp_path):
+    bracket(tmp_path, run="r1").enter("run")
+    with pytest.raises(guard.Refused):
+        bracket(tmp_path, check_mode=True, run="r2").enter()
+
+
+def test_beat_is_a_sign_of_life(tmp_path):
+    now = [1000.0]
+    made = bracket(tmp_path, run="r1")
+    made.lock._clock = lambda: now[0]
+    made.lock.take("run")
+    now[0] += 30
+    made.lock.beat()
+    assert lock_of(made)["beat"] == 1000.0
+    now[0] += 60
+    made.lock.beat()
+    assert lock_of(made)["beat"] == 1090.0
+
+
+# -------------------------------------------------------------------------------- budget
+
+
+def spend(made, count, **more):
+    for number in range(count):
+        line = {"run": "old%d" % number, "module": "wfserver", "instance": "prod",
+                "remedy": "restart", **more}  # fmt: skip
+        made.ledger.append("begun", restart=True, **line)
+        made.ledger.append("ended", result="done", **line)
+
+
+def test_budget_is_of_one_module_and_instance(tmp_path):
+    made = bracket(tmp_path)
+    spend(made, 2)
+    made.check_budget("wfserver", "prod")
+    spend(made, 1)
+    with pytest.raises(guard.Refused) as caught:
+        made.check_budget("wfserver", "prod")
+    assert "3 of 3 in 60 minutes; the next is free in 60 minutes" in caught.value.why
+    assert "accept_restart_loop: true" in caught.value.way_out
+    made.check_budget("wfserver", "prod2")
+    made.check_budget("mta", "prod")
+
+
+def test_budget_frees_itself_and_can_be_given_up(tmp_path):
+    made = bracket(tmp_path, restart_budget=1)
+    spend(made, 1, at=time.time() - 3601)
+    made.check_budget("wfserver", "prod")
+    spend(made, 1)
+    made.options["accept_restart_loop"] = True
+    made.check_budget("wfserver", "prod")
+
+
+def test_budget_of_none(tmp_path):
+    with pytest.raises(guard.Refused, match="0 of 0"):
+        bracket(tmp_path, restart_budget=0).check_budget("wfserver", "prod")
+
+
+# ----------------------------------------------------------------------------- in flight
+
+
+def stamp(ago):
+    return time.strftime("%d/%m/%Y %H:%M:%S", time.localtime(time.time() - ago))
+
+
+@pytest.mark.parametrize(
+    ("module", "instance", "kinds"),
+    [
+        ("wfserver", "prod", ["workflow"]),
+        ("wfserver", "prod2", []),
+        ("export", "prod", ["job"]),
+        ("import", "prod", []),
+        ("web", "default", ["session"]),
+        ("mta", "prod", []),
+        ("watchdog", "default", ["workflow", "job", "session"]),
+    ],
+)
+def test_work_that_would_be_cancelled(tmp_path, module, instance, kinds):
+    running = groups(
+        process(pid=10), process("wfserver", "prod2", 11), process("web", "default", 12),
+        process("export", "prod", 13, arguments=["-job:contacts", "-detach"]),
+        process("mta", "prod", 14),
+        children=[process("runwf", "prod", 20, ppid=10, arguments=["-wf:nightly"]),
+                  process("mtachild", "prod", 21, ppid=14)],
+    )  # fmt: skip
+    context = Context(tmp_path, who=WHO % stamp(60))
+    found = guard.in_flight(context, module, instance, running)
+    assert [work["kind"] for work in found] == kinds
+    words = guard.describe_work(found)
+    assert ("runwf -wf:nightly (pid 20)" in words) == ("workflow" in kinds)
+    assert ("operator formation_fr|tracking (10.0.0.7)" in words) == ("session" in kinds)
+
+
+def test_idle_sessions_are_no_work():
+    assert guard.sessions(WHO % stamp(1000), time.time()) == []
+
+
+def working(monkeypatch, answers):
+    """in_flight answers so, one after the other; then always the last."""
+    asked = []
+
+    def answer(context, module, instance):
+        asked.append(module)
+        value = answers[min(len(asked), len(answers)) - 1]
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    monkeypatch.setattr(guard, "in_flight", answer)
+    return asked
+
+
+WORK = [{"kind": "workflow", "what": "runwf -wf:nightly", "pid": 20}]
+
+
+def test_work_in_flight_refuses(tmp_path, monkeypatch):
+    working(monkeypatch, [WORK])
+    with pytest.raises(guard.Refused) as caught:
+        bracket(tmp_path).check_in_flight("wfserver", "prod")
+    assert "runwf -wf:nightly (pid 20)" in caught.value.why
+    assert "in_flight: wait" in caught.value.way_out
+    assert "accept_lost_work: true" in caught.value.way_out
+
+
+def test_work_in_flight_is_waited_for(tmp_path, monkeypatch):
+    asked = working(monkeypatch, [WORK, WORK, []])
+    made = bracket(tmp_path, in_flight="wait")
+    made.lock.take("call")
+    made.check_in_flight("wfserver", "prod")
+    assert len(asked) == 3
+
+
+def test_wait_for_work_has_an_end(tmp_path, monkeypatch):
+    working(monkeypatch, [WORK])
+    made = bracket(tmp_path, in_flight="wait", in_flight_timeout=0.05)
+    with pytest.raises(guard.Refused, match=r"after 0\.05 s"):
+        made.check_in_flight("web", "default")
+
+
+@pytest.mark.parametrize("options", [{"in_flight": "ignore"}, {"accept_lost_work": True}])
+def test_work_in_flight_given_up(tmp_path, monkeypatch, options):
+    assert not working(monkeypatch, [WORK])
+    bracket(tmp_path, **options).check_in_flight("wfserver", "prod")
+
+
+def test_work_that_cannot_be_seen_refuses(tmp_path, monkeypatch):
+    working(monkeypatch, [ProbeError("timeout", "nlserver pdump -who did not answer")])
+    with pytest.raises(guard.Refused, match="cannot be seen.*accept_lost_work"):
+        bracket(tmp_path).check_in_flight("web", "default")
+
+
+def test_check_mode_tells_that_it_would_wait(tmp_path, monkeypatch):
+    working(monkeypatch, [WORK])
+    made = bracket(tmp_path, check_mode=True, in_flight="wait")
+    made.check_in_flight("wfserver", "prod")
+    assert made.warnings == ["Would first wait for runwf -wf:nightly (pid 20)."]
+
+
+# ----------------------------------------------------------------- record and evidence
+
+
+def fail_with(error):
+    def function(*dummy_args, **dummy_more):
+        raise error
+
+    return function
+
+
+def test_no_evidence_refuses_unless_accepted(tmp_path, monkeypatch):
+    error = evidence.EvidenceError("Cannot write evidence below /x: the disk is full.")
+    monkeypatch.setattr(evidence, "collect", fail_with(error))
+    with pytest.raises(guard.Refused) as caught:
+        bracket(tmp_path).keep_evidence("wfserver", "prod")
+    assert caught.value.guard == "evidence"
+    assert "the disk is full" in caught.value.why
+    assert "accept_no_evidence: true" in caught.value.way_out
+    made = bracket(tmp_path, accept_no_evidence=True)
+    made.keep_evidence("wfserver", "prod")
+    assert made.evidence is None and "disk is full" in made.warnings[0]
+
+
+def test_no_record_refuses_unless_accepted(tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger.Store, "replace", fail_with(ledger.StoreError("Full.")))
+    with pytest.raises(guard.Refused) as caught:
+        bracket(tmp_path).enter()
+    assert (caught.value.guard, "accept_no_record" in caught.value.way_out) == ("record", True)
+    made = bracket(tmp_path, accept_no_record=True)
+    made.enter()
+    assert made.warnings == ["Not recorded: Full."]
+
+
+def test_result_that_cannot_be_recorded_is_a_warning(tmp_path, monkeypatch):
+    made = bracket(tmp_path)
+    monkeypatch.setattr(ledger.Ledger, "append", fail_with(ledger.StoreError("Full.")))
+    made.note("ended", result="done")
+    assert "not in the ledger" in made.warnings[0]
+
+
+# --------------------------------------------------------------------------- interrupted
+
+
+def test_interrupted_repair_is_told_once_and_closed(tmp_path):
+    dead = bracket(tmp_path, run="dead")
+    dead.write("begun", module="wfserver", instance="prod", remedy="restart", before={"pid": 5})
+    made = bracket(tmp_path, run="r2")
+    made.enter()
+    (told,) = made.interrupted
+    assert (told["run"], told["remedy"], told["before"]) == ("dead", "restart", {"pid": 5})
+    assert told["present"] == {"state": "stopped", "pid": None}
+    assert "was never ended; it is now stopped" in guard.describe_interrupted(told)
+    line = made.ledger.lines()[-1]
+    assert (line["run"], line["result"]) == ("dead", "interrupted")
+    again = bracket(tmp_path, run="r2")
+    again.enter()
+    assert not again.interrupted
+
+
+def test_looking_at_interrupted_repairs_writes_nothing(tmp_path):
+    bracket(tmp_path, run="dead").write("begun", module="mta", instance="prod", remedy="start")
+    made = bracket(tmp_path)
+    made.settle(write=False)
+    assert len(made.interrupted) == 1 and len(made.ledger.lines()) == 1
+
+
+def test_repair_of_a_run_at_work_is_not_interrupted(tmp_path):
+    busy = bracket(tmp_path, run="busy")
+    busy.enter("run")
+    busy.write("begun", module="mta", instance="prod", remedy="start")
+    made = bracket(tmp_path)
+    made.settle(write=False)
+    assert not made.interrupted
+
+
+def test_own_open_remedy_holds_its_steps(tmp_path):
+    made = bracket(tmp_path, run="r1")
+    made.write("begun", module="trackinglogd", remedy="rebuild_shared_memory", restart=True)
+    assert made.inside("trackinglogd", "default") == "rebuild_shared_memory"
+    assert made.inside("watchdog", "default") is None
+    made.enter()
+    assert not made.interrupted
+    made.settle(own=True)
+    assert len(made.interrupted) == 1
+
+
+def test_remedy_of_the_whole_server_holds_every_step(tmp_path):
+    made = bracket(tmp_path, run="r1")
+    made.write("begun", module="trackinglogd", remedy="rebuild", whole_server=True)
+    assert made.inside("watchdog", "default") == "rebuild"
+    assert bracket(tmp_path, run="r2").inside("watchdog", "default") is None
