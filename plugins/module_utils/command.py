@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Running commands and callables so that none of them can outlast its time."""
 
+import collections
 import os
 import select
 import signal
 import subprocess
 import threading
 import time
-from collections import namedtuple
 
 from ansible_collections.campaign.remediation.plugins.module_utils.model import (
     ProbeError,
@@ -19,7 +19,7 @@ OUTPUT_LIMIT = 1024 * 1024
 PATIENCE = 0.01
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-Result = namedtuple("Result", "return_code out err seconds")
+Result = collections.namedtuple("Result", "return_code out err seconds")
 
 
 class _TooLate(Exception):
@@ -127,19 +127,20 @@ def _kill(process):
 
 
 class Task(object):
-    """A callable in a thread of its own. The thread never keeps the process alive."""
+    """A callable and what came of it."""
 
     def __init__(self, function):
+        self.started = None
         self.seconds = None
         self.value = None
         self.error = None
         self._function = function
-        self.started = time.monotonic()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.daemon = True
-        self._thread.start()
+        self._begun = threading.Event()
+        self._ended = threading.Event()
 
-    def _run(self):
+    def run(self):
+        self.started = time.monotonic()
+        self._begun.set()
         try:
             self.value = self._function()
         except ProbeError as error:
@@ -149,28 +150,48 @@ class Task(object):
         except Exception as error:  # a defect in one probe must not cost the others
             self.error = ProbeError("failed", "%s: %s" % (type(error).__name__, error))
         self.seconds = time.monotonic() - self.started
+        self._ended.set()
 
-    def give_way(self):
-        """Let it run alone for a moment.
-
-        Threads that all want the interpreter at once spend more time on handing it over than
-        on their work; one that waits for something else lets the next begin.
-        """
-        self._thread.join(PATIENCE)
+    def begins(self, seconds=None):
+        """Has it begun within these seconds?"""
+        return self._begun.wait(seconds)
 
     def wait(self, end):
         """Has it come to its end before that time (of time.monotonic)?"""
-        self._thread.join(max(0.0, end - time.monotonic()))
-        return self.seconds is not None
+        return self._ended.wait(max(0.0, end - time.monotonic()))
+
+
+def begin(functions):
+    """Begin the callables, in threads that never keep the process alive; their tasks.
+
+    One thread takes them one after the other, and another takes over as soon as that one is
+    held up: threads that all want the interpreter at once spend more time on handing it over
+    than on their work.
+    """
+    tasks = [Task(function) for function in functions]
+    waiting = collections.deque(tasks)
+
+    def work():
+        while waiting:
+            try:
+                task = waiting.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            task.run()
+
+    for task in tasks:
+        if task is tasks[0] or not task.begins(PATIENCE):
+            thread = threading.Thread(target=work)
+            thread.daemon = True
+            thread.start()
+            task.begins()
+    return tasks
 
 
 def side_by_side(functions, limit):
     """Run the callables at once; the tasks, those unfinished with a time-out as error."""
     end = time.monotonic() + limit
-    tasks = []
-    for function in functions:
-        tasks.append(Task(function))
-        tasks[-1].give_way()
+    tasks = begin(functions)
     for task in tasks:
         if not task.wait(end):
             task.error = ProbeError("timeout", "no answer within %g s" % limit)

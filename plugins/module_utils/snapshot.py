@@ -579,11 +579,8 @@ def _error_of(probe):
 
 def _run(context, table, names, end, probes):
     """Run probes side by side; what is not done in time is a time-out."""
-    tasks = []
-    for name in names:
-        tasks.append((name, command.Task(lambda name=name: table[name](context))))
-        tasks[-1][1].give_way()
-    for name, task in tasks:
+    tasks = command.begin([lambda name=name: table[name](context) for name in names])
+    for name, task in zip(names, tasks):
         mine = task.started + context.limit
         done = task.wait(min(end, mine + 0.2))
         error, data, seconds = task.error, task.value, task.seconds

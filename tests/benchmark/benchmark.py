@@ -1,6 +1,6 @@
 """Compare diagnose.yml with a single ping and with eleven command tasks, on many lab servers.
 
-All three run in turn, several rounds, against the same servers, with the same forks, strategy
+All three run in turn, several rounds, against the same servers, with the same forks
 and interpreter; medians are compared. See docs/benchmark.md.
 
 usage: benchmark.py [--servers 50] [--rounds 3] [--forks 10]
@@ -46,7 +46,7 @@ def write_playbooks(folder: Path) -> dict[str, Path]:
     """The candidates. JSON is YAML."""
     def play(tasks: list[dict[str, Any]]) -> str:
         return json.dumps([
-            {"hosts": "campaign", "gather_facts": False, "strategy": "free", "tasks": tasks}
+            {"hosts": "campaign", "gather_facts": False, "tasks": tasks}
         ], indent=1)
 
     ping = folder / "ping.yml"
