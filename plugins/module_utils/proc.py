@@ -66,25 +66,33 @@ def scan(home):
         if not pid.isdigit():
             continue
         count += 1
+        belongs = _belongs(pid, home)
+        if belongs is False:
+            continue
         try:
             status = parse_status(read(pid, "stat"))
-            if status.state in "ZX":
-                zombies.append(status)
-            elif _belongs(pid, home):
-                own.append(status)
         except (OSError, ValueError, IndexError):
             continue  # it ended while we looked
+        if status.state in "ZX":
+            zombies.append(status)
+        elif belongs:
+            own.append(status)
     return Table(own, zombies, count)
 
 
 def _belongs(pid, home):
-    for link in ("cwd", "exe"):
+    """Does the process work in, or come from, this home? None: that is not to be seen.
+
+    It is not for a zombie, nor for a process of somebody else who is not root.
+    """
+    answer = False
+    for link in ("/cwd", "/exe"):
         try:
-            if below(os.readlink(PROC + "/" + pid + "/" + link), home):
+            if below(os.readlink(PROC + "/" + pid + link), home):
                 return True
         except OSError:
-            pass
-    return False
+            answer = None
+    return answer
 
 
 def boot_time():
@@ -248,25 +256,21 @@ def concerns(entry, asked):
     return where in ("0.0.0.0", "::", asked) or not is_loopback(where)
 
 
-def holders(inodes, own):
-    """{inode: pid}, own processes first, and no further than needed."""
+def holders(inodes, pids):
+    """{inode: pid} of the sockets that these processes hold; no further than needed."""
     wanted = dict(("socket:[%d]" % inode, inode) for inode in inodes)
     found = {}
-    first = [str(pid) for pid in own]
-    seen = set(first)
-    rest = (pid for pid in os.listdir(PROC) if pid.isdigit() and pid not in seen)
-    for pids in (first, rest):
-        for pid in pids:
-            if len(found) == len(wanted):
-                return found
-            directory = PROC + "/" + pid + "/fd"
-            try:
-                for descriptor in os.listdir(directory):
-                    inode = wanted.get(os.readlink(directory + "/" + descriptor))
-                    if inode is not None:
-                        found.setdefault(inode, int(pid))
-            except OSError:
-                continue
+    for pid in pids:
+        if len(found) == len(wanted):
+            break
+        directory = "%s/%s/fd" % (PROC, pid)
+        try:
+            for descriptor in os.listdir(directory):
+                inode = wanted.get(os.readlink(directory + "/" + descriptor))
+                if inode is not None:
+                    found.setdefault(inode, int(pid))
+        except OSError:
+            continue
     return found
 
 
@@ -283,13 +287,15 @@ def unit_of(pid):
 def sockets(everything, ports, asked, own):
     """The sockets on ports of interest, with who holds them."""
     chosen = [entry for entry in everything if entry["port"] in ports]
-    mine = holders([entry["inode"] for entry in chosen if entry["inode"]], own)
+    found = holders([entry["inode"] for entry in chosen if entry["inode"]], sorted(own))
+    chosen = [e for e in chosen if e["inode"] in found or concerns(e, asked)]
+    foreign = [e["inode"] for e in chosen if e["inode"] and e["inode"] not in found]
+    if foreign:
+        found.update(holders(foreign, (pid for pid in os.listdir(PROC) if pid.isdigit())))
     result = []
     for entry in chosen:
-        pid = mine.get(entry["inode"])
+        pid = found.get(entry["inode"])
         ours = pid in own
-        if not ours and not concerns(entry, asked):
-            continue
         line = dict((key, entry[key]) for key in ("proto", "address", "port", "queue_bytes"))
         command = None
         if pid is not None:
