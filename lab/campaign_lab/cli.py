@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SERVER = "app1"
 DEFAULT_INSTANCE = "prod"
+FRONT_SECONDS = 10.0
 
 
 class UsageError(Exception):
@@ -52,6 +53,9 @@ def parser() -> argparse.ArgumentParser:
     down.add_argument("--purge", action="store_true", help="remove the files, too")
     command("status", "show servers, modules and ports")
     command("inventory", "print the inventory for Ansible (JSON)")
+    front = command("front", "start or stop the web server in front, as its unit would")
+    front.add_argument("action", choices=["start", "stop"])
+    front.add_argument("--server", default="", metavar="NAME")
     command("faults", "list the faults that break knows")
     for name, text in (("break", "break something"), ("heal", "undo a fault (default: all)")):
         fault = command(name, text)
@@ -238,6 +242,14 @@ def list_faults(_lab: Lab, _options: argparse.Namespace) -> int:
     return 0
 
 
+def front(lab: Lab, options: argparse.Namespace) -> int:
+    """Start or stop the web server in front; no word if it is so already."""
+    server = chosen_server(lab, options)
+    act = servers.start_front if options.action == "start" else servers.stop_front
+    act(server, time.monotonic() + FRONT_SECONDS)
+    return 0
+
+
 def break_fault(lab: Lab, options: argparse.Namespace) -> int:
     """Break one thing, and say what was done."""
     server = chosen_server(lab, options)
@@ -280,5 +292,5 @@ def chosen_server(lab: Lab, options: argparse.Namespace) -> Server:
 
 COMMANDS = {
     "up": up, "down": down, "status": status, "inventory": inventory, "faults": list_faults,
-    "break": break_fault, "heal": heal_fault,
+    "front": front, "break": break_fault, "heal": heal_fault,
 }

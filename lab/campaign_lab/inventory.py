@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from campaign_lab.layout import LAB_PASSWORD
 
 TYPE_CHECKING = False
@@ -35,6 +37,8 @@ def host_variables(server: Server) -> Dict[str, Any]:
         "campaign_address": server.address,
         "campaign_syslogd_port": server.ports["syslogd"],
         "campaign_front_url": server.front_url,
+        "campaign_front_commands": {action: front_command(server, action)
+                                    for action in ("start", "stop")},
         "campaign_tomcat_url": server.tomcat_url,
         "campaign_pid_file": home.pid_file,
         "campaign_shared_memory_keys": ["0x%08x" % key for key in server.shared_memory_keys],
@@ -44,6 +48,12 @@ def host_variables(server: Server) -> Dict[str, Any]:
                                  for instance in server.instances],
         "campaign_thresholds": dict.fromkeys(QUIET_THRESHOLDS, 10000),
     }
+
+
+def front_command(server: Server, action: str) -> List[str]:
+    """The web server in front is no unit here: labctl starts and stops it."""
+    labctl = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "labctl")
+    return [labctl, "front", action, "--root", server.root, "--server", server.name]
 
 
 def mailbox(server: Server, instance: str) -> Dict[str, Any]:

@@ -196,6 +196,27 @@ def begin(server: Server) -> None:
         nlserver(server, "start", name)
 
 
+def start_front(server: Server, deadline: float) -> None:
+    """Start the web server in front unless it runs; comes back when it answers."""
+    if not process.find(server.home, "front", "default"):
+        process.spawn(server.home, ["front"], process.environment(server.home), detach=True)
+    while not _accepts(server.address, server.ports["front"]):
+        if time.monotonic() > deadline:
+            raise ServerError("%s: the web server in front does not answer" % server.name)
+        time.sleep(0.03)
+
+
+def stop_front(server: Server, deadline: float) -> None:
+    """Stop the web server in front; comes back when it is gone."""
+    task = process.find(server.home, "front", "default")
+    if task:
+        kill(task.pid, signal.SIGTERM)
+    while process.find(server.home, "front", "default"):
+        if time.monotonic() > deadline:
+            raise ServerError("%s: the web server in front does not stop" % server.name)
+        time.sleep(0.03)
+
+
 def wait_until_up(server: Server, deadline: float) -> None:
     """Until every autoStart module runs and every port answers."""
     while True:

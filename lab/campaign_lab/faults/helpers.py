@@ -20,6 +20,14 @@ def hold_udp(address: str, port: str) -> None:
         server.recv(65535)
 
 
+def hold_tcp(address: str, port: str) -> None:
+    """Hold a TCP port and hang up on everybody, as a program of another kind would."""
+    server = socket.create_server((address, int(port)))
+    ready()
+    while True:
+        server.accept()[0].close()
+
+
 def zombies(number: str) -> None:
     """Children that ended and are never collected."""
     for _ in range(int(number)):
@@ -40,7 +48,4 @@ def ready() -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if sys.argv[1] == "hold_udp":
-        hold_udp(*sys.argv[2:])
-    else:
-        zombies(*sys.argv[2:])
+    {"hold_udp": hold_udp, "hold_tcp": hold_tcp, "zombies": zombies}[sys.argv[1]](*sys.argv[2:])

@@ -10,6 +10,7 @@ from typing import Tuple
 from campaign_lab.faults.base import Fault, Work
 from campaign_lab.faults.system import (
     end,
+    gone,
     http,
     pid_of,
     start_ticks,
@@ -118,6 +119,24 @@ class TomcatHung(WebFault):
 
     def healed(self, work: Work) -> bool:
         return http(work.server, "http", LOGON)[0] == 200
+
+
+class WebPortTaken(WebFault):
+    """Another program holds Tomcat's port; web cannot start."""
+
+    seen = "the port is held by `jetty`, cwd /, not of the home; web missing; the front answers 502"
+
+    def strike(self, work: Work) -> None:
+        server = work.server
+        work.undo_with("start", module="web", instance="default")
+        with work.unwatched():
+            work.kill("web")
+            pid = work.helper("hold_tcp", server.address, str(server.ports["http"]), title="jetty")
+        work.remember(pid=pid)
+
+    def present(self, work: Work) -> bool:
+        held = tcp_accepts(work.server.address, work.server.ports["http"])
+        return held and not gone(work.notes.get("pid", 0))
 
 
 class FrontEndDown(Fault):

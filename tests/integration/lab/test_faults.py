@@ -193,8 +193,8 @@ def pop3_refuses(view: View) -> bool:
     return False
 
 
-def holder_is_foreign(view: View) -> bool:
-    """Another program has the port of syslogd."""
+def held_by(name: str, view: View) -> bool:
+    """Another program, of no home, was told to hold a port of this server."""
     table = [process for process in Path("/proc").glob("[0-9]*/cmdline")]
     names = set()
     for path in table:
@@ -202,9 +202,9 @@ def holder_is_foreign(view: View) -> bool:
             arguments = path.read_text().split("\0")
         except OSError:
             continue
-        if arguments[0] == "rsyslogd" and view.address in arguments:
+        if arguments[0] == name and view.address in arguments:
             names.add(str((path.parent / "cwd").readlink()))
-    return view.udp(view.port["syslogd"]) and names == {"/"}
+    return names == {"/"}
 
 
 def core_of_wfserver(view: View) -> bool:
@@ -242,7 +242,7 @@ SEEN: dict[str, Callable[[View], object]] = {
     "machine_zombies": lambda v: any(
         [f[0] for f in v.children(int(path.parent.name))].count("Z") == 4
         for path in Path("/proc").glob("[0-9]*/cmdline") if command_of(path) == "backup-agent"),
-    "syslogd_port_taken": holder_is_foreign,
+    "syslogd_port_taken": lambda v: held_by("rsyslogd", v) and v.udp(v.port["syslogd"]),
     "syslogd_wrong_port": lambda v: v.udp(6666) and not v.udp(v.port["syslogd"]),
     "log_file_not_writable": lambda v: not os.access(v.home / "var/prod/log/wfserver.log", os.W_OK),
     "log_directory_not_writable": lambda v: not os.access(v.home / "var/prod/log", os.W_OK),
@@ -261,6 +261,8 @@ SEEN: dict[str, Callable[[View], object]] = {
         "front", "/nl/jsp/soaprouter.jsp", data=SOAP_LOGON)[1] and v.get("http", LOGON)[0] == 200,
     "web_slow": lambda v: v.get("http", LOGON, 2)[0] == 0 and v.get("http", LOGON, 8)[0] == 200,
     "tomcat_hung": lambda v: v.tcp(v.port["http"]) and v.get("http", LOGON, 1)[0] == 0,
+    "web_port_taken": lambda v: held_by("jetty", v) and v.tcp(v.port["http"])
+    and v.get("front", LOGON)[0] == 502,
     "front_end_down": lambda v: not v.tcp(v.port["front"]) and v.get("http", LOGON)[0] == 200,
     "redirection_module_missing": lambda v: v.get("front", "/r/test")[0] == 404
     and v.get("front", LOGON)[0] == 200,
