@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.campaign.remediation.plugins.modules.campaign_diagnose import (
     DOCUMENTATION,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import BY_KEY
 from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.campaign.remediation.plugins.plugin_utils.model import Severity
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
@@ -33,7 +34,8 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.variables imp
     with_variables,
 )
 
-OWN = ("snapshot", "return_snapshot", "fail_on", "thresholds")
+OWN = ("snapshot", "return_snapshot", "fail_on", "thresholds", "gone", "gone_within")
+PAUSE_SECONDS = 2.0  # between two looks at whether a finding is gone
 
 
 def arguments(documented: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -47,7 +49,8 @@ def arguments(documented: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
 
 
 ARGUMENTS = arguments(yaml.safe_load(DOCUMENTATION)["options"])
-FROM_VARIABLES = [name for name in ARGUMENTS if name not in ("snapshot", "return_snapshot")]
+NOT_FROM_VARIABLES = ("snapshot", "return_snapshot", "gone")
+FROM_VARIABLES = [name for name in ARGUMENTS if name not in NOT_FROM_VARIABLES]
 
 
 class ActionModule(ActionBase):
@@ -69,23 +72,29 @@ class ActionModule(ActionBase):
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
         try:
             thresholds = Thresholds.of(options["thresholds"])
-            if options["snapshot"] is not None:
-                snapshot = load(options["snapshot"])
-            else:
-                taken = self._take(options, variables)
-                if taken.get("failed") or "snapshot" not in taken:
-                    taken.pop("invocation", None)  # a mailbox's password may be in it
-                    return taken
-                snapshot = taken["snapshot"]
-            diagnosis = diagnose(
-                snapshot,
-                str(variables.get("inventory_hostname", "")),
-                thresholds=thresholds,
-                addresses=[str(variables[k]) for k in ("ansible_host",) if variables.get(k)],
-            )
+            end = time.monotonic() + options["gone_within"]
+            while True:
+                if options["snapshot"] is not None:
+                    snapshot = load(options["snapshot"])
+                else:
+                    taken = self._take(options, variables)
+                    if taken.get("failed") or "snapshot" not in taken:
+                        taken.pop("invocation", None)  # a mailbox's password may be in it
+                        return taken
+                    snapshot = taken["snapshot"]
+                diagnosis = diagnose(
+                    snapshot,
+                    str(variables.get("inventory_hostname", "")),
+                    thresholds=thresholds,
+                    addresses=[str(variables[k]) for k in ("ansible_host",) if variables.get(k)],
+                )
+                remaining = not_gone(diagnosis, options["gone"])
+                if not remaining or time.monotonic() + PAUSE_SECONDS > end:
+                    break
+                time.sleep(PAUSE_SECONDS)
         except (InvalidSnapshot, InvalidThreshold) as error:
             raise AnsibleActionFail(str(error)) from None
-        result.update(changed=False, diagnosis=diagnosis)
+        result.update(changed=False, diagnosis=diagnosis, remaining=remaining)
         if options["return_snapshot"]:
             result["snapshot"] = snapshot
         result.update(judged(diagnosis, options["fail_on"]))
@@ -109,6 +118,26 @@ class ActionModule(ActionBase):
         if isinstance(taken.get("snapshot"), dict):
             taken["snapshot"]["controller"] = {"before_at": before, "after_at": time.time()}
         return taken
+
+
+def not_gone(diagnosis: Mapping[str, Any], ids: Iterable[str]) -> dict[str, str]:
+    """Which of these findings are not proved to be gone, and why.
+
+    Not to find one is a proof only if the probes that show it have answered.
+    """
+    present = {finding["id"]: str(finding["summary"]) for finding in diagnosis["findings"]}
+    failed = {failure["probe"]: failure["message"] for failure in diagnosis["unseen"]}
+    remaining = {}
+    for id in ids:
+        problem = BY_KEY.get(id.partition("@")[0])
+        blind = [probe for probe in problem.needs if probe in failed] if problem else []
+        if id in present:
+            remaining[id] = present[id]
+        elif blind:
+            remaining[id] = f"Not to be seen, {blind[0]} failed: {failed[blind[0]]}"
+        elif diagnosis["error"]:
+            remaining[id] = diagnosis["error"]
+    return remaining
 
 
 def check_numbers(given: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils import (
 )
 from ansible_collections.campaign.remediation.plugins.module_utils.model import (
     DEFAULT,
+    RELOADS,
     UTILITIES,
     InputError,
     ProbeError,
@@ -32,7 +33,6 @@ FILTERS = (
 )  # fmt: skip
 LEVELS = ("standard", "verbose", "trace")
 STATES = ("started", "stopped", "restarted", "reloaded")
-RELOADABLE = ("web", "watchdog", "stat")
 POLL_SECONDS = 0.1
 STOPPED_SETTLE_SECONDS = 3.0
 TERM_SECONDS = 3.0
@@ -134,10 +134,10 @@ def check_wanted(module, options):
                 else "it does not stay",
             )
         )
-    if state == "reloaded" and module not in RELOADABLE:
+    if state == "reloaded" and module not in RELOADS:
         raise InputError(
             "%s reads its configuration when it starts: use state: restarted (reloaded goes"
-            " with %s)." % (module, ", ".join(RELOADABLE))
+            " with %s)." % (module, ", ".join(RELOADS))
         )
     if module in ("export", "import") and state != "stopped":
         raise InputError(
@@ -166,8 +166,7 @@ def steps(home, module, instance, before, wanted, service):
         return run("stop", name, *immediate, then="gone")
 
     if wanted.state == "reloaded":
-        command = ("stat" if module == "stat" else "config", "-reload")
-        return [run(*command, then="as_is")]
+        return [run(RELOADS[module], "-reload", then="as_is")]
     if module == "watchdog":
         return _watchdog_steps(nlserver, before, wanted, service)
     if wanted.state == "stopped":

@@ -25,8 +25,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils.model import 
     ProbeError,
 )
 
-LOCK = "lock"
-STALE_SECONDS = 900.0
+LOCK = ledger.LOCK
 BEAT_SECONDS = 60.0
 IDLE_SECONDS = 900.0  # a session that was not used for so long is nobody's work
 POLL_SECONDS = 0.25
@@ -165,14 +164,6 @@ def store_of(context):
 # --------------------------------------------------------------------------------- lock
 
 
-def _start_of(pid):
-    """When a process began, in ticks; None if it is not there."""
-    try:
-        return proc.parse_status(proc.read(str(pid), "stat")).start
-    except (OSError, ValueError, IndexError):
-        return None
-
-
 class Lock(object):
     """One run at a time on this host. A file, so that it outlasts the module's process
     between the steps of a run; it is void when its run has given no sign for 15 minutes, or
@@ -195,20 +186,10 @@ class Lock(object):
         return entry
 
     def _read(self):
-        data = self.store.read(LOCK)
-        try:
-            entry = json.loads((data or b"").decode("utf-8"))
-        except ValueError:
-            return None
-        return entry if isinstance(entry, dict) and entry.get("run") else None
+        return ledger.read_lock(self.store)
 
     def _void(self, entry):
-        pid = entry.get("pid")
-        if pid and _start_of(pid) == entry.get("pid_start"):
-            return False  # at work
-        if entry.get("scope") == "call":
-            return True
-        return self._clock() - float(entry.get("beat") or 0) > STALE_SECONDS
+        return not ledger.at_work(entry, proc.start_of, self._clock())
 
     def take(self, scope, force=False):
         """Take or join it; the entry of who holds it if that cannot be."""
@@ -221,7 +202,7 @@ class Lock(object):
                 self.mine = True
                 entry = {"run": self.run, "who": self.who, "from": self.origin, "scope": scope}
                 entry["since"] = self._clock()
-            self._write(dict(entry, pid=os.getpid(), pid_start=_start_of(os.getpid())))
+            self._write(dict(entry, pid=os.getpid(), pid_start=proc.start_of(os.getpid())))
         return None
 
     def _write(self, entry):

@@ -23,6 +23,10 @@ from ansible_collections.campaign.remediation.plugins.module_utils.model import 
 NAME = "ledger.jsonl"
 MAX_BYTES = 1024 * 1024
 KEPT = 5  # rotated files, ledger.1.jsonl being the youngest
+LOCK = "lock"
+STALE_SECONDS = 900.0  # that a run may be without a sign of life
+END_BYTES = 256 * 1024  # of the ledger, for a quick look
+ENTRIES = 20  # in a list of the summary
 MUTEX_SECONDS = 10.0
 TEXT_LIMIT = 1000
 EVENTS = ("run_opened", "begun", "ended", "refused", "run_closed")
@@ -123,16 +127,23 @@ class Store(object):
         finally:
             os.close(descriptor)
 
-    def read(self, name, limit=4 * MAX_BYTES):
-        """The bytes of a file here, None if there is none."""
+    def read(self, name, limit=4 * MAX_BYTES, end=False):
+        """The first bytes of a file here, or the last ones (end); None if there is none."""
         try:
-            descriptor = self.open(name, os.O_RDONLY)
+            descriptor = self.open(name, os.O_RDONLY | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise self.error("read", error, self.join(name)) from None
-        with os.fdopen(descriptor, "rb") as stream:
-            return stream.read(limit)
+        try:
+            if end:
+                size = os.fstat(descriptor).st_size
+                os.lseek(descriptor, max(0, size - limit), os.SEEK_SET)
+            return _read(descriptor, limit)
+        except OSError as error:
+            raise self.error("read", error, self.join(name)) from None
+        finally:
+            os.close(descriptor)
 
     def replace(self, name, data):
         """Write a whole file, so that it is there as a whole or as it was."""
@@ -155,6 +166,18 @@ class Store(object):
                 os.unlink(self.join(name))
         except OSError:
             pass  # what must not stay is looked at again by its reader
+
+
+def _read(descriptor, limit):
+    """Up to so many bytes from where a descriptor stands."""
+    parts = []
+    while limit > 0:
+        part = os.read(descriptor, limit)
+        if not part:
+            break
+        parts.append(part)
+        limit -= len(part)
+    return b"".join(parts)
 
 
 def _flock(descriptor, end):
@@ -232,16 +255,34 @@ class Ledger(object):
 
     def lines(self):
         """Every line that is there and whole."""
-        found = []
-        for number in range(KEPT, -1, -1):
-            for line in (self.store.read(file_name(number)) or b"").splitlines():
-                try:
-                    entry = json.loads(line.decode("utf-8"))
-                except ValueError:
-                    continue  # cut by a crash
-                if isinstance(entry, dict) and entry.get("event") in EVENTS:
-                    found.append(entry)
-        return found
+        return _entries(
+            self.store.read(file_name(number)) or b"" for number in range(KEPT, -1, -1)
+        )
+
+    def last_lines(self, limit=END_BYTES):
+        """The last of them: so many bytes, also of rotated files."""
+        parts = []
+        for number in range(KEPT + 1):
+            data = self.store.read(file_name(number), limit, end=True)
+            if data is None or limit <= 0:
+                break
+            parts.insert(0, data)
+            limit -= len(data)
+        return _entries(parts)
+
+
+def _entries(parts):
+    """The ledger's lines in the contents of files."""
+    found = []
+    for data in parts:
+        for line in data.splitlines():
+            try:
+                entry = json.loads(line.decode("utf-8"))
+            except ValueError:
+                continue  # cut by a crash
+            if isinstance(entry, dict) and entry.get("event") in EVENTS:
+                found.append(entry)
+    return found
 
 
 def _scrubbed(value, scrub):
@@ -257,6 +298,28 @@ def _scrubbed(value, scrub):
 
 def file_name(number):
     return NAME if number == 0 else "ledger.%d.jsonl" % number
+
+
+# ----------------------------------------------------------------------------- the lock
+
+
+def read_lock(store):
+    """The entry of the run that holds this host, None if there is none."""
+    try:
+        entry = json.loads((store.read(LOCK) or b"").decode("utf-8"))
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and entry.get("run") else None
+
+
+def at_work(entry, start_of, now):
+    """Is the holder of a lock still at work? start_of: when the process of a number began."""
+    pid = entry.get("pid")
+    if pid and start_of(pid) == entry.get("pid_start"):
+        return True
+    if entry.get("scope") == "call":
+        return False
+    return now - float(entry.get("beat") or 0) <= STALE_SECONDS
 
 
 # ----------------------------------------------------------------- derived from the lines
@@ -322,9 +385,9 @@ def precisions(lines):
 
 
 def reloads(lines):
-    """When what was last reloaded by us: {(module, instance): at}."""
+    """When we last had what reloaded: {(module, instance): at}, before it read anything."""
     return dict(
-        ((entry["module"], entry["instance"]), entry["at"])
+        ((entry["module"], entry["instance"]), entry["at"] - (entry.get("seconds") or 0))
         for entry in lines
         if entry["event"] == "ended"
         and entry.get("state") == "reloaded"
@@ -332,19 +395,24 @@ def reloads(lines):
     )
 
 
-def summary(lines, now, window_seconds=3600.0):
-    """All of it as plain data, for a snapshot."""
+def summary(lines, now, window_seconds=3600.0, running=None):
+    """All of it as plain data, for a snapshot. running: the run that is at work here now."""
     keys = sorted(set((e["module"], e["instance"]) for e in lines if e["event"] == "begun"))
     counted = [(key, restarts(lines, key[0], key[1], now - window_seconds)) for key in keys]
+    names = ("at", "run", "module", "instance", "remedy", "who", "from")
     return {
-        "interrupted": open_repairs(lines),
+        "interrupted": [
+            dict((name, entry.get(name)) for name in names)
+            for entry in open_repairs(lines)
+            if not entry.get("inside") and entry.get("run") != running
+        ][-ENTRIES:],
         "precisions": precisions(lines),
         "reloads": [
             {"module": key[0], "instance": key[1], "at": at}
             for key, at in sorted(reloads(lines).items())
         ],
         "restarts": [
-            {"module": key[0], "instance": key[1], "count": len(times), "last_at": times[-1]}
+            {"module": key[0], "instance": key[1], "times": times[-ENTRIES:]}
             for key, times in counted
             if times
         ],

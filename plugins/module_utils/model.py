@@ -22,6 +22,8 @@ MODULES = (
 )
 OTHER_MODULES = ("sms", "interactiond", "pipelined")
 CHILDREN = ("mtachild", "runwf")
+# `nlserver <that> -reload` lets the module read again; the others read at their start.
+RELOADS = {"web": "config", "watchdog": "config", "stat": "stat"}
 DEFAULT = "default"
 
 PROBES = (
@@ -39,6 +41,7 @@ PROBES = (
     "http",
     "network",
     "jobs",
+    "ledger",
 )
 ALWAYS = ("environment", "configuration")
 HOST_PROBES = ("machine", "service")

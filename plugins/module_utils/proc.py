@@ -59,6 +59,14 @@ def parse_status(text):
     )
 
 
+def start_of(pid):
+    """When a process began, in ticks since the boot; None if it is not there."""
+    try:
+        return parse_status(read(str(pid), "stat")).start
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def scan(home):
     """The processes of this home, all zombies, and how many processes there are."""
     own, zombies, count = [], [], 0

@@ -13,6 +13,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils import (
     command,
     configuration,
     jobs,
+    ledger,
     logs,
     network,
     parsers,
@@ -406,7 +407,8 @@ def probe_network(context):
     for instance, settings in context.per_instance("mta"):
         if settings.get("stat_address"):
             host, port = network.split_address(settings["stat_address"], 7777)
-            want("stat", instance, host, port, "udp", network.local_udp(lambda: context.listening("udp")))
+            talk = network.local_udp(lambda: context.listening("udp"))
+            want("stat", instance, host, port, "udp", talk)
         if settings.get("relay_host"):
             host, port = network.split_address(
                 settings["relay_host"], settings.get("relay_port") or 25
@@ -463,6 +465,20 @@ def probe_jobs(context):
     return {"jobs": entries}
 
 
+def probe_ledger(context):
+    """Read as who runs this: to become the account would change all probes beside this one."""
+    path = context.options["state_dir"] or ledger.default_directory(context.home)
+    store = ledger.Store(path, os.geteuid(), os.getegid())
+    try:
+        holder = ledger.read_lock(store)
+        running = holder and ledger.at_work(holder, proc.start_of, context.now) and holder["run"]
+        lines = ledger.Ledger(store).last_lines()
+    except ledger.StoreError as error:
+        raise ProbeError("failed", str(error)) from None
+    window = 60.0 * context.options["log_window"]
+    return ledger.summary(lines, context.now, window, running)
+
+
 TABLE = {
     "environment": probe_environment,
     "configuration": probe_configuration,
@@ -478,6 +494,7 @@ TABLE = {
     "http": probe_http,
     "network": probe_network,
     "jobs": probe_jobs,
+    "ledger": probe_ledger,
 }
 
 
@@ -617,8 +634,9 @@ def check_options(options):
         raise InputError("log_window must be 1 to 10080 minutes.")
     if not 0 <= options["syslogd_port"] <= 65535:
         raise InputError("syslogd_port must be 0 to 65535.")
-    if not os.path.isabs(options["home"]):
-        raise InputError("home must be an absolute path, not '%s'." % options["home"])
+    for name, path in (("home", options["home"]), ("state_dir", options["state_dir"] or "/")):
+        if not os.path.isabs(path):
+            raise InputError("%s must be an absolute path, not '%s'." % (name, path))
     if not re.match(r"^[0-9A-Za-z_.:-]+$", options["address"]):
         raise InputError("address must be one address or host name.")
     unknown = [name for name in options["modules"] if name not in MODULES]

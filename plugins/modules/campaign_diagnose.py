@@ -12,8 +12,8 @@ description:
   - Each finding has its evidence, the findings that explain it, the documented fix as a command to
     paste, and its source. The catalogue is in C(docs/problems.md).
   - An option that the task leaves out is taken from the host's variable C(campaign_<option>), if
-    there is one, for example O(home) from C(campaign_home); not so O(snapshot) and
-    O(return_snapshot). So a site writes its values once, in its inventory.
+    there is one, for example O(home) from C(campaign_home); not so O(snapshot),
+    O(return_snapshot) and O(gone). So a site writes its values once, in its inventory.
   - Nothing is changed on the host. The same snapshot always gives the same diagnosis.
 options:
   home:
@@ -73,6 +73,7 @@ options:
       - http
       - network
       - jobs
+      - ledger
     default: []
   syslogd_port:
     description: UDP port of syslogd. V(0) means the one of C(serverConf.xml), else 666.
@@ -200,6 +201,12 @@ options:
     description: Name of the web server's service, for example V(apache2).
     type: str
     default: ''
+  state_dir:
+    description:
+      - Where the ledger of the repairs is kept on the host.
+      - Empty means C(remediation) beside O(home).
+    type: path
+    default: ''
   thresholds:
     description:
       - Numbers to judge by, by name, instead of the catalogue's, for example C(disk_alert_percent).
@@ -220,6 +227,19 @@ options:
     type: str
     choices: [critical, warning, never]
     default: never
+  gone:
+    description:
+      - Ids of findings that a remedy was to answer. The diagnosis is repeated until none of them is
+        found any more, or the time of O(gone_within) is over.
+      - A finding is gone only if the probes that show it have answered.
+      - Whether they are gone does not fail the task, see RV(remaining).
+    type: list
+    elements: str
+    default: []
+  gone_within:
+    description: Seconds in which a repaired finding has to be gone.
+    type: float
+    default: 60
 attributes:
   check_mode:
     description: The diagnosis is the same in check mode, as it changes nothing.
@@ -236,6 +256,12 @@ EXAMPLES = r"""
   campaign.remediation.campaign_diagnose:
   register: campaign_diagnosis
 
+- name: Has the restart helped?
+  campaign.remediation.campaign_diagnose:
+    modules: [web]
+    gone: [web.blank_page@default]
+  register: proof
+
 - name: Only the workflow server of one instance; fail if it does not work
   campaign.remediation.campaign_diagnose:
     instances: [prod]
@@ -250,6 +276,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+remaining:
+  description:
+    - The findings of O(gone) that are not proved to be gone, by their id, and why.
+    - Empty when all are.
+  returned: when the snapshot could be taken
+  type: dict
+  sample:
+    web.blank_page@default: The logon page of web is blank.
 diagnosis:
   description: What was found.
   returned: when the snapshot could be taken

@@ -9,8 +9,8 @@ version_added: "1.0.0"
 description:
   - Reads the state of an Adobe Campaign Classic v7 server on Linux in one call.
     It covers the configuration, C(nlserver pdump), C(nlserver monitor -missing), processes,
-    sockets, shared memory, log files, file systems, the service, HTTP answers, peers and
-    declared jobs.
+    sockets, shared memory, log files, file systems, the service, HTTP answers, peers,
+    declared jobs and what this collection itself has changed there.
   - It judges nothing. M(campaign.remediation.campaign_diagnose) turns the result into findings.
   - It changes nothing. No file is written, no process is signalled, no session is opened.
   - Every probe has its own time limit and all run side by side. A probe that fails is data
@@ -81,6 +81,7 @@ options:
       - http
       - network
       - jobs
+      - ledger
   syslogd_port:
     description: The UDP port of syslogd. If V(0), the one in C(serverConf.xml), else 666.
     type: int
@@ -217,6 +218,12 @@ options:
     description: The systemd unit of the web server in front, for example V(apache2).
     type: str
     default: ""
+  state_dir:
+    description:
+      - Where the ledger of the repairs is kept on the host. Only read here.
+      - If empty, C(remediation) beside O(home).
+    type: path
+    default: ""
 attributes:
   check_mode:
     support: full
@@ -324,10 +331,13 @@ snapshot:
         - For each probe its C(seconds), its C(error) and its C(data).
         - An error has a C(kind) (V(timeout), V(denied), V(missing), V(invalid), V(failed),
           V(skipped)) and a C(message). Data may be there beside an error, else it is null.
-        - C(missing) runs C(nlserver monitor -missing) only if C(pdump) does not list every autoStart
-          module of the configuration; its C(return_code) is null where it had no need to.
+        - C(missing) runs C(nlserver monitor -missing) only if C(pdump) does not list every module
+          that is to start by itself; its C(return_code) is null where it had no need to.
         - C(sockets) lists TCP sockets only if Tomcat does not give its logon page; the kernel takes
           long to list them.
+        - C(ledger) tells from the end of the ledger which repairs were begun and never ended, which
+          log precisions are raised until when, what was reloaded when, and what was restarted in
+          the time of O(log_window). Without a ledger its lists are empty.
       type: dict
       returned: always
       sample:
@@ -396,6 +406,7 @@ def argument_spec():
         pid_file=dict(type="str", default=""),
         service=dict(type="str", default="nlserver"),
         front_service=dict(type="str", default=""),
+        state_dir=dict(type="path", default=""),
     )
 
 

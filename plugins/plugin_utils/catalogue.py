@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES
 from ansible_collections.campaign.remediation.plugins.plugin_utils.model import HOST, Problem
 from ansible_collections.campaign.remediation.plugins.plugin_utils.problems import (
     export,
@@ -20,7 +21,6 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.problems impo
     web,
     wfserver,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import MODULES
 
 CATALOGUE: tuple[Problem, ...] = tuple(
     problem

@@ -16,11 +16,9 @@ from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import Any
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import DEFAULT
 from ansible_collections.campaign.remediation.plugins.plugin_utils.model import Finding, Problem
-from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
-    DEFAULT,
-    LOOPBACK,
-)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import LOOPBACK
 
 
 def depths(problems: Iterable[Problem]) -> dict[str, int]:

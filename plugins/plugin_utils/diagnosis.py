@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import DEFAULT, MODULES
 from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import (
     CATALOGUE,
     ORDER,
@@ -28,9 +29,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.model import 
     found,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
-    DEFAULT,
     LOOPBACK,
-    MODULES,
     Server,
     Task,
 )

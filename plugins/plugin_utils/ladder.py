@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES
 from ansible_collections.campaign.remediation.plugins.plugin_utils.model import HOST
-from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import MODULES
 
 PERSON = "person"  # stands above the last rung of every ladder
 
@@ -131,8 +131,9 @@ WORK: dict[str, str] = {
 }
 ALL_WORK = "everything that Campaign does on this host is cut off for the time"
 
-# The role that has a module's remedies, where it is not called like it.
-ROLES: dict[str, str] = {HOST: "web", **{module: module.lower() for module in MODULES}}
+# The role that has a module's remedies. The machine's one remedy, to load the configuration, is
+# the watchdog's: it is on every host, web is not.
+ROLES: dict[str, str] = {HOST: "watchdog", **{module: module.lower() for module in MODULES}}
 
 
 def rungs(key: str, remedy: str) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import DEFAULT
 from ansible_collections.campaign.remediation.plugins.plugin_utils import sources
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
-    DEFAULT,
     STANDARD_HOME,
     Server,
     Task,

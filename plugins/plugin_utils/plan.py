@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import DEFAULT
 from ansible_collections.campaign.remediation.plugins.plugin_utils import ladder
 from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import (
     BY_KEY,
@@ -31,7 +32,6 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.policy import
     Policy,
     Refusal,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import DEFAULT
 
 SCHEMA = 1
 WHYS = (

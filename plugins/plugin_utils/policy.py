@@ -15,13 +15,13 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES
 from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import BY_KEY
 from ansible_collections.campaign.remediation.plugins.plugin_utils.ladder import (
     HIGHEST,
     REMEDIES,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.model import HOST, Severity
-from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import MODULES
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 OPTIONS = (

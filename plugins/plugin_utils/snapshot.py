@@ -19,18 +19,19 @@ from functools import cache, cached_property
 from itertools import pairwise
 from typing import Any, TypeVar
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import (
+    DEFAULT,
+    MODULES,
+    RELOADS,
+    UTILITIES,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds import Thresholds
 
 SCHEMA = 1
 STANDARD_HOME = "/usr/local/neolane/nl6"
-DEFAULT = "default"
+SERVER_FILE = "serverConf.xml"
+RESTART_SECONDS = 120  # in which a module that we start again writes its first line
 
-MODULES = (
-    "watchdog", "syslogd", "stat", "mta", "web", "trackinglogd",
-    "tracking", "inMail", "wfserver", "export", "import",
-)  # in the order of their start
-SHARED = frozenset({"watchdog", "syslogd", "web", "trackinglogd"})
-UTILITIES = frozenset({"tracking", "export", "import"})
 PERMANENT = tuple(module for module in MODULES if module not in UTILITIES)
 
 # Logs that a module's children or helpers write, beside its own.
@@ -154,9 +155,21 @@ class ConfigurationFile:
     mtime_at: float | None = None
     error: FileError | None = None
 
+    @property
+    def instance(self) -> str:
+        """Whose it is: `prod` for config-prod.xml, the default for what is everybody's."""
+        name = self.name.removeprefix("config-")
+        return DEFAULT if name == self.name else name.removesuffix(".xml")
+
     def concerns(self, task: Task) -> bool:
-        """serverConf.xml concerns every module, a config file those of its instance."""
-        return self.name in ("serverConf.xml", f"config-{task.instance}.xml")
+        """A config file concerns the modules of its instance, serverConf.xml every module.
+
+        What loads all of the configuration again serves all instances, so all files concern it.
+        """
+        return (
+            RELOADS.get(task.module) == "config"
+            or self.name in (SERVER_FILE, f"config-{task.instance}.xml")
+        )
 
 
 @dataclass(frozen=True)
@@ -516,6 +529,54 @@ class Jobs:
 
 
 @dataclass(frozen=True)
+class Repair:
+    """A repair that was begun and not ended."""
+
+    at: float
+    remedy: str
+    run: str = ""
+    module: str = ""
+    instance: str = DEFAULT
+    who: str = ""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """A log precision that was raised on purpose; without an end if `until` is None."""
+
+    module: str
+    value: str
+    at: float
+    instance: str = DEFAULT
+    until: float | None = None
+    who: str = ""
+
+
+@dataclass(frozen=True)
+class Reload:
+    module: str
+    at: float
+    instance: str = DEFAULT
+
+
+@dataclass(frozen=True)
+class Restarts:
+    module: str
+    instance: str = DEFAULT
+    times: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What this collection itself has done to the server."""
+
+    interrupted: tuple[Repair, ...] = ()
+    precisions: tuple[Precision, ...] = ()
+    reloads: tuple[Reload, ...] = ()
+    restarts: tuple[Restarts, ...] = ()
+
+
+@dataclass(frozen=True)
 class Controller:
     before_at: float
     after_at: float
@@ -558,6 +619,7 @@ _PROBES: dict[str, type] = {
     "missing": Missing, "processes": Processes, "sockets": Sockets,
     "shared_memory": SharedMemory, "logs": Logs, "storage": Storage, "machine": Machine,
     "service": Service, "http": Http, "network": Network, "jobs": Jobs,
+    "ledger": Ledger,
 }
 
 
@@ -705,6 +767,10 @@ class Server:
             for job in jobs
         )
 
+    @cached_property
+    def ledger(self) -> Ledger:
+        return self._probe("ledger", Ledger)
+
     def age(self, at: float | None) -> float | None:
         """Seconds between a time and the snapshot."""
         return None if at is None else max(0.0, self.now - at)
@@ -766,7 +832,7 @@ class Server:
         return Task(module, instance, configuration, tuple(own), listed, expected, state)
 
     def _damaged(self, instance: str) -> bool:
-        names = ("serverConf.xml", f"config-{instance}.xml")
+        names = (SERVER_FILE, f"config-{instance}.xml")
         return any(f.error and f.name in names for f in self.configuration.files)
 
     def tasks_of(self, module: str) -> Iterator[Task]:
@@ -802,16 +868,56 @@ class Server:
         return tuple(log for log in found if log is not None)
 
     def restarts(self, task: Task) -> list[float]:
-        """When the module began anew after it died; neither the daily restart nor a stop counts."""
+        """When the module began anew after it died.
+
+        Neither the daily restart counts, nor a stop, nor what a remedy started.
+        """
         log = self.log(task.module, task.instance)
         if log is None or task.module in UTILITIES:
             return []
         writers = sorted(log.pids, key=lambda writer: writer.first_at)
+        ours = self._started_by_us(task, writers)
         return [
             writer.first_at
             for before, writer in pairwise(writers)
-            if not before.stopped and not self.daily_restart(task, writer.first_at)
+            if not before.stopped and writer not in ours
+            and not self.daily_restart(task, writer.first_at)
         ]
+
+    def _started_by_us(self, task: Task, writers: list[Writer]) -> list[Writer]:
+        """For each start by a remedy the process that came of it: the next one, and no other."""
+        place = (task.module, task.instance)
+        found: list[Writer] = []
+        for begun in sorted(
+            at for r in self.ledger.restarts if (r.module, r.instance) == place for at in r.times
+        ):
+            since = begun - self.limits.clock_grain_seconds
+            found += [
+                writer for writer in writers
+                if since <= writer.first_at <= begun + RESTART_SECONDS and writer not in found
+            ][:1]
+        return found
+
+    def reloaded_at(self, task: Task) -> float | None:
+        """When the module last read its files again without a new start: by its log, or ours."""
+        log = self.log(task.module, task.instance)
+        command = RELOADS.get(task.module)  # it reaches all modules that know it
+        times = [r.at for r in self.ledger.reloads if command and RELOADS.get(r.module) == command]
+        if log and log.last_reload_at is not None:
+            times.append(log.last_reload_at)
+        return max(times, default=None)
+
+    def raised_precision(self, task: Task) -> Precision | None:
+        """What the ledger says of the log precision that the module runs with."""
+        process = task.process
+        return next(
+            (
+                p for p in self.ledger.precisions
+                if (p.module, p.instance) == (task.module, task.instance)
+                and process and p.value == process.precision
+            ),
+            None,
+        )
 
     def daily_restart(self, task: Task, at: float) -> bool:
         """Whether a time lies around the module's processRestartTime."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import RELOADS, UTILITIES
 from ansible_collections.campaign.remediation.plugins.plugin_utils.errors import (
     Restart,
     meaning_of,
@@ -22,9 +23,11 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.model import 
     Facts,
     advice,
     as_account,
+    moment,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
-    UTILITIES,
+    SERVER_FILE,
+    ConfigurationFile,
     LogGroup,
     Server,
     Task,
@@ -67,6 +70,24 @@ def lines(groups: list[LogGroup]) -> Facts:
         "count": sum(group.count for group in groups),
         "last_at": last.last_at,
         "sample": last.sample[:300],
+    }
+
+
+def other_holder(server: Server, proto: str, port: int | None) -> Facts | None:
+    """Who else holds a port that is this server's, and the command that stops it."""
+    held = list(server.listening(proto, port))
+    if not held or any(socket.ours for socket in held):
+        return None
+    socket = held[0]
+    return {
+        "port": port,
+        "holder": socket.command or "an unknown process",
+        "pid": socket.pid,
+        "holder_user": socket.user,
+        "unit": socket.unit,
+        "stop": (
+            f"systemctl stop {socket.unit}" if socket.unit else f"kill {socket.pid or 'PID'}"
+        ),
     }
 
 
@@ -209,7 +230,9 @@ def starting(server: Server, task: Task) -> bool:
 def _process(problems: Catalogue) -> None:
     """What holds for a process that is to run all the time."""
     module = problems.module
-    web = module == "web"
+    tomcat = " -tomcat" if module == "web" else ""
+    standard = as_account(f"nlserver restart {{target}}{tomcat} -noconsole")
+    reloads = RELOADS.get(module) == "config"
 
     @problems.each(
         title="Hangs",
@@ -318,21 +341,40 @@ def _process(problems: Catalogue) -> None:
     @problems.each(
         title="Log precision left raised",
         severity=WARNING,
-        summary="{target} logs with precision {precision} since {started_at:time}.",
+        summary="{target} logs with precision {precision} since {started_at:time}; {end}.",
         source="log_precision",
-        needs=("processes",),
+        needs=("processes", "ledger"),
         remedy="restore_log_precision",
-        fix=as_account(f"nlserver restart {{target}}{' -tomcat' if web else ''} -noconsole"),
+        fix=standard,
     )
     def log_precision_raised(server: Server, task: Task) -> Facts | None:
-        process = task.process
-        if not process or process.precision == "standard":
+        raised = server.raised_precision(task)
+        if raised and (raised.until is None or raised.until > server.now):
             return None
-        log = server.log(task.module, task.instance)
-        return {
-            "precision": process.precision,
-            "started_at": process.started_at,
-            "log_bytes": log.size_bytes if log else None,
+        until = raised.until if raised else None
+        end = "no repair set an end to it" if until is None else f"its end was {moment(until)}"
+        facts = _precision(server, task)
+        return facts and {**facts, "until": until, "end": end}
+
+    @problems.each(
+        title="Log precision raised for a while",
+        severity=INFO,
+        summary="{target} logs with precision {precision}, as {who} wanted at {raised_at:time};"
+        " {end}.",
+        source="log_precision",
+        needs=("processes", "ledger"),
+        reason="it was raised on purpose; after its end it counts as left on and is restored",
+        fix=standard,
+    )
+    def log_precision_wanted(server: Server, task: Task) -> Facts | None:
+        raised = server.raised_precision(task)
+        if not raised or (raised.until is not None and raised.until <= server.now):
+            return None
+        end = "no end was set" if raised.until is None else f"until {moment(raised.until)}"
+        facts = _precision(server, task)
+        return facts and {
+            **facts, "until": raised.until, "end": end, "raised_at": raised.at,
+            "who": raised.who or None,
         }
 
     @problems.each(
@@ -341,31 +383,46 @@ def _process(problems: Catalogue) -> None:
         summary="{target} began at {started_at:time}; {file} changed at {changed_at:time}.",
         source="administration",
         needs=("processes", "configuration"),
-        remedy="reload",
-        fix=as_account("nlserver config -reload"),
-        causes=("host.configuration_changed",),
+        remedy="reload" if reloads else "restart",
+        fix=as_account("nlserver config -reload") if reloads else RESTART,
+        causes=("host.configuration_unreadable",)
+        + (("host.configuration_changed",) if reloads else ()),
     )
     def configuration_stale(server: Server, task: Task) -> Facts | None:
-        file, changed = newer_configuration(server, task)
-        if file is None:
-            return None
-        return {"file": file, "changed_at": changed, "started_at": task.started_at}
+        """What `config -reload` does not reach is behind only with the file of its instance."""
+        for file in newer_files(server, task):
+            if reloads or file.name != SERVER_FILE:
+                return {
+                    "file": file.name, "changed_at": file.mtime_at, "started_at": task.started_at,
+                }
+        return None
 
 
-def newer_configuration(server: Server, task: Task) -> tuple[str | None, float | None]:
-    """The file that changed after the module last read it, and when."""
-    if task.started_at is None or not task.alive:
-        return None, None
+def _precision(server: Server, task: Task) -> Facts | None:
+    """The facts of a log precision other than the standard one."""
+    process = task.process
+    if not process or process.precision == "standard":
+        return None
     log = server.log(task.module, task.instance)
-    read_at = max(task.started_at, (log.last_reload_at if log else None) or 0.0)
+    return {
+        "precision": process.precision,
+        "started_at": process.started_at,
+        "log_bytes": log.size_bytes if log else None,
+    }
+
+
+def newer_files(server: Server, task: Task) -> Iterator[ConfigurationFile]:
+    """The files that changed after the module last read them."""
+    if task.started_at is None or not task.alive:
+        return
+    read_at = max(task.started_at, server.reloaded_at(task) or 0.0)
     grace = server.limits.configuration_grace_seconds
     for file in server.configuration.files:
         changed = file.mtime_at
         if file.error or changed is None or not file.concerns(task):
             continue
         if changed > task.started_at + grace and changed > read_at:
-            return file.name, changed
-    return None, None
+            yield file
 
 
 def _logged(problems: Catalogue, troubles: tuple[str, ...], apart: bool) -> None:

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import (
+    RELOADS,
+    SHARED,
+    UTILITIES,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils.errors import (
     reported_by,
 )
@@ -17,16 +22,18 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.model import 
     Catalogue,
     Evidence,
     Facts,
+    advice,
     as_account,
     as_root,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.common import (
+    SUPERVISION,
     lines,
-    newer_configuration,
+    newer_files,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
-    DEFAULT,
-    SHARED,
+    SERVER_FILE,
+    ConfigurationFile,
     LogGroup,
     Mount,
     Server,
@@ -321,45 +328,91 @@ def clock_skew(server: Server) -> Iterator[Evidence]:
 def configuration_unreadable(server: Server) -> Iterator[Evidence]:
     for file in server.configuration.files:
         if file.error:
-            name = file.name
-            named = name.startswith("config-") and name.endswith(".xml")
-            instance = name[len("config-"):-len(".xml")] if named else DEFAULT
             yield Evidence(
                 {
-                    "path": file.path or name, "line": file.error.line,
+                    "path": file.path or file.name, "line": file.error.line,
                     "message": file.error.message[:200],
                 },
-                instance, name,
+                file.instance, file.name,
             )
+
+
+def _behind(server: Server, reached: bool) -> Iterator[tuple[ConfigurationFile, str]]:
+    """Files that changed, with the modules that have not read them since.
+
+    `reached`: those that `config -reload` reaches, else those that read only at their start.
+    """
+    behind: dict[str, list[str]] = {}
+    for task in server.tasks:
+        if (RELOADS.get(task.module) == "config") is reached:
+            for file in newer_files(server, task):
+                behind.setdefault(file.name, []).append(task.label)
+    for file in server.configuration.files:
+        if file.name in behind:
+            yield file, " ".join(behind[file.name])
 
 
 @problems.problem(
     title="The configuration changed and was not loaded",
     severity=WARNING,
-    summary="{path} changed at {changed_at:time}; {count} modules run with the older one:"
-    " {modules}.",
+    summary="{path} changed at {changed_at:time}; with the older one run: {modules}.",
     source="administration",
     needs=("processes", "configuration"),
     remedy="reload",
     fix=as_account("nlserver config -reload"),
+    causes=(*SUPERVISION, "host.configuration_unreadable"),
 )
 def configuration_changed(server: Server) -> Iterator[Evidence]:
-    affected: dict[str, list[str]] = {}
-    for task in server.tasks:
-        name, _changed = newer_configuration(server, task)
-        if name:
-            affected.setdefault(name, []).append(task.label)
-    for file in server.configuration.files:
-        if file.name in affected:
-            named = file.name.startswith("config-")
-            instance = file.name[len("config-"):-len(".xml")] if named else DEFAULT
+    for file, modules in _behind(server, True):
+        yield Evidence(
+            {"path": file.path or file.name, "changed_at": file.mtime_at, "modules": modules},
+            file.instance, file.name,
+        )
+
+
+@problems.problem(
+    title="The configuration changed, and some modules read it only when they start",
+    severity=INFO,
+    summary="{path} changed at {changed_at:time} and was loaded; these began before: {modules}.",
+    source="operating_principle",
+    needs=("processes", "configuration"),
+    reason="their daily restart loads it; whether it concerns them sooner knows who edited it",
+    fix=as_account("nlserver restart MODULE@INSTANCE").then(advice("for those that it concerns")),
+)
+def configuration_read_at_start(server: Server) -> Iterator[Evidence]:
+    waiting = {file.name for file, _modules in _behind(server, True)}
+    for file, modules in _behind(server, False):
+        if file.name == SERVER_FILE and file.name not in waiting:
             yield Evidence(
-                {
-                    "path": file.path or file.name, "changed_at": file.mtime_at,
-                    "count": len(affected[file.name]), "modules": " ".join(affected[file.name]),
-                },
-                instance, file.name,
+                {"path": file.path or file.name, "changed_at": file.mtime_at, "modules": modules},
+                file.instance, file.name,
             )
+
+
+@problems.problem(
+    title="A repair was begun and never ended",
+    severity=WARNING,
+    summary="{remedy} of {what}, begun by {who} at {at:time}, never ended; {what} is {state} now.",
+    source="administration",
+    needs=("ledger", "tasks"),
+    reason="nobody knows how far it came; what it left has findings of its own, and the next"
+    " remediation closes it in the ledger",
+    fix=advice("look at {what}; the ledger says more of run {run}"),
+)
+def repair_interrupted(server: Server) -> Iterator[Evidence]:
+    for repair in server.ledger.interrupted:
+        task = server.task(repair.module, repair.instance)
+        state = "running" if any(each.alive for each in server.tasks) else "stopped"
+        if task and task.module in UTILITIES and task.alive:
+            continue  # a job that was launched: its end will be written down
+        yield Evidence(
+            {
+                "remedy": repair.remedy, "at": repair.at, "who": repair.who or None,
+                "run": repair.run, "what": task.label if task else repair.module or "the server",
+                "state": task.state if task else state, "pid": task.pid if task else None,
+            },
+            repair.instance, f"{repair.module or 'host'}:{repair.remedy}",
+        )
 
 
 @problems.problem(

@@ -19,6 +19,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.model import 
 from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.common import (
     RESTART,
     add_to,
+    other_holder,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
     Server,
@@ -38,18 +39,7 @@ problems = Catalogue("stat")
     fix=as_root("{stop}").then(RESTART),
 )
 def port_taken(server: Server, task: Task) -> Facts | None:
-    port = _port(server, task)
-    held = list(server.listening("udp", port))
-    if not task.expected or not held or any(socket.ours for socket in held):
-        return None
-    unit = held[0].unit
-    return {
-        "port": port,
-        "holder": held[0].command or "an unknown process",
-        "pid": held[0].pid,
-        "unit": unit,
-        "stop": f"systemctl stop {unit}" if unit else f"kill {held[0].pid or 'PID'}",
-    }
+    return other_holder(server, "udp", _port(server, task)) if task.expected else None
 
 
 def _port(server: Server, task: Task) -> int | None:
@@ -85,11 +75,10 @@ def port_not_held(server: Server, task: Task) -> Facts | None:
 def quotas_not_loaded(server: Server) -> Iterator[Evidence]:
     for file in server.storage.quota_files:
         for task in server.tasks_of("stat"):
-            log = server.log("stat", task.instance)
             begun, changed = task.started_at, file.mtime_at
             if begun is None or changed is None or not task.alive:
                 continue
-            read_at = max(begun, (log.last_reload_at if log else None) or 0.0)
+            read_at = max(begun, server.reloaded_at(task) or 0.0)
             late = changed > read_at and changed > begun + server.limits.clock_grain_seconds
             if late and (_named(file.path, task) or not _named_any(server, file.path)):
                 yield Evidence(

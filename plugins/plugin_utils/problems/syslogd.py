@@ -21,6 +21,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.model import 
 from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.common import (
     RESTART,
     add_to,
+    other_holder,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
     Server,
@@ -48,20 +49,9 @@ NOT_WRITING = (
     fix=as_root("{stop}").then(RESTART),
 )
 def port_taken(server: Server) -> Iterator[Evidence]:
-    port = server.syslogd_port
-    own = list(server.listening("udp", port))
-    for socket in own:
-        if not socket.ours and not any(other.ours for other in own):
-            unit = socket.unit
-            yield Evidence({
-                "port": port,
-                "holder": socket.command or "an unknown process",
-                "pid": socket.pid,
-                "holder_user": socket.user,
-                "unit": unit,
-                "stop": f"systemctl stop {unit}" if unit else f"kill {socket.pid or 'PID'}",
-            })
-            return
+    facts = other_holder(server, "udp", server.syslogd_port)
+    if facts:
+        yield Evidence(facts)
 
 
 @problems.each(
@@ -72,7 +62,7 @@ def port_taken(server: Server) -> Iterator[Evidence]:
     needs=("sockets", "tasks"),
     remedy="restart",
     fix=RESTART,
-    causes=("syslogd.hung", "syslogd.crash_loop", "host.configuration_changed"),
+    causes=("syslogd.hung", "syslogd.crash_loop"),
 )
 def port_not_held(server: Server, task: Task) -> Facts | None:
     port = server.syslogd_port
@@ -103,7 +93,6 @@ def _listens_elsewhere(server: Server, task: Task) -> int | None:
     needs=("sockets", "tasks"),
     remedy="restart",
     fix=RESTART,
-    causes=("host.configuration_changed",),
 )
 def wrong_port(server: Server, task: Task) -> Facts | None:
     actual = _listens_elsewhere(server, task)

@@ -23,6 +23,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.model import 
 from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.common import (
     add_to,
     lines,
+    other_holder,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.host import (
     database_unreachable,
@@ -36,7 +37,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot impo
 problems = Catalogue("web")
 
 NO_TOMCAT = (
-    "web.not_running", "web.hung", "web.crash_loop", "watchdog.nothing_runs",
+    "web.port_taken", "web.not_running", "web.hung", "web.crash_loop", "watchdog.nothing_runs",
 )
 ANSWERS_BADLY = (*NO_TOMCAT, "web.tomcat_down", "web.not_answering", "web.java_broken")
 
@@ -85,6 +86,22 @@ def redirection_missing(server: Server) -> Iterator[Evidence]:
         check.status >= 400 or check.verdict_hints.redir is None
     ):
         yield Evidence(_page(check))
+
+
+@problems.problem(
+    title="Another process holds Tomcat's port",
+    severity=CRITICAL,
+    summary="{port}/tcp is held by {holder} (process {pid}): web cannot answer there.",
+    source="network",
+    needs=("sockets", "configuration"),
+    reason="the process that holds it must give the port up",
+    fix=as_root("{stop}").then(as_account("nlserver restart web")),
+)
+def port_taken(server: Server) -> Iterator[Evidence]:
+    task = server.task("web")
+    facts = other_holder(server, "tcp", task.number("http_port") if task else None)
+    if facts:
+        yield Evidence(facts)
 
 
 @problems.problem(
@@ -256,7 +273,7 @@ def ping_failed(server: Server) -> Iterator[Evidence]:
     fix=as_account("nlserver pdump -who"),
     causes=(
         "host.load_high", "host.memory_exhausted", "host.memory_high", "web.memory_alert",
-        "host.database_unreachable", "web.log_precision_raised",
+        "host.database_unreachable", "web.log_precision_raised", "web.log_precision_wanted",
     ),
 )
 def slow(server: Server) -> Iterator[Evidence]:
@@ -269,6 +286,6 @@ def slow(server: Server) -> Iterator[Evidence]:
 
 add_to(
     problems,
-    stopped_by=("web.java_broken",),
+    stopped_by=("web.port_taken", "web.java_broken"),
     works_by=("web.tomcat_down", "web.not_answering", "web.session_error", "web.front_down"),
 )

@@ -9,24 +9,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES
+
 from . import repair
 
 SCHEMA = 1
 
-# Start order of the Campaign modules; the order in which a person reads them, too.
-MODULES = (
-    "watchdog",
-    "syslogd",
-    "stat",
-    "mta",
-    "web",
-    "trackinglogd",
-    "tracking",
-    "inMail",
-    "wfserver",
-    "export",
-    "import",
-)
 SEVERITIES = ("critical", "warning", "info")
 
 Json = dict[str, Any]

@@ -11,8 +11,10 @@ from typing import Any
 
 import jinja2
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES
+
 from . import repair, view
-from .build import MODULES, Json
+from .build import Json
 
 
 def render(report: Mapping[str, Any]) -> str:

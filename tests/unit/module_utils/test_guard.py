@@ -156,7 +156,7 @@ def test_lock_can_be_taken_over_by_name(tmp_path):
 )
 def test_when_a_lock_is_void(tmp_path, change, free):
     made = bracket(tmp_path, run="r2")
-    start = guard._start_of(os.getpid())
+    start = guard.proc.start_of(os.getpid())
     pid = os.getpid() if change.get("alive") else 2**22 + 1
     entry = {"run": "r1", "scope": change["scope"], "pid": pid, "pid_start": start,
              "beat": time.time() - change["beat"], "since": 0}  # fmt: skip

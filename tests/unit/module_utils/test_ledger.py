@@ -216,6 +216,50 @@ def test_summary():
     assert [line["run"] for line in found["interrupted"]] == ["dead"]
     assert found["reloads"] == [{"module": "stat", "instance": "prod", "at": 110.0}]
     assert found["restarts"] == [
-        {"module": "wfserver", "instance": "prod", "count": 1, "last_at": 100.0}
+        {"module": "wfserver", "instance": "prod", "times": [100.0]}
     ]
     assert len(found["precisions"]) == 1
+
+
+def test_summary_leaves_out_what_is_under_way_and_steps_of_a_repair():
+    lines = [
+        entry("begun", run="now"), entry("begun", run="dead"),
+        entry("begun", run="dead", module="mta", inside="rebuild_shared_memory"),
+    ]  # fmt: skip
+    found = ledger.summary(lines, 200.0, running="now")["interrupted"]
+    assert [(line["run"], line["module"]) for line in found] == [("dead", "wfserver")]
+    assert set(found[0]) == {"at", "run", "module", "instance", "remedy", "who", "from"}
+
+
+def test_a_reload_counts_from_its_begin():
+    lines = [entry("ended", module="web", state="reloaded", result="done", at=110.0, seconds=2.5)]
+    assert ledger.reloads(lines) == {("web", "prod"): 107.5}
+
+
+# ------------------------------------------------------------------------------ a quick look
+
+
+def test_the_last_lines_also_of_rotated_files(store, monkeypatch):
+    monkeypatch.setattr(ledger, "MAX_BYTES", 3000)
+    book = ledger.Ledger(store)
+    for number in range(20):
+        book.append("begun", run=str(number))
+    runs = [int(line["run"]) for line in book.last_lines(4000)]
+    assert runs == list(range(runs[0], 20))
+    assert 4 < len(runs) < 20
+    assert [line["run"] for line in book.last_lines()] == [line["run"] for line in book.lines()]
+
+
+def test_looking_makes_nothing(tmp_path):
+    store = ledger.Store(str(tmp_path / "remediation"), os.geteuid(), os.getegid())
+    assert ledger.Ledger(store).last_lines() == []
+    assert ledger.read_lock(store) is None
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_is_no_file_does_not_hold_a_look_up(store):
+    for make, remove in ((os.mkfifo, os.unlink), (os.mkdir, os.rmdir)):
+        make(store.join(ledger.NAME))
+        with pytest.raises(ledger.StoreError, match="Cannot read"):
+            ledger.Ledger(store).last_lines()
+        remove(store.join(ledger.NAME))

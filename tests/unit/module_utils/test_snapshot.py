@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.module_utils import model, snapshot
+from ansible_collections.campaign.remediation.plugins.module_utils import ledger, model, snapshot
 from ansible_collections.campaign.remediation.plugins.module_utils.command import Result
 from ansible_collections.campaign.remediation.plugins.modules import campaign_info
 
@@ -225,6 +225,49 @@ def test_one_instance(home: Path) -> None:
     assert data["probes"]["configuration"]["data"]["instances"] == ["default", "other", "prod"]
 
 
+EMPTY = {"interrupted": [], "precisions": [], "reloads": [], "restarts": []}
+
+
+def ledger_of(home: Path, **more: Any) -> Any:
+    """What the probe brings."""
+    return snapshot.collect(options(home, probes=["ledger"], **more))["probes"]["ledger"]
+
+
+def test_no_ledger_is_no_error_and_none_is_made(home: Path, tmp_path: Path) -> None:
+    before = sorted(path.name for path in tmp_path.iterdir())
+    probe = ledger_of(home)
+    assert (probe["error"], probe["data"]) == (None, EMPTY)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("where", ["", "elsewhere"])
+def test_the_ledger_of_a_run_that_was_killed(home: Path, tmp_path: Path, where: str) -> None:
+    path = tmp_path / (where or "remediation")
+    store = ledger.Store(str(path), os.geteuid(), os.getegid())
+    store.prepare()
+    book = ledger.Ledger(store)
+    begun = {"module": "wfserver", "instance": "prod", "remedy": "restart", "run": "r1"}
+    book.append("begun", restart=True, who="anna", **begun)
+    more = {"state_dir": str(path)} if where else {}
+    probe = ledger_of(home, **more)
+    assert probe["error"] is None
+    (left,) = probe["data"]["interrupted"]
+    assert (left["module"], left["remedy"], left["who"]) == ("wfserver", "restart", "anna")
+    assert [len(entry["times"]) for entry in probe["data"]["restarts"]] == [1]
+    # the same while that run still holds the host: under way
+    lock = {"run": "r1", "scope": "run", "beat": time.time()}
+    store.replace(ledger.LOCK, json.dumps(lock).encode())
+    assert ledger_of(home, **more)["data"]["interrupted"] == []
+
+
+def test_a_ledger_that_may_not_be_read(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "remediation").mkdir()
+    (tmp_path / "remediation" / "ledger.jsonl").symlink_to("/etc/passwd")
+    probe = ledger_of(home)
+    assert (probe["error"]["kind"], probe["data"]) == ("failed", None)
+    assert "ledger.jsonl" in probe["error"]["message"]
+
+
 BAD = [
     ({"instances": ["nope"]}, "Unknown instance 'nope': this server has default, prod."),
     ({"modules": ["mda"]}, "Unknown module 'mda': known are watchdog, syslogd, "),
@@ -232,6 +275,8 @@ BAD = [
     ({"probe_timeout": 0.0}, "probe_timeout must be above 0 and at most 3600 seconds."),
     ({"log_window": 0}, "log_window must be 1 to 10080 minutes."),
     ({"syslogd_port": 70000}, "syslogd_port must be 0 to 65535."),
+    ({"state_dir": "x"}, "state_dir must be an absolute path, not 'x'."),
+    ({"home": ""}, "home must be an absolute path, not ''."),
     ({"home": "nl6"}, "home must be an absolute path, not 'nl6'."),
     ({"user": "no-such-user"}, "There is no account 'no-such-user' on this host (option user)."),
     ({"front_url": "app1"}, "front_url must be a http or https URL, not 'app1'."),

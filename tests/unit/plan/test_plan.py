@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.plan.builder import HOUR, NOW, Json, finding, left, make, plan_of, server, steps
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import SHARED
 from ansible_collections.campaign.remediation.plugins.plugin_utils import ladder
 from ansible_collections.campaign.remediation.plugins.plugin_utils import plan as planning
 from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import (
@@ -19,10 +20,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue imp
     ORDER,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.policy import Policy
-from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
-    PERMANENT,
-    SHARED,
-)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import PERMANENT
 
 # --- one server -------------------------------------------------------------------------------
 
@@ -71,6 +69,12 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot impo
             ["host.configuration_changed@default#serverConf.xml",
              "host.configuration_changed@prod#config-prod.xml"],
             ["1 host@default reload"],
+        ),
+        # a file of an instance: what can reloads, the others read it when they start
+        (
+            ["host.configuration_changed@prod#config-prod.xml", "wfserver.configuration_stale@prod",
+             "stat.configuration_stale@prod"],
+            ["1 host@default reload", "2 stat@prod restart", "3 wfserver@prod restart"],
         ),
         # jobs are apart
         (
@@ -127,7 +131,6 @@ def test_the_command_is_that_of_the_remedy_chosen() -> None:
 def test_a_rung_is_documented_for_the_finding_that_is_still_there() -> None:
     (step,) = plan_of("stat.quotas_not_loaded@prod", "stat.configuration_stale@prod")["steps"]
     assert step["rungs_for"] == {
-        "reload": ["stat.configuration_stale@prod", "stat.quotas_not_loaded@prod"],
         "restart": ["stat.configuration_stale@prod", "stat.quotas_not_loaded@prod"],
         "kill_and_start": ["stat.configuration_stale@prod"],
     }
@@ -146,7 +149,7 @@ def test_a_job_s_step_names_the_job() -> None:
 
 @pytest.mark.parametrize(
     ("module", "role"), [("inMail.hung@prod", "inmail"), ("mta.hung@prod", "mta"),
-                         ("host.configuration_changed@default#serverConf.xml", "web")],
+                         ("host.configuration_changed@default#serverConf.xml", "watchdog")],
 )
 def test_roles(module: str, role: str) -> None:
     (step,) = plan_of(module)["steps"]

@@ -11,6 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import (
+    MODULES,
+    SHARED,
+    UTILITIES,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds import Thresholds
 
@@ -19,20 +24,10 @@ Snapshot = dict[str, Any]
 NOW = 1_763_467_200.0  # 2025-11-18 12:00:00 UTC
 MINUTE, HOUR, DAY = 60, 3600, 86400
 HOME = "/usr/local/neolane/nl6"
-MODULES = (
-    "watchdog", "syslogd", "stat", "mta", "web", "trackinglogd",
-    "tracking", "inMail", "wfserver", "export", "import",
-)
-SHARED = ("watchdog", "syslogd", "web", "trackinglogd")
-UTILITIES = ("tracking", "export", "import")
 SETTINGS: dict[str, dict[str, Any]] = {
     "web": {"http_port": 8080, "control_port": 8005},
     "trackinglogd": {"max_logs_on_disk_mb": 500},
 }
-PROBES = (
-    "environment", "configuration", "pdump", "missing", "processes", "sockets", "shared_memory",
-    "logs", "storage", "machine", "service", "http", "network", "jobs",
-)
 
 
 def ago(*, minutes: float = 0, hours: float = 0, seconds: float = 0) -> float:
@@ -117,6 +112,7 @@ def healthy(*instances: str) -> Snapshot:
                 for n, instance in enumerate(instances)
             ]},
             "jobs": {"jobs": []},
+            "ledger": {"interrupted": [], "precisions": [], "reloads": [], "restarts": []},
         }.items()},
     }
 
@@ -319,6 +315,13 @@ def job(kind: str = "export", **changes: Any) -> Any:
         "result": {"path": "/data/contacts.csv", "mtime_at": ago(hours=1), "size_bytes": 10},
         "last_end_at": ago(hours=1), "max_age_hours": 24, "max_minutes": 60, **changes,
     }
+
+
+def remembers(snapshot: Snapshot, what: str, module: str, instance: str = "", **more: Any) -> None:
+    """The ledger has an entry of one of its lists: `interrupted`, `precisions`, `reloads`, …"""
+    if not instance:
+        instance = "default" if module in SHARED else "prod"
+    data(snapshot, "ledger")[what].append({"module": module, "instance": instance, **more})
 
 
 # --- questions --------------------------------------------------------------------------------

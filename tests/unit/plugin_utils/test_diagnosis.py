@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.plugin_utils.builder import (
-    PROBES,
     Snapshot,
     configured,
     data,
@@ -29,6 +28,7 @@ from unit.plugin_utils.builder import (
 )
 from unit.plugin_utils.test_problems import HOLDS, Change
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES, PROBES
 from ansible_collections.campaign.remediation.plugins.plugin_utils import causes, sources
 from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import CATALOGUE
 from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import (
@@ -36,10 +36,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis imp
     diagnose,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.errors import MEANINGS
-from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
-    MODULES,
-    InvalidSnapshot,
-)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import InvalidSnapshot
 from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds import (
     InvalidThreshold,
     Thresholds,

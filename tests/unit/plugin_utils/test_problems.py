@@ -1,7 +1,8 @@
 """Every problem of the catalogue: a server on which it holds, and one on which it does not.
 
 `holds` names the id of a finding that a change to a healthy server brings, and what of it must
-then be the only root. `near` makes a change that looks like the problem and is not.
+then be the only root (False: no root; None: one of several). `near` makes a change that looks like
+the problem and is not.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from unit.plugin_utils.builder import (
     mount,
     needs,
     process,
+    remembers,
     restarts,
     roots,
     says,
@@ -39,14 +41,17 @@ from unit.plugin_utils.builder import (
     verdicts,
 )
 
+from ansible_collections.campaign.remediation.plugins.module_utils.model import RELOADS
+from ansible_collections.campaign.remediation.plugins.plugin_utils import ladder
 from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import CATALOGUE
+from ansible_collections.campaign.remediation.plugins.plugin_utils.model import Problem
 
 Change = Callable[[Snapshot], object]
-HOLDS: list[tuple[str, bool, Change]] = []
+HOLDS: list[tuple[str, bool | None, Change]] = []
 NEAR: list[tuple[str, Change]] = []
 
 
-def holds(finding: str, *, root: bool = True) -> Callable[[Change], Change]:
+def holds(finding: str, *, root: bool | None = True) -> Callable[[Change], Change]:
     def enter(change: Change) -> Change:
         HOLDS.append((finding, root, change))
         return change
@@ -70,7 +75,9 @@ PERMANENT = ("watchdog@default", *SUPERVISED)
 UTILITIES = ("tracking@prod", "export@prod", "import@prod")
 
 
-def _for(targets: tuple[str, ...], name: str, root: bool = True) -> Callable[..., None]:
+def _for(
+    targets: tuple[str, ...], name: str, root: bool | None = True
+) -> Callable[..., None]:
     """The same case for several modules."""
 
     def enter(change: Callable[[Snapshot, str], object]) -> None:
@@ -104,6 +111,13 @@ def an_operator_who_restarts_it_often(s: Snapshot) -> None:
     restarts(s, "wfserver", *[ago(minutes=m) for m in (9, 7, 4, 1)])
     for writer in log(s, "wfserver")["pids"][:-1]:
         writer["stopped"] = True
+
+
+@near("wfserver.crash_loop")
+def remedies_that_killed_and_started_it(s: Snapshot) -> None:
+    restarts(s, "wfserver", *[ago(minutes=m) for m in (9, 7, 4, 1)])
+    times = [ago(minutes=m, seconds=3) for m in (9, 7)]
+    remembers(s, "restarts", "wfserver", times=times)
 
 
 @near("wfserver.crash_loop")
@@ -218,9 +232,77 @@ def it_was_started_verbose(s: Snapshot, module: str) -> None:
     process(s, module)["precision"] = "verbose"
 
 
-@_for(PERMANENT, "configuration_stale", root=False)
+@near("wfserver.log_precision_raised")
+def it_is_meant_to_be_verbose_for_ten_more_minutes(s: Snapshot) -> None:
+    process(s, "wfserver")["precision"] = "verbose"
+    _raised(s, "wfserver", NOW + 600)
+
+
+@near("wfserver.log_precision_wanted")
+def its_time_is_over(s: Snapshot) -> None:
+    process(s, "wfserver")["precision"] = "verbose"
+    _raised(s, "wfserver", ago(seconds=1))
+
+
+@near("wfserver.log_precision_wanted")
+def it_was_restored_by_hand(s: Snapshot) -> None:
+    _raised(s, "wfserver", NOW + 600)
+
+
+@near("wfserver.log_precision_wanted")
+def another_instance_is_meant(s: Snapshot) -> None:
+    process(s, "wfserver")["precision"] = "verbose"
+    _raised(s, "wfserver", NOW + 600, instance="prod2")
+
+
+@near("wfserver.log_precision_raised")
+def nobody_could_read_the_ledger(s: Snapshot) -> None:
+    process(s, "wfserver")["precision"] = "verbose"
+    fail(s, "ledger", "failed")
+
+
+def _raised(s: Snapshot, module: str, until: float | None, **more: str) -> None:
+    remembers(s, "precisions", module, value="verbose", at=ago(minutes=20), until=until,
+              who="anna", filters=[], **more)
+
+
+@_for(PERMANENT, "log_precision_wanted")
+def it_was_raised_until_later(s: Snapshot, module: str) -> None:
+    process(s, module)["precision"] = "verbose"
+    _raised(s, module, NOW + 600)
+
+
+@_for(("web@default", "watchdog@default"), "configuration_stale", root=False)
 def a_file_changed_after_its_start(s: Snapshot, module: str) -> None:
     file(s, "serverConf.xml")["mtime_at"] = ago(minutes=10)
+
+
+@_for(("stat@prod", "mta@prod", "inMail@prod", "wfserver@prod"), "configuration_stale", root=None)
+def its_instance_s_file_changed(s: Snapshot, module: str) -> None:
+    file(s, "config-prod.xml")["mtime_at"] = ago(minutes=10)
+
+
+@_for(("syslogd@default", "trackinglogd@default"), "configuration_stale", root=None)
+def the_default_file_changed(s: Snapshot, module: str) -> None:
+    file(s, "config-default.xml")["mtime_at"] = ago(minutes=10)
+
+
+@near("wfserver.configuration_stale")
+def the_file_of_the_whole_server_changed(s: Snapshot) -> None:
+    file(s, "serverConf.xml")["mtime_at"] = ago(minutes=10)
+
+
+@near("web.configuration_stale")
+def a_remedy_reloaded_it(s: Snapshot) -> None:
+    file(s, "config-prod.xml")["mtime_at"] = ago(minutes=10)
+    remembers(s, "reloads", "watchdog", at=ago(minutes=5))
+
+
+@near("wfserver.configuration_stale")
+def a_remedy_restarted_it(s: Snapshot) -> None:
+    file(s, "config-prod.xml")["mtime_at"] = ago(minutes=10)
+    for module in ("stat", "mta", "inMail", "wfserver"):
+        process(s, module)["started_at"] = ago(minutes=9)
 
 
 @near("wfserver.configuration_stale")
@@ -428,6 +510,23 @@ def somebody_else_on_7777(s: Snapshot) -> None:
     data(s, "sockets")["listening"][1].update(ours=False, command="nc", unit=None, pid=9)
 
 
+def _tcp_8080(s: Snapshot, **holder: object) -> None:
+    listening = data(s, "sockets")["listening"]
+    listening[:] = [socket for socket in listening if socket["port"] != 8080]
+    listening.append({"proto": "tcp", "address": "0.0.0.0", "port": 8080, "queue_bytes": 0,
+                      "command": "java", "unit": "jetty.service", "pid": 9, **holder})
+
+
+@holds("web.port_taken@default")
+def somebody_else_on_8080(s: Snapshot) -> None:
+    _tcp_8080(s, ours=False)
+
+
+@near("web.port_taken")
+def web_itself_on_8080(s: Snapshot) -> None:
+    _tcp_8080(s, ours=True)
+
+
 @holds("stat.port_not_held@prod")
 def nobody_on_7777(s: Snapshot) -> None:
     del data(s, "sockets")["listening"][1]
@@ -439,6 +538,12 @@ QUOTAS = f"{HOME}/conf/quota-prod.conf"
 @holds(f"stat.quotas_not_loaded@prod#{QUOTAS}")
 def the_quotas_changed(s: Snapshot) -> None:
     data(s, "storage")["quota_files"] = [{"path": QUOTAS, "mtime_at": ago(minutes=5)}]
+
+
+@near("stat.quotas_not_loaded")
+def a_remedy_reloaded_them(s: Snapshot) -> None:
+    the_quotas_changed(s)
+    remembers(s, "reloads", "stat", at=ago(minutes=4))
 
 
 @near("stat.quotas_not_loaded")
@@ -880,6 +985,45 @@ def a_changed_file(s: Snapshot) -> None:
     file(s, "serverConf.xml")["mtime_at"] = ago(minutes=10)
 
 
+@near("host.configuration_changed")
+def a_file_that_a_remedy_loaded(s: Snapshot) -> None:
+    a_changed_file(s)
+    remembers(s, "reloads", "web", at=ago(minutes=9))
+
+
+@near("host.configuration_changed")
+def quotas_that_a_remedy_loaded(s: Snapshot) -> None:
+    remembers(s, "reloads", "stat", at=ago(minutes=9))
+
+
+@holds("host.configuration_read_at_start@default#serverConf.xml")
+def a_file_that_was_loaded_as_far_as_it_goes(s: Snapshot) -> None:
+    a_file_that_a_remedy_loaded(s)
+
+
+def _begun(s: Snapshot, module: str = "wfserver", **more: object) -> None:
+    remembers(s, "interrupted", module, at=ago(minutes=30), run="r1", who="anna",
+              **{"remedy": "restart", **more})
+
+
+@holds("host.repair_interrupted@prod#wfserver:restart")
+def a_run_was_killed_within_a_restart(s: Snapshot) -> None:
+    _begun(s)
+
+
+@holds("host.repair_interrupted@default#host:free_space")
+def a_run_was_killed_within_a_remedy_of_the_machine(s: Snapshot) -> None:
+    remembers(s, "interrupted", "", "default", at=ago(minutes=30), remedy="free_space")
+
+
+@near("host.repair_interrupted")
+def a_job_that_was_launched_and_runs(s: Snapshot) -> None:
+    _begun(s, "export", remedy="relaunch")
+    data(s, "processes")["modules"].append(
+        {**process(s, "wfserver"), "name": "export", "pid": 9, "started_at": ago(minutes=29)}
+    )
+
+
 @holds("host.database_unreachable@prod")
 def the_database_refuses(s: Snapshot) -> None:
     needs(s, target("database", "db1", 5432, reachable=False, error="refused"))
@@ -898,6 +1042,10 @@ def something_else_is_refused(s: Snapshot) -> None:
 @near("host.database_unreachable")
 def a_deadlock(s: Snapshot) -> None:
     says(s, "wfserver", "PostgreSQL error: deadlock detected (iRc=-2006)", "iRc=-2006")
+
+
+# What goes with another root, and is only for information.
+BESIDE = ("host.configuration_read_at_start@default#serverConf.xml",)
 
 
 # --- the tests --------------------------------------------------------------------------------
@@ -919,14 +1067,14 @@ HOLDS = [(_id(finding), root, change) for finding, root, change in HOLDS]
     ("finding", "root", "change"), HOLDS,
     ids=[f"{finding}-{getattr(change, '__name__', '')}" for finding, _, change in HOLDS],
 )
-def test_it_holds(finding: str, root: bool, change: Change) -> None:
+def test_it_holds(finding: str, root: bool | None, change: Change) -> None:
     server = healthy()
     change(server)
     assert finding in findings(server)
     if root:
-        assert roots(server) == [finding]
+        assert [id for id in roots(server) if id == finding or id not in BESIDE] == [finding]
     else:
-        assert finding not in roots(server)
+        assert (finding in roots(server)) is (root is None)
 
 
 @pytest.mark.parametrize(
@@ -948,3 +1096,94 @@ def test_a_healthy_server_has_no_finding(instances: tuple[str, ...]) -> None:
     server = healthy(*instances)
     assert diagnosed(server)["findings"] == []
     assert set(verdicts(server).values()) == {"healthy"}
+
+
+# --- what the ledger adds ---------------------------------------------------------------------
+
+
+def test_a_precision_that_is_left_on_tells_its_end() -> None:
+    server = healthy()
+    process(server, "wfserver")["precision"] = "verbose"
+    left = findings(server)["wfserver.log_precision_raised@prod"]
+    assert (left["remedy"], left["evidence"]["until"]) == ("restore_log_precision", None)
+    _raised(server, "wfserver", ago(minutes=1))
+    left = findings(server)["wfserver.log_precision_raised@prod"]
+    assert (left["remedy"], left["evidence"]["until"]) == ("restore_log_precision", NOW - 60)
+    assert "2025-11-18 11:59:00 UTC" in left["summary"]
+
+
+@pytest.mark.parametrize(
+    ("until", "said"), [(NOW + 600, "until 2025-11-18 12:10:00 UTC"), (None, "no end was set")]
+)
+def test_a_precision_that_is_wanted_has_no_remedy(until: float | None, said: str) -> None:
+    server = healthy()
+    process(server, "wfserver")["precision"] = "verbose"
+    _raised(server, "wfserver", until)
+    wanted = findings(server)["wfserver.log_precision_wanted@prod"]
+    assert (wanted["severity"], wanted["remedy"]) == ("info", None)
+    assert wanted["evidence"]["until"] == until
+    assert said in wanted["summary"]
+    assert "anna" in wanted["summary"]
+    assert set(verdicts(server).values()) == {"healthy"}
+
+
+def test_another_precision_than_the_wanted_one_is_left_on() -> None:
+    server = healthy()
+    process(server, "wfserver")["precision"] = "trace"
+    _raised(server, "wfserver", NOW + 600)
+    assert keys(server) == ["wfserver.log_precision_raised"]
+
+
+def test_a_remedy_excuses_one_new_process_and_no_more() -> None:
+    server = healthy()
+    restarts(server, "wfserver", *[ago(seconds=s) for s in (100, 80, 60, 40, 20)])
+    remembers(server, "restarts", "wfserver", times=[ago(seconds=101)])
+    found = findings(server)["wfserver.crash_loop@prod"]
+    assert found["evidence"]["restarts"] == 4
+
+
+def test_an_interrupted_repair_tells_who_when_and_what_is_now() -> None:
+    server = healthy()
+    _begun(server)
+    kill(server, "wfserver")
+    found = findings(server)["host.repair_interrupted@prod#wfserver:restart"]
+    assert found["summary"] == (
+        "restart of wfserver@prod, begun by anna at 2025-11-18 11:30:00 UTC, never ended;"
+        " wfserver@prod is stopped now."
+    )
+    assert found["remedy"] is None
+    assert "wfserver.not_running@prod" in roots(server)
+
+
+def test_a_changed_instance_s_file_is_reloaded_and_its_modules_restarted() -> None:
+    server = healthy("prod", "prod2")
+    file(server, "config-prod2.xml")["mtime_at"] = ago(minutes=10)
+    found = findings(server)
+    assert {id: found[id]["remedy"] for id in roots(server)} == {
+        "host.configuration_changed@prod2#config-prod2.xml": "reload",
+        **{f"{m}.configuration_stale@prod2": "restart"
+           for m in ("stat", "mta", "inMail", "wfserver")},
+    }
+
+
+def test_nothing_is_loaded_from_a_damaged_configuration() -> None:
+    server = healthy()
+    file(server, "config-prod.xml")["mtime_at"] = ago(minutes=10)
+    file(server, "serverConf.xml")["error"] = {"line": 3, "message": "mismatched tag"}
+    assert roots(server) == ["host.configuration_unreadable@default#serverConf.xml"]
+
+
+@pytest.mark.parametrize("problem", CATALOGUE, ids=lambda problem: problem.key)
+def test_a_reload_is_asked_only_of_what_can_reload(problem: Problem) -> None:
+    if "reload" in ladder.rungs(problem.key, problem.remedy or ""):
+        # the machine's reload is the watchdog's
+        assert ladder.ROLES[problem.module] in RELOADS
+        command = RELOADS[ladder.ROLES[problem.module]]
+        assert f"nlserver {command} -reload" in problem.fix.steps[0][1]
+
+
+def test_a_dead_watchdog_explains_that_nothing_was_loaded() -> None:
+    server = healthy()
+    kill(server, "watchdog")
+    file(server, "serverConf.xml")["mtime_at"] = ago(minutes=10)
+    assert [id for id in roots(server) if id not in BESIDE] == ["watchdog.stopped@default"]

@@ -1,0 +1,41 @@
+"""The table of the fault matrix agrees with the catalogue, the ladder and docs/faults.md."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import BY_KEY
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+TABLE: dict[str, dict[str, Any]] = yaml.safe_load(
+    (CHECKOUT / "tests" / "integration" / "faults.yml").read_text(encoding="utf-8")
+)["faults"]
+OUTCOMES = {"repaired", "not_repaired", "refused", "person", "nothing"}
+
+
+def test_the_documentation_is_the_table_s() -> None:
+    spec = importlib.util.spec_from_file_location(
+        "fault_docs", CHECKOUT / "tools" / "fault_docs.py"
+    )
+    assert spec and spec.loader
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    written = (CHECKOUT / "docs" / "faults.md").read_text(encoding="utf-8")
+    assert written == tool.page(), "run tools/fault_docs.py"
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_an_entry_agrees_with_the_catalogue(name: str) -> None:
+    entry = TABLE[name]
+    problems = [BY_KEY[root.partition("@")[0]] for root in entry["roots"]]
+    planned = [step.split()[0] for step in entry.get("plan", [])]
+    assert entry["outcome"] in OUTCOMES
+    assert (entry["outcome"] in ("person", "nothing")) != bool(planned)
+    assert (entry["outcome"] == "nothing") == (not problems)
+    assert ("person" in entry) == (entry["outcome"] not in ("repaired", "nothing"))
+    assert set(planned) <= {problem.remedy for problem in problems}
