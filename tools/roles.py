@@ -38,7 +38,7 @@ ROLES = {
     "wfserver": "wfserver",
 }
 # Options that are no variable of a site: the role's own choice, and what serves work offline.
-NOT_SHARED = {"modules", "snapshot", "return_snapshot"}
+NOT_SHARED = {"modules", "snapshot", "return_snapshot", "gone"}
 # Defaults that the module works out by itself, as a role has to write them.
 WORKED_OUT = {"front_url": "http://{{ campaign_address }}"}
 # Shared variables that are no option but a keyword of the task.
@@ -50,6 +50,25 @@ KEYWORDS = {
         "description": "Seconds after which the task gives up on a host that does not answer.",
     }
 }
+# Remedies that are one call of campaign_module: what they do, and its options.
+CALLS = {
+    "start": ("Start {}", {"state": "started"}),
+    "restart": ("Restart {}", {"state": "restarted"}),
+    "kill_and_start": ("Kill {} and start it", {"state": "restarted", "immediate": True}),
+    "raise_log_precision": (
+        "Have {} log more for a while",
+        {
+            "log_precision": "{{ campaign_log_precision | default('verbose') }}",
+            "trace_filters": "{{ campaign_trace_filters | default(omit) }}",
+            "precision_for": "{{ campaign_precision_for | default('30m') }}",
+        },
+    ),
+    "restore_log_precision": (
+        "Have {} log as usual", {"state": "started", "log_precision": "standard"},
+    ),
+}
+SHARED_MODULES = ("syslogd", "trackinglogd", "web")
+PER_INSTANCE = ("stat", "mta", "inMail", "wfserver")
 FIELDS = ("type", "elements", "required", "choices", "default")
 MARK = "<!-- variables: written by tools/roles.py -->"
 
@@ -122,8 +141,63 @@ def files(role: str) -> dict[str, str]:
     return {
         "meta/argument_specs.yml": _argument_specs(module, options),
         "tasks/diagnose.yml": _diagnose(role, module),
+        "tasks/main.yml": _main(role, module),
         "README.md": _readme(role, options),
+        **_remedies(role, module),
     }
+
+
+def _remedies(role: str, module: str) -> dict[str, str]:
+    """The task files of the remedies that the roles of lasting modules have in common."""
+    if module not in (*SHARED_MODULES, *PER_INSTANCE):
+        return {}
+    subject = {"module": module}
+    if module in PER_INSTANCE:
+        subject["instance"] = "{{ campaign_instance }}"
+    return {
+        f"tasks/{remedy}.yml": _tasks(
+            {
+                "name": title.format(module),
+                "campaign.remediation.campaign_module": {**subject, **options},
+                "register": f"{role}_change",
+            }
+        )
+        for remedy, (title, options) in CALLS.items()
+    }
+
+
+def _tasks(*tasks: Json) -> str:
+    lines = yaml.dump(
+        list(tasks), Dumper=_Dumper, sort_keys=False, width=200, allow_unicode=True
+    )
+    return "---\n" + re.sub(r"'(\{\{.*\}\})'", lambda m: '"' + m[1].replace("''", "'") + '"', lines)
+
+
+def _main(role: str, module: str) -> str:
+    return f"""---
+- name: Diagnose {module}
+  ansible.builtin.import_tasks: diagnose.yml
+
+- name: Repair {module}
+  when: campaign_remediate | default(false) | bool
+  vars:
+    campaign_diagnosis_variable: {role}_diagnosis
+  block:
+    - name: Plan the steps
+      ansible.builtin.include_role:
+        name: campaign.remediation.campaign
+        tasks_from: plan
+
+    - name: Apply them
+      ansible.builtin.include_role:
+        name: campaign.remediation.campaign
+
+    - name: Diagnose {module} again
+      ansible.builtin.include_tasks: diagnose.yml
+      when:
+        - campaign_actions | length > 0
+        - not ansible_check_mode
+"""
 
 
 def _argument_specs(module: str, options: Json) -> str:

@@ -22,6 +22,7 @@ sys.path[:0] = [str(TOP / path) for path in ("playbooks/collections", "lab", "te
 
 import yaml  # noqa: E402
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator  # noqa: E402
+
 from ansible_collections.campaign.remediation.plugins.module_utils.snapshot import (  # noqa: E402
     take,
 )

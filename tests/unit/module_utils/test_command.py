@@ -97,7 +97,7 @@ def test_a_hanging_command_is_killed_with_its_children(tmp_path: Any) -> None:
 def gone(pid: int) -> bool:
     for _ in range(100):
         try:
-            with open(f"/proc/{pid}/stat") as stream:  # noqa: PTH123
+            with open(f"/proc/{pid}/stat") as stream:
                 if stream.read().rpartition(")")[2].split()[0] == "Z":
                     return True
         except OSError:

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Writes docs/faults.md from the table of the tests: `tools/fault_docs.py`; a test compares."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(CHECKOUT / "playbooks" / "collections"), str(CHECKOUT / "lab")]
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils import ladder  # noqa: E402
+from campaign_lab import faults  # noqa: E402
+
+FILE = CHECKOUT / "docs" / "faults.md"
+TABLE = CHECKOUT / "tests" / "integration" / "faults.yml"
+HEADING = """\
+# The fault matrix
+
+What the lab can break, what is found, and what `playbooks/remediate.yml` then does. Written by
+`tools/fault_docs.py` from `tests/integration/faults.yml`, which the tests run line by line:
+each fault is broken on a fresh server with two instances beside a second server. The diagnosis must
+name the root and nothing false beside it; check mode must change nothing and announce what
+then happens; afterwards the finding must be gone, and every other module must have the process
+and the configuration that it had before; a second run must change nothing.
+
+**Found** are the roots; what they explain is shown under them in the report. **Done** is the plan.
+What follows in brackets is tried only if the step before it was proved not to help. *In vain* are
+remedies that are documented for the finding and cannot help here, because the lab leaves the cause
+in place: the run says so, and a person must look. `(declared)` needs a word of the site first.
+"""
+COLUMNS = ("Fault", "What is broken", "Found", "Done", "Left to a person")
+NOTHING = {"nothing": "Not seen from outside, or not Campaign's"}
+
+
+def page() -> str:
+    """The whole document."""
+    table: dict[str, dict[str, Any]] = yaml.safe_load(TABLE.read_text(encoding="utf-8"))["faults"]
+    rows = [_line(COLUMNS), _line(["---"] * len(COLUMNS))]
+    rows += [_line(_cells(name, entry)) for name, entry in table.items()]
+    outcomes = [entry["outcome"] for entry in table.values()]
+    counted = (
+        f"{len(outcomes)} lines: {outcomes.count('repaired')} are repaired,"
+        f" {outcomes.count('not_repaired')} in vain, {outcomes.count('refused')} refused without a"
+        f" word of the site, {outcomes.count('person')} are a person's, {outcomes.count('nothing')}"
+        " are nothing that can be seen."
+    )
+    return "\n".join([HEADING, counted, "", *rows, ""])
+
+
+def _cells(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    fault = entry.get("fault", name)
+    yield f"`{fault}`"
+    yield faults.FAULTS[fault.partition(":")[0]].summary.rstrip(".")
+    yield ", ".join(f"`{root}`" for root in entry["roots"]) or "–"
+    yield "; ".join(_steps(entry)) or "–"
+    if entry["outcome"] == "not_repaired":
+        yield f"In vain: {entry['person']}"
+    elif entry["outcome"] == "refused":
+        yield f"Refused without `{entry['person']}`"
+    else:
+        yield entry.get("person", NOTHING.get(entry["outcome"], ""))
+
+
+def _steps(entry: Mapping[str, Any]) -> Iterator[str]:
+    for step in entry.get("plan", ()):
+        remedy, target = step.split()[:2]
+        keys = [root.partition("@")[0] for root in entry["roots"]]
+        after = ladder.rungs(keys[0], remedy)[1:]
+        declared = " (declared)" if entry.get("variables") else ""
+        further = f" ({', '.join(f'`{rung}`' for rung in after)})" if after else ""
+        yield f"`{remedy}` {target.removesuffix('@default')}{declared}{further}"
+
+
+def _line(cells: Any) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    FILE.write_text(page(), encoding="utf-8")
