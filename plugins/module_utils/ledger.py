@@ -368,6 +368,26 @@ def restarts(lines, module, instance, since):
     return [at for at in times if at >= since]
 
 
+def renewals(lines):
+    """The last start of ours that went well, of each module and of the whole server."""
+    found, begun = {}, {}
+    for entry in lines:
+        if entry.get("inside"):
+            continue
+        if entry["event"] == "begun" and (entry.get("restart") or entry.get("whole_server")):
+            begun[_key(entry)] = entry
+        elif entry["event"] == "ended":
+            start = begun.pop(_key(entry), None)
+            if start and entry.get("result") == "done":
+                found[(start["module"], start["instance"])] = {
+                    "module": start["module"],
+                    "instance": start["instance"],
+                    "whole_server": bool(start.get("whole_server")),
+                    "at": start["at"],
+                }
+    return [found[key] for key in sorted(found)]
+
+
 def precisions(lines):
     """The log precisions that we raised and did not restore: one entry a module."""
     raised = {}
@@ -411,6 +431,7 @@ def summary(lines, now, window_seconds=3600.0, running=None):
             {"module": key[0], "instance": key[1], "at": at}
             for key, at in sorted(reloads(lines).items())
         ],
+        "renewals": renewals(lines),
         "restarts": [
             {"module": key[0], "instance": key[1], "times": times[-ENTRIES:]}
             for key, times in counted

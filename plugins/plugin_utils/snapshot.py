@@ -560,6 +560,20 @@ class Reload:
 
 
 @dataclass(frozen=True)
+class Renewal:
+    """A start of ours that went well: of the module, or of all modules."""
+
+    module: str
+    at: float
+    instance: str = DEFAULT
+    whole_server: bool = False
+
+    def renews(self, task: Task) -> bool:
+        whole = self.whole_server or self.module == "watchdog"
+        return whole or (self.module, self.instance) == (task.module, task.instance)
+
+
+@dataclass(frozen=True)
 class Restarts:
     module: str
     instance: str = DEFAULT
@@ -574,6 +588,7 @@ class Ledger:
     precisions: tuple[Precision, ...] = ()
     reloads: tuple[Reload, ...] = ()
     restarts: tuple[Restarts, ...] = ()
+    renewals: tuple[Renewal, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -870,12 +885,18 @@ class Server:
     def restarts(self, task: Task) -> list[float]:
         """When the module began anew after it died.
 
-        Neither the daily restart counts, nor a stop, nor what a remedy started.
+        Neither the daily restart counts, nor a stop, nor what a remedy started, nor what was
+        before a remedy that went well.
         """
         log = self.log(task.module, task.instance)
         if log is None or task.module in UTILITIES:
             return []
-        writers = sorted(log.pids, key=lambda writer: writer.first_at)
+        renewed = max((r.at for r in self.ledger.renewals if r.renews(task)), default=0.0)
+        since = renewed - self.limits.clock_grain_seconds
+        writers = sorted(
+            (writer for writer in log.pids if writer.first_at >= since),
+            key=lambda writer: writer.first_at,
+        )
         ours = self._started_by_us(task, writers)
         return [
             writer.first_at

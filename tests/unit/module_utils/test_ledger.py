@@ -221,6 +221,20 @@ def test_summary():
     assert len(found["precisions"]) == 1
 
 
+def test_renewals_are_starts_that_went_well():
+    lines = [
+        entry("begun", restart=True, at=10.0), entry("ended", result="done", at=12.0),
+        entry("begun", restart=True, at=20.0), entry("ended", result="failed", at=22.0),
+        entry("begun", module="mta", restart=True, at=30.0, inside="rebuild_shared_memory"),
+        entry("ended", module="mta", result="done", at=31.0, inside="rebuild_shared_memory"),
+        entry("begun", module="trackinglogd", whole_server=True, at=29.0),
+        entry("ended", module="trackinglogd", result="done", at=33.0),
+    ]  # fmt: skip
+    assert [(r["module"], r["at"], r["whole_server"]) for r in ledger.renewals(lines)] == [
+        ("trackinglogd", 29.0, True), ("wfserver", 10.0, False)
+    ]
+
+
 def test_summary_leaves_out_what_is_under_way_and_steps_of_a_repair():
     lines = [
         entry("begun", run="now"), entry("begun", run="dead"),

@@ -112,7 +112,8 @@ def healthy(*instances: str) -> Snapshot:
                 for n, instance in enumerate(instances)
             ]},
             "jobs": {"jobs": []},
-            "ledger": {"interrupted": [], "precisions": [], "reloads": [], "restarts": []},
+            "ledger": {"interrupted": [], "precisions": [], "reloads": [], "restarts": [],
+                       "renewals": []},
         }.items()},
     }
 

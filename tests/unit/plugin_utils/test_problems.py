@@ -126,6 +126,24 @@ def a_storm_that_is_over(s: Snapshot) -> None:
 
 
 @near("wfserver.crash_loop")
+def it_died_before_a_remedy_that_went_well(s: Snapshot) -> None:
+    restarts(s, "wfserver", *[ago(minutes=m) for m in (9, 7, 4, 1)])
+    remembers(s, "renewals", "wfserver", at=ago(minutes=1, seconds=2))
+
+
+@near("wfserver.crash_loop")
+def it_died_before_the_whole_server_was_renewed(s: Snapshot) -> None:
+    restarts(s, "wfserver", *[ago(minutes=m) for m in (9, 7, 4, 1)])
+    remembers(s, "renewals", "trackinglogd", at=ago(minutes=3), whole_server=True)
+
+
+@holds("wfserver.crash_loop@prod")
+def it_dies_again_after_a_remedy(s: Snapshot) -> None:
+    restarts(s, "wfserver", *[ago(minutes=m) for m in (9, 7, 4, 1)])
+    remembers(s, "renewals", "wfserver", at=ago(minutes=20))
+
+
+@near("wfserver.crash_loop")
 def restarts_around_the_daily_one(s: Snapshot) -> None:
     configured(s, "wfserver")["restart_time"] = "11:56:00"
     restarts(s, "wfserver", *[ago(minutes=m) for m in (6, 4, 3, 2)])

@@ -1,0 +1,27 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""campaign_job, with options from the host's variables."""
+
+from __future__ import annotations
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils.changing import (
+    GUARDS,
+    ChangingAction,
+)
+
+
+class ActionModule(ChangingAction):
+    """The module, with the site's values."""
+
+    NAME = "campaign_job"
+    OPTIONS = (
+        *GUARDS,
+        "accept_duplicates",
+        "duplicates_found",
+        "jobs",
+        "mode",
+        "no_duplicates_confirmed_by",
+        "operator",
+        "taken_over_by",
+    )
