@@ -48,7 +48,7 @@ sanity: venv  ## ansible-test sanity on the built collection
 
 .PHONY: integration
 integration: venv  ## Playbooks, installed collection and every fault, against labs of their own
-	$(RUN) pytest tests/integration --junitxml=build/junit/integration.xml $(ARGS)
+	$(RUN) pytest tests/integration -n 3 --junitxml=build/junit/integration.xml $(ARGS)
 
 # -- Beside make test -------------------------------------------------------------------------
 
