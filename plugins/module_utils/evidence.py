@@ -254,6 +254,35 @@ def _tail(path, limit):
     return parsers.decode(data)
 
 
+def packed(store, paths):
+    """{name: its files, packed} of evidence directories, for the controller."""
+    import base64
+    import zlib
+
+    found = {}
+    for path in paths:
+        name = os.path.basename(path.rstrip("/"))
+        if not _NAME.match(name):
+            continue
+        files = {}
+        with store.acting():
+            for entry in _names(store.join(DIRECTORY, name)):
+                data = store.read(os.path.join(DIRECTORY, name, entry))
+                if data is not None:
+                    files[entry] = data.decode("utf-8", "replace")
+        if files:
+            data = zlib.compress(json.dumps(files).encode("ascii"), 6)
+            found[name] = base64.b64encode(data).decode("ascii")
+    return found
+
+
+def _names(path):
+    try:
+        return sorted(os.listdir(path))
+    except OSError:
+        return []
+
+
 def failure_text(error):
     """For a person: what to do about it."""
     return (

@@ -518,6 +518,7 @@ class Launch(object):
             )
             self.result["diff"] = self.diff(content["mode"])
             if self.check_mode:
+                self.result["commands"] = [content["command"]]
                 self.result["msg"] = "%s would be launched." % title(self.job, content["mode"])
                 return
             self.launch(words, content, asked_at)

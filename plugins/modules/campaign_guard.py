@@ -82,6 +82,19 @@ options:
   after:
     description: What is now, for the ledger.
     type: dict
+  fetch:
+    description:
+      - Evidence directories to bring to the controller, for O(state=closed).
+      - Needs O(fetch_to).
+    type: list
+    elements: str
+    default: []
+  fetch_to:
+    description:
+      - Directory on the controller for O(fetch). Each evidence directory becomes one below it,
+        for its owner alone.
+    type: path
+    default: ""
 seealso:
   - module: campaign.remediation.campaign_module
 """
@@ -142,6 +155,11 @@ evidence:
   description: The directory of the evidence on the host. Null if there is none.
   returned: when the options are valid
   type: str
+fetched:
+  description: The directories on the controller that the evidence was brought to.
+  returned: with O(fetch)
+  type: list
+  elements: str
 interrupted:
   description:
     - Repairs that were begun and never ended, with the present state of their modules. For
@@ -183,7 +201,11 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.campaign.remediation.plugins.module_utils import guard, ledger
+from ansible_collections.campaign.remediation.plugins.module_utils import (
+    evidence,
+    guard,
+    ledger,
+)
 from ansible_collections.campaign.remediation.plugins.module_utils.model import (
     DEFAULT,
     MODULES,
@@ -207,6 +229,8 @@ def argument_spec():
         seconds=dict(type="float"),
         before=dict(type="dict"),
         after=dict(type="dict"),
+        fetch=dict(type="list", elements="str", default=[]),
+        fetch_to=dict(type="path", default=""),
     )
 
 
@@ -309,6 +333,8 @@ class Call:
         self.bracket.settle(own=True)
         self.bracket.note("run_closed", reason=self.options["reason"])
         self.bracket.leave(close=True)
+        if self.options["fetch"]:
+            self.result["packed"] = evidence.packed(self.bracket.store, self.options["fetch"])
         return "The run %s gave this host back." % self.bracket.run
 
 
