@@ -153,7 +153,7 @@ def _remedies(role: str, module: str) -> dict[str, str]:
         return {}
     subject = {"module": module}
     if module in PER_INSTANCE:
-        subject["instance"] = "{{ campaign_instance }}"
+        subject["instance"] = "{{ campaign_step.instance }}"
     return {
         f"tasks/{remedy}.yml": _tasks(
             {

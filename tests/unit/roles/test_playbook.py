@@ -20,9 +20,18 @@ def plays(top: Path) -> list[Json]:
     return list(yaml.safe_load(text))
 
 
-def test_one_diagnosing_task(plays: list[Json]) -> None:
+@pytest.fixture(scope="module")
+def shared(top: Path) -> list[Json]:
+    """What diagnose.yml and the other playbooks have in common."""
+    text = (top / "playbooks" / "tasks" / "diagnose.yml").read_text(encoding="utf-8")
+    return list(yaml.safe_load(text))
+
+
+def test_one_diagnosing_task(plays: list[Json], shared: list[Json]) -> None:
     diagnose, report = plays
-    (block,) = diagnose["tasks"]
+    (part,) = diagnose["tasks"]
+    (block,) = shared
+    assert part["ansible.builtin.import_tasks"] == "tasks/diagnose.yml"
     (task,) = block["block"]
     assert "campaign.remediation.campaign_diagnose" in task
     assert task["register"] == "campaign_diagnosis"
@@ -36,9 +45,9 @@ def test_one_diagnosing_task(plays: list[Json]) -> None:
     assert diagnose["hosts"] == report["hosts"]
 
 
-def test_the_report_decides_what_fails(plays: list[Json]) -> None:
+def test_the_report_decides_what_fails(plays: list[Json], shared: list[Json]) -> None:
     """First every host, then the verdict; all other options come from the variables."""
-    task = plays[0]["tasks"][0]["block"][0]
+    task = shared[0]["block"][0]
     assert task["campaign.remediation.campaign_diagnose"] == {"fail_on": "never"}
     report = plays[1]["tasks"][0]["campaign.remediation.campaign_report"]
     assert report == {
@@ -47,9 +56,9 @@ def test_the_report_decides_what_fails(plays: list[Json]) -> None:
     }
 
 
-def test_time_limit_is_that_of_the_roles(plays: list[Json], generator: ModuleType) -> None:
+def test_time_limit_is_that_of_the_roles(shared: list[Json], generator: ModuleType) -> None:
     default = generator.shared_options()["campaign_task_timeout"]["default"]
-    timeout = plays[0]["tasks"][0]["block"][0]["timeout"]
+    timeout = shared[0]["block"][0]["timeout"]
     assert timeout == f"{{{{ campaign_task_timeout | default({default}) }}}}"
 
 

@@ -1,0 +1,97 @@
+"""The remedies: catalogue, ladder and the roles' task files name the same ones."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.campaign.remediation.plugins.action import (
+    campaign_guard,
+    campaign_job,
+    campaign_module,
+)
+from ansible_collections.campaign.remediation.plugins.modules import (
+    campaign_guard as guard_module,
+)
+from ansible_collections.campaign.remediation.plugins.modules import (
+    campaign_job as job_module,
+)
+from ansible_collections.campaign.remediation.plugins.modules import (
+    campaign_module as module_module,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils import ladder
+from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import CATALOGUE
+
+PLAYBOOKS = {
+    "check_syslogd", "collect_evidence", "diagnose", "raise_log_precision",
+    "rebuild_tracking_memory", "relaunch_export", "relaunch_import", "reload_configuration",
+    "remediate", "restart_module", "restart_wfserver", "restore_log_precision", "start_campaign",
+    "start_module", "stop_module",
+}
+PRECISION = {"raise_log_precision", "restore_log_precision"}
+LASTING = {"inmail", "mta", "stat", "syslogd", "trackinglogd", "web", "wfserver"}
+
+
+def documented() -> dict[str, set[str]]:
+    """Role to the remedies of its problems, with all rungs."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for problem in CATALOGUE:
+        if problem.remedy:
+            found[ladder.ROLES[problem.module]] |= set(ladder.rungs(problem.key, problem.remedy))
+    for module, remedy in ladder.AFTERWARDS.items():
+        found[ladder.ROLES[module]].add(remedy)
+    for role in LASTING:  # a person may raise and restore the log precision of all of these
+        found[role] |= PRECISION
+    return found
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_every_remedy_has_its_file_and_no_other(top: Path) -> None:
+    for role, remedies in documented().items():
+        files = {path.stem for path in (top / "roles" / role / "tasks").glob("*.yml")}
+        assert files - {"main", "diagnose"} == remedies, role
+
+
+def test_brackets_are_remedies(top: Path) -> None:
+    brackets = load(top / "roles" / "campaign" / "vars" / "main.yml")["campaign_brackets"]
+    assert set(brackets) <= set(ladder.REMEDIES)
+    whole = {name for name, each in brackets.items() if each["whole_server"]}
+    assert whole == {name for name, each in ladder.REMEDIES.items() if each.host_wide}
+
+
+def test_playbooks(top: Path) -> None:
+    assert {path.stem for path in (top / "playbooks").glob("*.yml")} == PLAYBOOKS
+
+
+@pytest.mark.parametrize("name", sorted(PLAYBOOKS))
+def test_header_shows_how_it_is_run(top: Path, name: str) -> None:
+    text = (top / "playbooks" / f"{name}.yml").read_text(encoding="utf-8")
+    header = text.split("\n- name:")[0]
+    assert f"ansible-playbook playbooks/{name}.yml -i " in header
+    assert "campaign_" in header
+
+
+def test_action_groups_have_every_module(top: Path) -> None:
+    groups = load(top / "meta" / "runtime.yml")["action_groups"]
+    assert groups["all"] == sorted(p.stem for p in (top / "plugins" / "modules").glob("*.py"))
+
+
+@pytest.mark.parametrize(
+    ("action", "module"),
+    [
+        (campaign_guard, guard_module),
+        (campaign_job, job_module),
+        (campaign_module, module_module),
+    ],
+)
+def test_actions_fill_in_options_that_exist(action: Any, module: Any) -> None:
+    spec = job_module.argument_spec() if module is job_module else module.argument_spec()
+    assert set(action.ActionModule.OPTIONS) <= set(spec)
+    assert not {"module", "instance", "state", "job"} & set(action.ActionModule.OPTIONS)
