@@ -66,7 +66,7 @@ def _cells(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
     elif entry["outcome"] == "refused":
         yield f"Refused without `{entry['person']}`"
     else:
-        yield entry.get("person", NOTHING.get(entry["outcome"], ""))
+        yield entry.get("person", entry.get("note", NOTHING.get(entry["outcome"], "")))
 
 
 def _steps(entry: Mapping[str, Any]) -> Iterator[str]:

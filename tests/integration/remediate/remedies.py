@@ -130,6 +130,17 @@ class Site(Lab):
             assert time.monotonic() < end, sorted(pids)
             time.sleep(0.05)
 
+    def long_workflow(self) -> subprocess.Popen[bytes]:
+        """A process with the command line of a workflow, below the home."""
+        path = self.home() / "lib" / "long_workflow"
+        path.mkdir(exist_ok=True)
+        (path / "runwf").write_text("import time; time.sleep(60)")
+        environment = {"PYTHONHOME": str(self.home() / "lib" / "python")}
+        return subprocess.Popen(
+            ["nlserver", "runwf", "-tracefile:runwf@prod", "-instance:prod", "-wf:nightly"],
+            executable=self.home() / "lib" / "nlserver", cwd=path, env=environment,
+        )  # fmt: skip
+
     def forget(self) -> None:
         """Remove the state directory: each test has its own budget."""
         import shutil

@@ -305,7 +305,7 @@ def test_two_runs_at_once(site: Site) -> None:
 
 
 def test_workflow_in_flight_refuses_and_is_waited_for(site: Site) -> None:
-    stand_in = _runwf(site)
+    stand_in = site.long_workflow()
     try:
         pids = site.healthy()
         options = {"module": "wfserver", "instance": "prod", "state": "restarted"}
@@ -324,18 +324,6 @@ def test_workflow_in_flight_refuses_and_is_waited_for(site: Site) -> None:
     finally:
         stand_in.kill()
         stand_in.wait()
-
-
-def _runwf(site: Site) -> subprocess.Popen[bytes]:
-    """A process with the command line of a workflow, below the home."""
-    path = site.home() / "lib" / "long_workflow"
-    path.mkdir(exist_ok=True)
-    (path / "runwf").write_text("import time; time.sleep(60)")
-    environment = {"PYTHONHOME": str(site.home() / "lib" / "python")}
-    return subprocess.Popen(
-        ["nlserver", "runwf", "-tracefile:runwf@prod", "-instance:prod", "-wf:nightly"],
-        executable=site.home() / "lib" / "nlserver", cwd=path, env=environment,
-    )  # fmt: skip
 
 
 def test_running_export_refuses_to_end_the_server(site: Site) -> None:
@@ -491,7 +479,7 @@ def test_bracket_of_a_run(site: Site) -> None:
 
 def test_remedy_that_stops_the_whole_server_asks_once(site: Site) -> None:
     run = {"run": "r1", "module": "trackinglogd", "remedy": "rebuild_shared_memory"}
-    work = _runwf(site)
+    work = site.long_workflow()
     try:
         refused = site.call("campaign_guard", state="begun", whole_server=True, **run)
         assert refused["guard"] == "in_flight" and "-wf:nightly" in refused["msg"]

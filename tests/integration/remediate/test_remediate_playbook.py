@@ -1,0 +1,145 @@
+"""playbooks/remediate.yml where things go wrong: budgets, work in flight, full disks.
+
+One lab for all; each test breaks it and leaves it whole again.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration.harness import Run
+from integration.remediate.remedies import Site
+
+WFSERVER, MTA = "wfserver@prod", "mta@prod"
+QUICK = {"campaign_wait": 1, "campaign_gone_within": 5, "campaign_accept_lost_work": True}
+
+
+def remediate(site: Site, report: Path, *arguments: str, **variables: Any) -> Run:
+    return site.remediate(report, *arguments, variables={**QUICK, **variables})
+
+
+def results(run: Run) -> list[tuple[str, str]]:
+    """Rung and result of each action."""
+    return [(action["rung"], action["result"]) for action in run.host("app1")["actions"]]
+
+
+def reasons(run: Run) -> str:
+    """Why actions were refused or did not help."""
+    return "\n".join(str(action["reason"]) for action in run.host("app1")["actions"])
+
+
+def done(site: Site) -> list[str]:
+    """Remedies that the ledger knows as done."""
+    return [
+        line["remedy"] for line in site.ledger()
+        if line["event"] == "ended" and line["result"] == "done" and not line["inside"]
+    ]  # fmt: skip
+
+
+# ------------------------------------------------------------------------------ ladder, budget
+
+
+def test_a_remedy_that_cannot_help_climbs_its_ladder_and_says_so(
+    site: Site, report_dir: Path
+) -> None:
+    site.ctl("break", "mta_children_missing")
+    before = site.pids()
+    run = remediate(site, report_dir, campaign_fail_on="not_repaired")
+    assert run.code != 0
+    assert results(run) == [("restart", "not_repaired"), ("kill_and_start", "not_repaired")]
+    assert "NOT REPAIRED" in run.output
+    after = site.pids()
+    assert {name for name in before if before[name] != after.get(name)} == {MTA}
+
+
+def test_the_budget_stops_a_crash_loop_of_restarts(site: Site, tmp_path: Path) -> None:
+    site.ctl("break", "mta_children_missing")
+    first = remediate(site, tmp_path / "1", campaign_restart_budget=3)
+    assert results(first) == [("restart", "not_repaired"), ("kill_and_start", "not_repaired")]
+    second = remediate(site, tmp_path / "2", campaign_restart_budget=3)
+    assert results(second) == [("restart", "not_repaired"), ("kill_and_start", "refused")]
+
+    before, lines = site.pids(), len(done(site))
+    third = remediate(site, tmp_path / "3", campaign_restart_budget=3)
+    assert [result for _rung, result in results(third)] == ["refused"], str(third)
+    assert "accept_restart_loop" in reasons(third)
+    assert site.pids() == before
+    assert len(done(site)) == lines
+
+    fourth = remediate(
+        site, tmp_path / "4", campaign_restart_budget=3, campaign_accept_restart_loop=True
+    )
+    assert results(fourth)[0] == ("restart", "not_repaired")
+
+
+def test_work_in_flight_is_not_cut_off(site: Site, report_dir: Path) -> None:
+    site.ctl("break", "module_memory_high", "--module", "wfserver")
+    workflow = site.long_workflow()
+    try:
+        before = site.pids()
+        run = remediate(site, report_dir, campaign_accept_lost_work=False)
+        assert results(run) == [("restart", "refused")], str(run)
+        assert "accept_lost_work" in reasons(run)
+        assert "-wf:nightly" in reasons(run)
+        assert site.pids() == before
+        assert done(site) == []
+    finally:
+        workflow.kill()
+        workflow.wait()
+
+
+# ------------------------------------------------------------------------------- full disk
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """A file system of 1 MB with so many bytes free, for the state directory."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    where = tmp_path / "small"
+    where.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(where)]
+    subprocess.run(mount, check=True)
+
+    def fill(free: int) -> Path:
+        filler = where / "filler"
+        with filler.open("wb", buffering=0) as stream:
+            try:
+                while True:
+                    stream.write(bytes(4096))
+            except OSError:
+                pass
+        os.truncate(filler, max(0, filler.stat().st_size - free))
+        return where
+
+    try:
+        yield fill
+    finally:
+        subprocess.run(["umount", str(where)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("free", "way_out"), [(0, "accept_no_record"), (32 * 1024, "accept_no_evidence")]
+)
+def test_a_full_disk_stops_a_repair_that_would_leave_no_trace(
+    site: Site, tmp_path: Path, small_disk: Callable[[int], Path], free: int, way_out: str
+) -> None:
+    site.ctl("break", "module_hung:wfserver")
+    before = site.pids()
+    disk = str(small_disk(free))
+    run = remediate(site, tmp_path / "full", campaign_state_dir=disk)
+    assert site.pids() == before, str(run)
+    assert way_out in run.output, str(run)
+    assert "disk is full" in run.output or "No space left" in run.output, str(run)
+    assert [result for _rung, result in results(run)] in (["refused"], []), str(run)
+
+    accepted = {"campaign_accept_no_evidence": True, f"campaign_{way_out}": True}
+    again = remediate(site, tmp_path / "accepted", campaign_state_dir=disk, **accepted)
+    assert results(again) == [("kill_and_start", "repaired")], str(again)
+    assert site.pids()[WFSERVER] != before[WFSERVER]
