@@ -48,7 +48,12 @@ KEYWORDS = {
         "type": "int",
         "default": TASK_TIMEOUT,
         "description": "Seconds after which the task gives up on a host that does not answer.",
-    }
+    },
+    "campaign_remediate": {
+        "type": "bool",
+        "default": False,
+        "description": "Whether to repair what is found (C(docs/plan.md), C(docs/playbooks.md)).",
+    },
 }
 # Remedies that are one call of campaign_module: what they do, and its options.
 CALLS = {
@@ -204,7 +209,7 @@ def _argument_specs(module: str, options: Json) -> str:
     return (
         "---\nargument_specs:\n"
         "  main:\n"
-        f"    short_description: Find out what is wrong with {module}\n"
+        f"    short_description: Find out what is wrong with {module}, and repair it if asked to\n"
         "    options: &options\n"
         f"{_dump(options, 6)}"
         "  diagnose:\n"

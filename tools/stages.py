@@ -113,6 +113,7 @@ def main() -> int:
     signal.signal(signal.SIGHUP, interrupted)
     (BUILD / "junit").mkdir(parents=True, exist_ok=True)
     labs = Path(tempfile.mkdtemp(prefix="campaign-"))
+    labs.chmod(0o711)  # a lab's account may be another than the one that tests
     os.environ["TMPDIR"] = str(labs)  # temporary folders of the tests, labs included
     results: list[Result] = []
     try:

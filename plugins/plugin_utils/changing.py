@@ -17,7 +17,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.variables imp
 )
 
 # What every such module takes from variables: not the subject of a change, that is the task's.
-GUARDS: tuple[str, ...] = tuple(sorted(guard.argument_spec()))
+GUARDS: tuple[str, ...] = tuple(sorted(guard.argument_spec()))  # type: ignore[no-untyped-call]
 # Under these names automation controllers say which person started the job.
 PERSON = ("awx_user_name", "tower_user_name")
 

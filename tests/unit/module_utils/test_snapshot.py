@@ -225,7 +225,9 @@ def test_one_instance(home: Path) -> None:
     assert data["probes"]["configuration"]["data"]["instances"] == ["default", "other", "prod"]
 
 
-EMPTY = {"interrupted": [], "precisions": [], "reloads": [], "restarts": []}
+EMPTY = {
+    "interrupted": [], "precisions": [], "reloads": [], "renewals": [], "restarts": [],
+}
 
 
 def ledger_of(home: Path, **more: Any) -> Any:
