@@ -239,19 +239,21 @@ def parse_sockets(lines, proto):
 def listening(proto):
     """Every listening socket of the machine, of one protocol: udp or tcp.
 
-    The kernel walks through its whole table of connections for tcp, however few there are.
+    The kernel walks through its whole table of connections for tcp, however few there are. It
+    may leave an entry out when others come and go meanwhile, so the table is read twice.
     """
-    found, failure = [], None
-    for name in (proto, proto + "6"):
+    found, failure = {}, None
+    for name in (proto, proto + "6") * 2:
         try:
             with open(os.path.join(PROC, "net", name)) as stream:
-                found.extend(parse_sockets(stream, name[:3]))
+                for entry in parse_sockets(stream, name[:3]):
+                    found[(entry["address"], entry["port"], entry["inode"])] = entry
         except OSError as error:
             if not name.endswith("6"):  # a machine without IPv6 is no fault
                 failure = from_os_error(error)
     if failure and not found:
         raise failure
-    return found
+    return list(found.values())
 
 
 def is_loopback(where):

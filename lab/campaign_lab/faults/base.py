@@ -213,7 +213,7 @@ class Work:
         wait_until(
             lambda: pid_of(self.home, module, instance) not in (0, before)
             and answers(self.server, module, instance),
-            15, "%s@%s runs again" % (module, instance),
+            60, "%s@%s runs again" % (module, instance),
         )  # fmt: skip
 
     def freeze(self, pid: int) -> None:
@@ -323,7 +323,7 @@ class Fault:
     """Of scope ``module``: those it can be done to; the first is the default."""
     rereads: ClassVar[bool] = False
     """Modules that started meanwhile took up what is wrong: they are restarted by the healing."""
-    seconds: ClassVar[float] = 15.0
+    seconds: ClassVar[float] = 60.0
     """Longest time until it is in effect."""
     seen: ClassVar[str] = ""
     """What an observer sees, for docs/lab.md."""

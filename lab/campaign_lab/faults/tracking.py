@@ -125,7 +125,7 @@ class TrackingWorkflowFailed(Fault):
             " labNext = 0 WHERE internalName = 'tracking'", before["state"], before["labActivity"])
         work.sql("UPDATE xtk_workflow SET labActivity = 'consolidate', labNext = ?"
                  " WHERE internalName = 'tracking'", time.time() + OLD_SECONDS)
-        wait_until(lambda: not self._row(work)["processId"], 15, "the present run ends")
+        wait_until(lambda: not self._row(work)["processId"], 60, "the present run ends")
         log = work.log("runwf")
         for _ in range(TECHNICAL_ERRORS):
             work.nlserver("runwf", "-instance:" + work.instance, "-wf:tracking", check=False)

@@ -23,7 +23,7 @@ SECRET = "geheim-4711"
 FREE = {"restart_budget": 100}
 
 
-def until(condition: Callable[[], Any], limit: float = 15) -> None:
+def until(condition: Callable[[], Any], limit: float = 60) -> None:
     end = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"
@@ -298,6 +298,7 @@ def test_full_disk(site: Site, jobs: Jobs, tmp_path: Path) -> None:
         chosen: dict[str, Any] = {"job": job, "state_dir": str(place), "evidence": False}
         left = jobs.call("import", wait=0, **chosen)
         assert left["outcome"] == "running"
+        until(jobs.running)
         with full.open("wb", buffering=0) as stream:
             try:
                 while True:
