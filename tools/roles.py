@@ -12,7 +12,6 @@ their defaults in the role (defaults/main.yml).
 from __future__ import annotations
 
 import argparse
-import ast
 import re
 import sys
 from pathlib import Path
@@ -21,7 +20,14 @@ from typing import Any
 import yaml
 
 TOP = Path(__file__).resolve().parents[1]
-DOCUMENTED = TOP / "plugins" / "modules" / "campaign_diagnose.py"
+sys.path.insert(0, str(TOP / "playbooks" / "collections"))
+
+from ansible_collections.campaign.remediation.plugins.modules.campaign_diagnose import (  # noqa: E402
+    DOCUMENTATION,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (  # noqa: E402
+    options_of,
+)
 
 # Role, and the Campaign module that it looks after.
 ROLES = {
@@ -80,19 +86,11 @@ MARK = "<!-- variables: written by tools/roles.py -->"
 Json = dict[str, Any]
 
 
-def documentation() -> Json:
-    """The DOCUMENTATION of campaign_diagnose."""
-    for node in ast.parse(DOCUMENTED.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DOCUMENTATION":
-            return dict(yaml.safe_load(ast.literal_eval(node.value)))
-    raise SystemExit(f"{DOCUMENTED} has no DOCUMENTATION")
-
-
 def shared_options() -> Json:
     """Variable name to specification, for all that the roles share."""
     options = {
         f"campaign_{name}": _option(name, option)
-        for name, option in documentation()["options"].items()
+        for name, option in options_of(DOCUMENTATION).items()
         if name not in NOT_SHARED
     }
     return {**options, **KEYWORDS}
@@ -115,7 +113,8 @@ def _option(name: str, option: Json) -> Json:
 
 def _plain(text: str) -> str:
     """Markup of options as that of the roles' variables."""
-    return re.sub(r"O\((\w+)\)", r"V(campaign_\1)", " ".join(text.split()))
+    text = re.sub(r"O\((\w+)\[\]\.(\w+)\)", r"V(campaign_\1[].\2)", " ".join(text.split()))
+    return re.sub(r"O\((\w+)\)", r"V(campaign_\1)", text)
 
 
 class _Dumper(yaml.SafeDumper):

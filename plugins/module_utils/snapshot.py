@@ -35,6 +35,10 @@ from ansible_collections.campaign.remediation.plugins.module_utils.model import 
 SCHEMA = 1
 GRACE = 0.15  # what is left for the answer itself, out of the total time
 UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,PIDFile"
+NO_CREDENTIALS = (
+    "without credentials of the server's API (campaign_api) nothing is seen of workflows,"
+    " deliveries, jobs and operators in the database"
+)
 INIT_SCRIPTS = ("/etc/init.d/nlserver6", "/etc/init.d/nlserver")
 
 
@@ -58,6 +62,11 @@ class Context(object):
         self.configuration = {"instances": [DEFAULT], "modules": [], "databases": []}
         self.instances = [DEFAULT]
         self.limit = options["probe_timeout"]
+        self.end = time.monotonic() + 3600  # when all of it must be over
+
+    def seconds_for(self, probe):
+        """How long a probe may take: the API has a limit of its own."""
+        return self.options["api_timeout"] if probe == "api" else self.limit
 
     # ------------------------------------------------------------------ what is where
 
@@ -479,6 +488,18 @@ def probe_ledger(context):
     return ledger.summary(lines, context.now, window, running)
 
 
+def probe_api(context):
+    """Imported late: a host without credentials does not pay for the client."""
+    if not context.options["api"]:
+        raise ProbeError("skipped", NO_CREDENTIALS)
+    if context.options["api_from"] == "controller":
+        raise ProbeError("skipped", "asked from the controller")
+    from ansible_collections.campaign.remediation.plugins.module_utils import api
+
+    seconds = min(context.seconds_for("api"), context.end - time.monotonic())
+    return api.collect(context.options, context.instances, context.tomcat_url, seconds)
+
+
 TABLE = {
     "environment": probe_environment,
     "configuration": probe_configuration,
@@ -495,6 +516,7 @@ TABLE = {
     "network": probe_network,
     "jobs": probe_jobs,
     "ledger": probe_ledger,
+    "api": probe_api,
 }
 
 
@@ -549,6 +571,7 @@ def blank(options):
             "log_window": options["log_window"],
             "probes": chosen_probes(options),
             "expected_ports": {},
+            "restartable_workflows": list(options["restartable_workflows"]),
         },
         "jobs_declared": [jobs.declared(job) for job in options["jobs"]],
         "installed": True,
@@ -576,6 +599,7 @@ def collect(options, started=None, table=None, run=None):
         account = pwd.getpwuid(os.geteuid())
         names = [name for name in names if name in HOST_PROBES]
     context = Context(options, account, run)
+    context.end = end
     probes = snapshot["probes"]
     first = [name for name in names if name in ALWAYS]
     _run(context, table, first, end, probes)
@@ -598,7 +622,7 @@ def _run(context, table, names, end, probes):
     """Run probes side by side; what is not done in time is a time-out."""
     tasks = command.begin([lambda name=name: table[name](context) for name in names])
     for name, task in zip(names, tasks):
-        mine = task.started + context.limit
+        mine = task.started + context.seconds_for(name)
         done = task.wait(min(end, mine + 0.2))
         error, data, seconds = task.error, task.value, task.seconds
         if not done:
@@ -657,6 +681,8 @@ def check_options(options):
             int(key, 0)
         except ValueError:
             raise InputError("shared_memory_keys: '%s' is no number." % key) from None
+    if not 0.5 <= options["api_timeout"] <= 3600:
+        raise InputError("api_timeout must be 0.5 to 3600 seconds.")
     for mailbox in options["mailboxes"]:
         if not 0 < mailbox["port"] <= 65535:
             raise InputError("mailboxes: port must be 1 to 65535.")

@@ -22,9 +22,11 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.comm
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
     Job,
+    RecordedJob,
     Server,
 )
 
+USUAL_RUNS = 3  # from so many finished runs on it is known what is usual
 
 def add_jobs(problems: Catalogue) -> None:
     """Enter the problems of declared jobs for export or import."""
@@ -51,13 +53,74 @@ def add_jobs(problems: Catalogue) -> None:
         return find
 
     def failed(server: Server, job: Job) -> Facts | None:
-        error = job.last_error
-        if error is None or job.running or _later(job, error.at):
+        error, record = job.last_error, _record(server, job)
+        if job.running:
             return None
+        if error is not None and not _later(job, error.at):
+            told: Facts = {
+                "at": error.at, "sample": error.sample[:300],
+                "codes": " ".join(error.codes) or None,
+            }
+            return {**told, "record": record.id if record else None}
+        if record is None or not record.is_in("error") or _later(job, record.ended_at):
+            return None
+        sample = "its record in the database says so"
+        return {"at": record.ended_at, "sample": sample, "codes": None, "record": record.id}
+
+    def recorded(server: Server) -> Iterator[tuple[str, list[RecordedJob]]]:
+        """Each job of the database that is not declared, by its instance; its newest run first."""
+        declared = {(job.instance, job.name) for job in server.jobs if job.kind == kind}
+        for database in server.databases:
+            runs: dict[str, list[RecordedJob]] = {}
+            for run in sorted(database.jobs or (), key=lambda run: run.id, reverse=True):
+                if run.kind == kind and (database.instance, run.name) not in declared:
+                    runs.setdefault(run.name, []).append(run)
+            for held in runs.values():
+                yield database.instance, held
+
+    def by_record(
+        judge: Callable[[Server, list[RecordedJob]], Facts | None],
+    ) -> Callable[[Server], Iterator[Evidence]]:
+        def find(server: Server) -> Iterator[Evidence]:
+            for instance, runs in recorded(server):
+                facts = judge(server, runs)
+                if facts is not None:
+                    who = {"job": runs[0].name, "operator": runs[0].operator or "the operator"}
+                    yield Evidence({**who, "id": runs[0].id, **facts}, instance, runs[0].name)
+
+        find.__name__ = judge.__name__
+        return find
+
+    def in_error(server: Server, runs: list[RecordedJob]) -> Facts | None:
         del server
-        return {
-            "at": error.at, "sample": error.sample[:300], "codes": " ".join(error.codes) or None,
-        }
+        return {"at": runs[0].ended_at or runs[0].started_at} if runs[0].is_in("error") else None
+
+    def paused(server: Server, runs: list[RecordedJob]) -> Facts | None:
+        del server
+        if not (runs[0].is_in("paused") or runs[0].is_in("pausing")):
+            return None
+        return {"started_at": runs[0].started_at}
+
+    def running_long(server: Server, runs: list[RecordedJob]) -> Facts | None:
+        begun = runs[0].started_at
+        times = sorted(
+            run.ended_at - run.started_at for run in runs[1:]
+            if run.is_in("finished") and run.ended_at and run.started_at
+        )
+        if not runs[0].is_in("running") or begun is None or len(times) < USUAL_RUNS:
+            return None
+        usual = times[len(times) // 2]
+        longest = max(60 * server.limits.job_minutes, usual * server.limits.job_times)
+        if not server.older(begun, longest / 60):
+            return None
+        return {"started_at": begun, "usual_seconds": round(usual), "pid": runs[0].process_id}
+
+    def rejected(server: Server, runs: list[RecordedJob]) -> Facts | None:
+        del server
+        run = runs[0]
+        if not run.is_in("finished") or not run.rejected:
+            return None
+        return {"rejects": run.rejected, "processed": run.processed, "at": run.ended_at}
 
     def stale(server: Server, job: Job) -> Facts | None:
         if job.running or not job.max_age_hours:
@@ -127,7 +190,55 @@ def add_jobs(problems: Catalogue) -> None:
         reason="the data must be corrected; duplicates must be looked for before it runs again",
         fix=as_account("tail -50 {path}"),
     )(judged(rejects))
+    problems.problem(
+        title="A job of the database is in error",
+        severity=WARNING,
+        summary=f"The {kind} {{job}} of {{operator}} ended in error at {{at:time}}, by its record.",
+        source="imports_exports",
+        needs=("api",),
+        reason="{operator}, who scheduled it, launches it again; declared in campaign_jobs, it can"
+        " be relaunched from here",
+        fix=advice("open its journal in the console; ask {operator}"),
+        causes=trouble,
+    )(by_record(in_error))
+    problems.problem(
+        title="A job of the database is paused",
+        severity=WARNING,
+        summary=f"The {kind} {{job}} of {{operator}}, begun at {{started_at:time}}, is paused.",
+        source="imports_exports",
+        needs=("api",),
+        reason="somebody paused it: {operator} resumes or cancels it",
+        fix=advice("resume or cancel it in the console; ask {operator}"),
+    )(by_record(paused))
+    problems.problem(
+        title="A job runs far longer than usual",
+        severity=WARNING,
+        summary=f"The {kind} {{job}} of {{operator}} runs since {{started_at:time}}; usual are"
+        " {usual_seconds:duration}.",
+        source="imports_exports",
+        needs=("api",),
+        reason="what it is doing is lost when it is stopped: {operator} decides",
+        fix=as_account("nlserver pdump -who"),
+        causes=(*trouble, "host.load_high"),
+    )(by_record(running_long))
+    problems.problem(
+        title="A job of the database rejected lines",
+        severity=WARNING,
+        summary=f"The {kind} {{job}} of {{operator}} rejected {{rejects}} of its lines.",
+        source="imports_exports",
+        needs=("api",),
+        reason="the data must be corrected; duplicates must be looked for before it runs again",
+        fix=advice("open its journal in the console; ask {operator}"),
+    )(by_record(rejected))
     add_to(problems, works_by=(f"{kind}.failed",))
+
+
+def _record(server: Server, job: Job) -> RecordedJob | None:
+    """The last run of a declared job by its record in the database."""
+    database = server.database(job.instance)
+    runs = (database.jobs if database else None) or ()
+    same = [run for run in runs if (run.kind, run.name) == (job.kind, job.name)]
+    return max(same, key=lambda run: run.id, default=None)
 
 
 def _later(job: Job, at: float | None) -> bool:
