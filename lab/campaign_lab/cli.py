@@ -49,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
                     help="a server (several allowed; default: those of the lab, or app1)")
     up.add_argument("--instance", action="append", default=[], metavar="NAME",
                     help="an instance of each server (several allowed; default: prod)")
+    up.add_argument("--database", default="", metavar="URL",
+                    help="PostgreSQL for instances that are new: "
+                         "postgresql://account:password@host:port/database (default: SQLite)")
     down = command("down", "stop everything")
     down.add_argument("--purge", action="store_true", help="remove the files, too")
     command("status", "show servers, modules and ports")
@@ -114,7 +117,7 @@ def up(lab: Lab, options: argparse.Namespace) -> int:
     servers.install_sources(lab)
     servers.install_python(lab)
     for server in chosen:
-        servers.create(lab, server)
+        servers.create(lab, server, options.database)
     servers.outside(chosen[0]).start()
     for server in chosen:
         servers.begin(server)

@@ -60,8 +60,11 @@ class ServerError(Exception):
 # ------------------------------------------------------------------------------- creation
 
 
-def create(lab: Lab, server: Server) -> None:
-    """Make what is missing of the tree; a configuration that is there stays as it is."""
+def create(lab: Lab, server: Server, database_url: str = "") -> None:
+    """Make what is missing of the tree; a configuration that is there stays as it is.
+
+    ``database_url`` is the PostgreSQL database of instances that are new; empty: SQLite.
+    """
     home = server.home
     for directory in ("bin", "conf", "lib", "var/default/log", "var/.lab/run",
                       "var/.lab/faults", "var/.lab/requests"):
@@ -77,7 +80,7 @@ def create(lab: Lab, server: Server) -> None:
         for directory in ("log", "redir/log", "redir/url", "mta", "export", "import"):
             os.makedirs(home.join("var", instance, directory), exist_ok=True)
         _write_once("%s/config-%s.xml" % (home.conf, instance),
-                    config.config_instance(server, instance), 0o640)
+                    config.config_instance(server, instance, database_url), 0o640)
     seed.create(server)
 
 
