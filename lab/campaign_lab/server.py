@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from campaign_lab import config, process, seed
+from campaign_lab import config, database, process, seed
 from campaign_lab.layout import (
     IMPLEMENTATIONS,
     Home,
@@ -27,7 +27,7 @@ from campaign_lab.runtime import kill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List
+    from typing import Dict, Iterator, List
 
     from campaign_lab.outside import Outside
 
@@ -107,6 +107,28 @@ def install_sources(lab: Lab) -> None:
         _link_all(target, {name: os.path.join(directory, name) for name in files
                            if name.endswith(".py")})
     compileall.compile_dir(package, quiet=2)
+
+
+def install_driver(lab: Lab) -> None:
+    """Let the lab's processes, which see no site-packages, load the driver of PostgreSQL."""
+    import importlib.util
+
+    found = importlib.util.find_spec("psycopg2")
+    if found is None or not found.origin:
+        raise ServerError("PostgreSQL needs psycopg2 in %s (Debian: python3-psycopg2)" % (
+            sys.executable))
+    package = os.path.dirname(found.origin)
+    beside = os.path.join(os.path.dirname(package), "psycopg2_binary.libs")
+    links = {"psycopg2": package}
+    if os.path.isdir(beside):
+        links["psycopg2_binary.libs"] = beside
+    _link_all(lab.library, links)
+
+
+def databases(server: Server) -> Iterator[database.Target]:
+    """The databases of the instances that are configured."""
+    settings = config.Config(server.home)
+    return (database.configured(settings, instance) for instance in settings.instances)
 
 
 def install_python(lab: Lab) -> None:

@@ -132,12 +132,11 @@ def post_event(web: Web, call: Call) -> str:
 
 def _workflow(web: Web, call: Call) -> str:
     """The internal name of the workflow that is meant. Raises Fault."""
-    wanted = call.text("workflowId") or call.text("workflowid")
-    column, value = ("id", int(wanted)) if wanted.isdigit() else (
-        "internalName", wanted)  # type: str, Any
+    wanted = call.text("workflowId")
     with database.session(web.database(call.instance)) as connection:
         row = connection.execute(
-            "SELECT internalName FROM xtk_workflow WHERE %s = ?" % column, (value,)).fetchone()
+            "SELECT internalName FROM xtk_workflow WHERE internalName = ? OR id = ?",
+            (wanted, int(wanted) if wanted.isdigit() else -1)).fetchone()
     if row is None:
         raise Fault.of(call, "The workflow '%s' does not exist (iRc=16384)" % wanted)
     return str(row["internalName"])

@@ -320,3 +320,18 @@ def sql(_lab: Lab, server: Server, instance: str, statements: List[List[Any]]) -
                 connection.execute(text, parameters)
     except database.DatabaseError as error:
         raise FaultError(str(error)) from None
+
+
+@step
+def accept_connections(_lab: Lab, server: Server, instance: str, accept: bool) -> None:
+    """Let nobody into a PostgreSQL database, or everybody again; only its owner may."""
+    target = database_of(server, instance)
+    name, _, account = target.login.partition(":")
+    try:
+        with database.session(database.Target(
+            target.provider, target.server, "postgres:" + account, target.password
+        ), True) as connection:
+            connection.execute('ALTER DATABASE "%s" ALLOW_CONNECTIONS %s' % (
+                name.replace('"', '""'), "true" if accept else "false"))  # fmt: skip
+    except database.DatabaseError as error:
+        raise FaultError(str(error)) from None

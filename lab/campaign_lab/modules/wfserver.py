@@ -74,8 +74,8 @@ class WfServer(Module):
         rows = connection.execute(
             "SELECT * FROM xtk_workflow WHERE (state = ? OR (state = ? AND labPeriod > 0"
             " AND labNext <= ?)) AND internalName NOT IN (%s) ORDER BY id"
-            % ",".join("?" * len(self.names)),
-            (database.START_PENDING, database.STARTED, now, *self.names.values()),
+            % ",".join("?" * (1 + len(self.names))),
+            (database.START_PENDING, database.STARTED, now, "", *self.names.values()),
         ).fetchall()
         limit = database.option(connection, "NmsOperation_LimitConcurrency", "10")
         room = int(limit) if limit.isdigit() else 10
