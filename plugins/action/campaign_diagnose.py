@@ -19,6 +19,7 @@ from ansible_collections.campaign.remediation.plugins.modules.campaign_diagnose 
     DOCUMENTATION,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import BY_KEY
+from ansible_collections.campaign.remediation.plugins.plugin_utils.changing import address_of
 from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
     arguments,
@@ -112,12 +113,8 @@ class ActionModule(ActionBase):
         if isinstance(snapshot, dict):
             snapshot["controller"] = {"before_at": before, "after_at": time.time()}
             if options["api"] and options["api_from"] == "controller":
-                ask_api(snapshot, options, str(self._connection_host(variables)))
+                ask_api(snapshot, options, address_of(variables))
         return taken
-
-    @staticmethod
-    def _connection_host(variables: Mapping[str, Any]) -> Any:
-        return variables.get("ansible_host") or variables.get("inventory_hostname")
 
 
 def ask_api(snapshot: dict[str, Any], options: Mapping[str, Any], host: str) -> None:

@@ -249,6 +249,19 @@ def duplicates(client, schema, keys):
     return {"groups": len(groups), "more": more, "largest": groups[:GROUPS]}
 
 
+def look_for_duplicates(options, default_url):
+    """The same for the job of `options`, in a session of its own; `error` says why not."""
+    job = options["job"]
+    asked = places(options, [job["instance"]], default_url)
+    if not asked:
+        return None
+    try:
+        with Client(asked[0], settings(options), options["api_timeout"]) as client:
+            return dict(duplicates(client, job["schema"], job["keys"]), error=None)
+    except SoapError as error:
+        return {"groups": None, "more": False, "largest": [], "error": error.message}
+
+
 def _attribute(key):
     return key if key[:1] in "@[" else "@" + key
 

@@ -174,6 +174,13 @@ class Query(object):
         self.groups = groups
         self.having = having
 
+    def where_also(self, condition):
+        """The same with a further condition."""
+        more = (*self.where, condition)
+        return Query(
+            self.schema, self.nodes, more, self.order, self.descending, self.groups, self.having
+        )
+
     def xml(self, start, count):
         """The queryDef element of one page."""
         nodes = "".join(
@@ -189,9 +196,8 @@ class Query(object):
         if self.order:
             desc = ' sortDesc="true"' if self.descending else ""
             parts.append('<orderBy><node expr="%s"%s/></orderBy>' % (escape(self.order), desc))
-        return '<queryDef schema="%s" operation="select" startLine="%d" lineCount="%d">%s</queryDef>' % (
-            escape(self.schema), start, count, "".join(parts),
-        )  # fmt: skip
+        head = '<queryDef schema="%s" operation="select" startLine="%d" lineCount="%d">'
+        return head % (escape(self.schema), start, count) + "".join(parts) + "</queryDef>"
 
 
 def _condition(expression):
@@ -284,10 +290,13 @@ class Client(object):
         value = answer.find("pstrValue")
         return value.text if value and value.text else None
 
-    def start_workflow(self, name):
-        """Order a workflow to start. The order is accepted, then carried out by wfserver."""
-        name = "<urn:strWorkflowId>%s</urn:strWorkflowId>" % escape(name)
-        self.call("xtk:workflow", "Start", self._token() + name)
+    def workflow(self, method, name):
+        """Order a workflow to Start, or its pending tasks to run (Wakeup).
+
+        The order is accepted, then carried out by wfserver.
+        """
+        name = "<urn:workflowId>%s</urn:workflowId>" % escape(name)
+        self.call("xtk:workflow", method, self._token() + name)
 
     def _token(self):
         return "<urn:sessiontoken>%s</urn:sessiontoken>" % escape(self._session)

@@ -49,11 +49,18 @@ options:
     description:
       - For an import, how many values of its keys are in the database more than once, if somebody
         has looked. With any but V(0) the import is refused.
+      - Where O(api) has credentials for the instance and the job declares its keys, the
+        database itself is asked, and its answer counts.
     type: int
+  duplicates_seen:
+    description:
+      - What the API answered to the controller, with O(api_from=controller). Only for the action
+        plugin of the same name, which asks there.
+    type: dict
   no_duplicates_confirmed_by:
     description:
       - For an import, the name of the person who has looked for duplicates and found none.
-        Needed as long as O(duplicates_found) is not given.
+        Needed where neither the database can be asked nor O(duplicates_found) is given.
     type: str
   accept_duplicates:
     description: Launch an import although there may be duplicates in the database.
@@ -223,6 +230,15 @@ output:
   type: list
   elements: str
   returned: always
+duplicates:
+  description:
+    - For an import, what the database says of its keys. C(groups) is how many values several
+      records have, C(more) whether there are still more, C(largest) the first of them with their
+      C(count), each value masked, and C(error) why the database was not to be asked.
+    - Null if it was not asked.
+  type: dict
+  returned: always
+  sample: {groups: 1, more: false, largest: [{values: ["a***(18)"], count: 2}], error: null}
 previous:
   description:
     - The launch before this one. Its C(known) is false if nobody had seen its end until now.
@@ -287,6 +303,7 @@ def argument_spec():
         taken_over_by=dict(type="str"),
         duplicates_found=dict(type="int"),
         no_duplicates_confirmed_by=dict(type="str"),
+        duplicates_seen=dict(type="dict"),
         accept_duplicates=dict(type="bool", default=False),
         wait=dict(type="float"),
     )

@@ -28,7 +28,7 @@ def options_of(documentation: str) -> dict[str, Any]:
 
 def arguments(documented: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The specification of options that are documented."""
-    kept = ("type", "elements", "default", "choices", "required")
+    kept = ("type", "elements", "default", "choices", "required", "aliases")
     return {
         name: {key: option[key] for key in kept if key in option}
         | ({"no_log": True} if name == "password" else {})

@@ -93,7 +93,7 @@ def other_holder(server: Server, proto: str, port: int | None) -> Facts | None:
 
 
 def unreachable(
-    server: Server, name: str, wanted: Callable[[Target], bool] = lambda target: True
+    server: Server, name: str, wanted: Callable[[Target], bool] = lambda _target: True
 ) -> Iterator[Evidence]:
     """Peers of a kind that do not answer: the fact `name` is the address."""
     for target in server.targets(name):

@@ -454,7 +454,7 @@ def database_unreachable(server: Server) -> Iterator[Evidence]:
     " hers: {workflows}",
     source="workflow",
     needs=("api",),
-    reason="whether the account comes back or another takes over its workflows is the site's decision",
+    reason="whether the account comes back or another takes over is the site's decision",
     fix=advice("enable {operator} in the console, or have another operator start these workflows"),
 )
 def operator_disabled(server: Server) -> Iterator[Evidence]:
@@ -475,7 +475,7 @@ def _ids(server: Server, low: float, high: float) -> Iterator[Evidence]:
             )
 
 
-RENEW_IDS = advice("ask the vendor's support how xtkNewId is extended on this build, before it wraps")
+RENEW_IDS = advice("ask the vendor's support how xtkNewId is extended, before it wraps")
 ID_REASON = "the sequence xtkNewId is the database's; it is extended with the vendor's support"
 
 

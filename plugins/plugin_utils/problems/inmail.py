@@ -127,7 +127,7 @@ def account_missing(server: Server, task: Task) -> Facts | None:
     summary="{target} last processed a bounce mail at {last_at:time}.",
     source="modules",
     needs=("api",),
-    reason="whether bounces went missing shows in the mailbox; where nothing is sent there are none",
+    reason="whether bounces went missing shows in the mailbox; what is not sent does not bounce",
     fix=advice("look into the mailbox, and at the sender's error address of the deliveries"),
     causes=(
         "inMail.not_running", "inMail.hung", "inMail.crash_loop", "inMail.log_silent",

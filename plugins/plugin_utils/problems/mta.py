@@ -219,8 +219,8 @@ def _waiting(server: Server, task: Task, minutes: float) -> Facts | None:
 @problems.problem(
     title="Deliveries wait past their contact date",
     severity=WARNING,
-    summary="{count} deliveries of {instance} ({to_send} messages) wait past their contact date, the"
-    " oldest since {oldest_at:time}: {deliveries}",
+    summary="{count} deliveries of {instance} ({to_send} messages) wait past their contact date,"
+    " the oldest since {oldest_at:time}: {deliveries}",
     source="delivery_statuses",
     needs=("api",),
     reason="what holds them back must be found first: quotas, the volume, the mta of another host",
