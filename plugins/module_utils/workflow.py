@@ -22,6 +22,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils.soap import (
 )
 
 POLL_SECONDS = 1.0
+SETTLE_SECONDS = 10.0  # that a process which runs it is watched: one that fails mostly fails at once
 STARTED, WOKEN = "started", "woken"
 WORDS = dict((number, name.replace("_", " ")) for name, number in WORKFLOW_STATES.items())
 KEPT = ("id", "name", "state", "failed", "process_id", "last_start_at", "folder")
@@ -126,11 +127,16 @@ class Start(object):
         for method in methods:
             client.workflow(method, self.name)
         end = began + self.options["wait"]
+        settled = None
         while True:
             self.after = observe(client, self.name) or dict(self.before, state=None)
-            if self.ran() or self.after["failed"] or time.monotonic() >= end:
+            now = time.monotonic()
+            if self.ran() and settled is None:
+                settled = min(end, now + SETTLE_SECONDS)
+            over = self.ran() and (not self.after["process_id"] or now >= settled)
+            if over or self.after["failed"] or now >= end:
                 break
-            self._sleep(min(POLL_SECONDS, max(0.05, end - time.monotonic())))
+            self._sleep(min(POLL_SECONDS, max(0.05, end - now)))
         self.seconds = round(time.monotonic() - began, 3)
         if self.after["failed"]:
             raise StartError("It stopped on an error again; its journal says why.")

@@ -130,6 +130,16 @@ def post_event(web: Web, call: Call) -> str:
     return ""
 
 
+def wakeup(web: Web, call: Call) -> str:
+    """``xtk:workflow#Wakeup``: what a started workflow has pending is done now."""
+    name = _workflow(web, call)
+    with database.session(web.database(call.instance), write=True) as connection:
+        connection.execute("UPDATE xtk_workflow SET labNext = 0 WHERE internalName = ?"
+                           " AND state = ?", (name, database.STARTED))
+        _log(connection, name, "Pending tasks woken by %s" % _login(call))
+    return ""
+
+
 def _workflow(web: Web, call: Call) -> str:
     """The internal name of the workflow that is meant. Raises Fault."""
     wanted = call.text("workflowId")
@@ -267,6 +277,7 @@ METHODS: Dict[Tuple[str, str], Callable[[Web, Call], str]] = {
     ("xtk:workflow", "StartWithParameters"): start,
     ("xtk:workflow", "Stop"): stop,
     ("xtk:workflow", "PostEvent"): post_event,
+    ("xtk:workflow", "Wakeup"): wakeup,
     ("xtk:jobInterface", "Submit"): submit,
     ("xtk:jobInterface", "Execute"): execute,
     ("xtk:jobInterface", "GetStatus"): get_status,

@@ -450,8 +450,8 @@ def database_unreachable(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="An operator that workflows need is disabled",
     severity=WARNING,
-    summary="The operator {operator} of {instance} is disabled, and {count} workflows are his or"
-    " hers: {workflows}",
+    summary="The operator {operator} of {instance} is disabled, and workflows are his or hers"
+    " ({count}): {workflows}",
     source="workflow",
     needs=("api",),
     reason="whether the account comes back or another takes over is the site's decision",

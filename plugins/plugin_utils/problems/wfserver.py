@@ -141,7 +141,7 @@ def technical_workflow_stopped(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="Workflows of the site are in error",
     severity=WARNING,
-    summary="{count} workflows of {instance} are paused on an error: {workflows}",
+    summary="Workflows of {instance} are paused on an error ({count}): {workflows}",
     source="workflow",
     needs=("api",),
     reason="the site wrote it: whether it may simply begin again only its author knows, or the"
@@ -156,7 +156,7 @@ def workflow_failed(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="Workflows are paused",
     severity=INFO,
-    summary="{count} workflows of {instance} are paused, without an error: {workflows}",
+    summary="Workflows of {instance} are paused without an error ({count}): {workflows}",
     source="workflow_life_cycle",
     needs=("api",),
     reason="somebody paused them",
@@ -198,7 +198,7 @@ def concurrency_reached(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="Workflows wait for their start",
     severity=WARNING,
-    summary="{count} workflows of {instance} are to start, and no process runs them: {workflows}",
+    summary="Workflows of {instance} are to start, and no process runs them ({count}): {workflows}",
     source="workflow",
     needs=("api",),
     remedy="restart",
@@ -218,8 +218,8 @@ def workflow_pending(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="Workflows run by their record, and no process does",
     severity=WARNING,
-    summary="{count} workflows of {instance} run by their record, and none of the processes here is"
-    " theirs: {workflows}",
+    summary="Workflows of {instance} run by their record, and none of the processes here is"
+    " theirs ({count}): {workflows}",
     source="workflow",
     needs=("api", "processes"),
     reason="they may run on another host of the instance; where there is none, restart wfserver",
@@ -245,7 +245,7 @@ def workflow_process_gone(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="Workflows belong to a disabled operator",
     severity=WARNING,
-    summary="{count} workflows of {instance} belong to {operator}, who is disabled: {workflows}",
+    summary="Workflows of {instance} belong to {operator}, who is disabled ({count}): {workflows}",
     source="workflow",
     needs=("api",),
     reason="the account comes back, or another operator takes the workflows over",
@@ -335,6 +335,7 @@ def daily_restart_errors(server: Server, task: Task) -> Facts | None:
 
 
 add_to(problems, works_by=(
-    "wfserver.children_dying", "tracking.workflow_failed", "tracking.redirection_unreachable",
-    "tracking.redirection_misconfigured",
+    "wfserver.children_dying", "wfserver.technical_workflow_failed", "wfserver.workflow_failed",
+    "tracking.workflow_failed", "tracking.workflow_in_error",
+    "tracking.redirection_unreachable", "tracking.redirection_misconfigured",
 ), apart=True)
