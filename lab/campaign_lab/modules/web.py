@@ -294,4 +294,4 @@ class Web(Module):
             return Response(403, str(refused).encode(), TEXT)
         except soap.Fault as fault:
             self.verbose("SOAP fault: %s" % fault, "soap")
-            return Response(500, fault.envelope().encode(), XML)
+            return Response(fault.status, fault.envelope().encode(), XML)
