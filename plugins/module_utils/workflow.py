@@ -22,7 +22,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils.soap import (
 )
 
 POLL_SECONDS = 1.0
-SETTLE_SECONDS = 10.0  # that a process which runs it is watched: one that fails mostly fails at once
+SETTLE_SECONDS = 10.0  # that its process is watched: what fails mostly fails at once
 STARTED, WOKEN = "started", "woken"
 WORDS = dict((number, name.replace("_", " ")) for name, number in WORKFLOW_STATES.items())
 KEPT = ("id", "name", "state", "failed", "process_id", "last_start_at", "folder")

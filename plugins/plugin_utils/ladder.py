@@ -56,7 +56,7 @@ REMEDIES: dict[str, Remedy] = {
             "relaunch", 2, "Launch {module} {subject} of {instance} again", apart=True, each="job",
         ),
         Remedy(
-            "start_workflow", 2, "Start the workflow {subject} of {instance} again", apart=True,
+            "start_workflow", 2, "Start {subject} of {instance} again", apart=True,
             each="workflow",
         ),
         Remedy(
@@ -111,6 +111,8 @@ AFTER_KEY: dict[str, tuple[str, ...]] = {
     "watchdog.configuration_stale": ("restart", "restart_service"),
     # The machine has no process of its own: which modules are to restart, a person says.
     "host.configuration_changed": (),
+    # A workflow that still waits after a restart waits for something else.
+    "wfserver.workflow_pending": (),
     # stat killed loses its statistics twice: no further than a restart.
     "stat.quotas_not_loaded": ("restart",),
 }

@@ -219,7 +219,7 @@ def _waiting(server: Server, task: Task, minutes: float) -> Facts | None:
 @problems.problem(
     title="Deliveries wait past their contact date",
     severity=WARNING,
-    summary="Deliveries of {instance} wait past their contact date ({count}, with {to_send} messages),"
+    summary="Deliveries of {instance} wait past their contact date ({count}, {to_send} messages),"
     " the oldest since {oldest_at:time}: {deliveries}",
     source="delivery_statuses",
     needs=("api",),
@@ -245,7 +245,7 @@ def deliveries_waiting(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="Deliveries failed in their preparation",
     severity=WARNING,
-    summary="Deliveries of {instance} failed in their preparation ({count}, with {to_send} messages):"
+    summary="Deliveries of {instance} failed in their preparation ({count}, {to_send} messages):"
     " {deliveries}",
     source="delivery_failures",
     needs=("api",),

@@ -13,6 +13,9 @@ import pytest
 import yaml
 
 from ansible_collections.campaign.remediation.plugins.modules import campaign_info
+from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
+    options_of,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULE = "ansible_collections.campaign.remediation.plugins.modules.campaign_info"
@@ -43,7 +46,7 @@ def test_documentation_and_options_agree() -> None:
             if "options" in entry:
                 compare(entry["options"], told["suboptions"], f"{where}{name}.")
 
-    documented = yaml.safe_load(campaign_info.DOCUMENTATION)["options"]
+    documented = options_of(campaign_info.DOCUMENTATION)
     compare(campaign_info.argument_spec(), documented, "")
 
 
@@ -104,5 +107,7 @@ def test_only_the_standard_library_and_ourselves() -> None:
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
+            # The API's client is Ansible's own HTTP, and nobody imports it without credentials.
+            known = (own, "ansible.module_utils") if path.name == "soap.py" else (own,)
             for name in names:
-                assert name.startswith(own) or name.split(".")[0] in sys.stdlib_module_names
+                assert name.startswith(known) or name.split(".")[0] in sys.stdlib_module_names
