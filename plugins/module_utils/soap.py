@@ -9,6 +9,7 @@ is read up to a limit.
 import calendar
 import re
 import socket
+import ssl
 import time
 from urllib.error import HTTPError
 
@@ -221,6 +222,7 @@ class Client(object):
         self._session = self._security = ""
         self._end = time.monotonic() + seconds
         self._send = send or self._post
+        self._http = None
         try:
             split_url(self.url)
         except NetworkError:
@@ -330,24 +332,12 @@ class Client(object):
 
     def _post(self, url, headers, body):
         """(status, content type, data) of a POST, through Ansible's own HTTP."""
-        given = self.options
         try:
+            if self._http is None:
+                self._http = self._opener(url)
             try:
-                answer = urls.open_url(
-                    url,
-                    data=body,
-                    headers=headers,
-                    method="POST",
-                    timeout=self._left(),
-                    validate_certs=given["validate_certs"],
-                    ca_path=given["ca_path"] or None,
-                    client_cert=given["client_cert"] or None,
-                    client_key=given["client_key"] or None,
-                    use_proxy=given["use_proxy"],
-                    follow_redirects="none",
-                    decompress=False,
-                    use_netrc=False,
-                    http_agent="campaign.remediation",
+                answer = self._http.open(
+                    "POST", url, data=body, headers=headers, timeout=self._left()
                 )
             except HTTPError as error:
                 answer = error
@@ -357,6 +347,32 @@ class Client(object):
             raise
         except Exception as error:
             raise failure(error) from None
+
+    def _opener(self, url):
+        """Ansible's HTTP with our settings. The TLS context is made once: to load the authorities
+        takes longer than a call, and without TLS none are needed."""
+        given = self.options
+        tls = {
+            "validate_certs": given["validate_certs"],
+            "client_cert": given["client_cert"] or None,
+            "client_key": given["client_key"] or None,
+        }
+        common = {
+            "use_proxy": given["use_proxy"],
+            "follow_redirects": "none",
+            "decompress": False,
+            "use_netrc": False,
+            "http_agent": "campaign.remediation",
+        }
+        authorities = given["ca_path"] or None
+        if url.lower().startswith("https:"):
+            context = urls.make_context(cafile=authorities, **tls)
+        else:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            return urls.Request(context=context, **common)
+        except TypeError:  # ansible-core 2.16 makes its own
+            return urls.Request(ca_path=authorities, **dict(common, **tls))
 
     def _read(self, answer):
         data = b""

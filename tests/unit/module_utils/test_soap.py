@@ -1,4 +1,4 @@
-"""The client of the server's API, against a real HTTP server: sessions, paging, every bad answer."""
+"""The client of the server's API, against a real HTTP server: sessions, paging, bad answers."""
 
 from __future__ import annotations
 
