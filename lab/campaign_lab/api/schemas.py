@@ -198,6 +198,7 @@ SCHEMAS: Dict[str, Schema] = {schema.id: schema for schema in (
         links=(Link("folder", "xtk:folder", "folderId"), CREATED_BY),
         inner="""
         labActivity string
+        labAffinity string labAffinity =''
         labPeriod long labPeriod =0
         labNext datetime labNext =0
         labErrors long labErrors =0
@@ -292,6 +293,7 @@ SCHEMAS: Dict[str, Schema] = {schema.id: schema for schema in (
         indicators/@error long errors =0
         """, links=(CREATED_BY,), inner="""
         subject string
+        labAffinity string labAffinity =''
         """),
     Schema("nms:broadLogRcp", "Delivery logs", """
         @id long

@@ -73,7 +73,7 @@ class WfServer(Module):
     def _due(self, connection: database.Connection, now: float) -> List[Any]:
         rows = connection.execute(
             "SELECT * FROM xtk_workflow WHERE (state = ? OR (state = ? AND labPeriod > 0"
-            " AND labNext <= ?)) AND internalName NOT IN (%s) ORDER BY id"
+            " AND labNext <= ?)) AND labAffinity = '' AND internalName NOT IN (%s) ORDER BY id"
             % ",".join("?" * (1 + len(self.names))),
             (database.START_PENDING, database.STARTED, now, "", *self.names.values()),
         ).fetchall()
@@ -144,9 +144,10 @@ class RunWf(Module):
         activities: Dict[str, Callable[[str], str]] = {
             "tracking": self._tracking, "cleanup": self._cleanup, "delivery": self._delivery,
             "deliverability": self._deliverability, "operations": self._operations,
-            "load": self._load, "job": self._job,
+            "load": self._load, "job": self._job, "wait": self._wait,
         }  # fmt: skip
         try:
+            self._check_owner(workflow)
             message = activities[kind](argument)
         except WorkflowError as error:
             self._failed(workflow, str(error))
@@ -214,6 +215,22 @@ class RunWf(Module):
                 if ended == pid:
                     raise WorkflowError("%s ended with %d, see %s.log" % (name, code, name))
         raise WorkflowError("%s did not end" % name)
+
+    def _wait(self, argument: str) -> str:
+        """A campaign that takes its time."""
+        deadline = time.monotonic() + float(argument)
+        while time.monotonic() < deadline and not self.stopping.is_set():
+            self.wait(min(5.0, max(0.1, deadline - time.monotonic())))
+        return "waited"
+
+    def _check_owner(self, workflow: Any) -> None:
+        with database.session(self.database) as connection:
+            owner = connection.execute(
+                "SELECT name FROM xtk_operator WHERE id = ? AND accountDisabled = 1",
+                (workflow["createdById"],)).fetchone()
+        if owner is not None:
+            raise WorkflowError("The account of the operator '%s' is disabled (iRc=16384)"
+                                % owner["name"])
 
     def _cleanup(self, _argument: str) -> str:
         """Keep the database and the published addresses small."""

@@ -91,7 +91,7 @@ class Api:
             f"<urn:strLogin>{login}</urn:strLogin><urn:strPassword>{password}</urn:strPassword>"
             "<urn:elemParameters/>",
         )
-        if answer.status == 200:
+        if "<pstrSessionToken" in answer.body:
             self.session = answer.value("pstrSessionToken")
             self.security = answer.value("pstrSecurityToken")
         return answer
