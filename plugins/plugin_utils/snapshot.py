@@ -750,6 +750,7 @@ class DeclaredJob:
     name: str
     kind: str = ""
     instance: str = DEFAULT
+    rejects: str = ""
     max_age_hours: float | None = None
     max_minutes: float | None = None
 

@@ -21,6 +21,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.comm
     add_to,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
+    DeclaredJob,
     Job,
     RecordedJob,
     Server,
@@ -68,21 +69,27 @@ def add_jobs(problems: Catalogue) -> None:
         return {"at": record.ended_at, "sample": sample, "codes": None, "record": record.id}
 
     def recorded(server: Server) -> Iterator[tuple[str, list[RecordedJob]]]:
-        """Each job of the database that is not declared, by its instance; its newest run first."""
-        declared = {(job.instance, job.name) for job in server.jobs if job.kind == kind}
+        """Each job of the database with its instance; its newest run first."""
         for database in server.databases:
             runs: dict[str, list[RecordedJob]] = {}
             for run in sorted(database.jobs or (), key=lambda run: run.id, reverse=True):
-                if run.kind == kind and (database.instance, run.name) not in declared:
+                if run.kind == kind:
                     runs.setdefault(run.name, []).append(run)
             for held in runs.values():
                 yield database.instance, held
 
     def by_record(
         judge: Callable[[Server, list[RecordedJob]], Facts | None],
+        told: Callable[[Server, DeclaredJob], object] = lambda _server, _job: False,
     ) -> Callable[[Server], Iterator[Evidence]]:
         def find(server: Server) -> Iterator[Evidence]:
+            """`told`: whether a finding on a declared job says the same."""
+            declared = {(job.instance, job.name): job for job in server.head.jobs_declared
+                        if job.kind == kind}
             for instance, runs in recorded(server):
+                job = declared.get((instance, runs[0].name))
+                if job and told(server, job):
+                    continue
                 facts = judge(server, runs)
                 if facts is not None:
                     who = {"job": runs[0].name, "operator": runs[0].operator or "the operator"}
@@ -200,7 +207,7 @@ def add_jobs(problems: Catalogue) -> None:
         " be relaunched from here",
         fix=advice("open its journal in the console; ask {operator}"),
         causes=trouble,
-    )(by_record(in_error))
+    )(by_record(in_error, lambda _server, _job: True))
     problems.problem(
         title="A job of the database is paused",
         severity=WARNING,
@@ -220,7 +227,10 @@ def add_jobs(problems: Catalogue) -> None:
         reason="what it is doing is lost when it is stopped: {operator} decides",
         fix=as_account("nlserver pdump -who"),
         causes=(*trouble, "host.load_high"),
-    )(by_record(running_long))
+    )(by_record(running_long, lambda server, job: any(
+        running_too_long(server, each) for each in server.jobs
+        if (each.kind, each.instance, each.name) == (kind, job.instance, job.name)
+    )))
     problems.problem(
         title="A job of the database rejected lines",
         severity=WARNING,
@@ -229,7 +239,7 @@ def add_jobs(problems: Catalogue) -> None:
         needs=("api",),
         reason="the data must be corrected; duplicates must be looked for before it runs again",
         fix=advice("open its journal in the console; ask {operator}"),
-    )(by_record(rejected))
+    )(by_record(rejected, lambda _server, job: job.rejects))
     add_to(problems, works_by=(f"{kind}.failed",))
 
 

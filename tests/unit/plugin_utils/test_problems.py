@@ -1308,6 +1308,7 @@ for _kind in ("export", "import"):
     def a_declared_job_failed_by_its_record(s: Snapshot, kind: str = _kind) -> None:
         data(s, "jobs")["jobs"] = [job(kind, result=None)]
         name = "contacts_" + kind
+        s["jobs_declared"] = [{"name": name, "kind": kind, "instance": "prod"}]
         database(s)["jobs"] = [recorded(1, kind, name=name, status=6)]
 
     @holds(f"{_kind}.paused@prod#site_{_kind}")
