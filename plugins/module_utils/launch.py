@@ -163,10 +163,9 @@ def find_duplicates(options, default_url):
 
 
 def describe_duplicates(seen):
-    """`3 values, such as a***(18) 4 times`."""
-    text = "%d%s values" % (seen["groups"], " or more" if seen["more"] else "")
+    """`, such as a***(18) 4 times`."""
     shown = ["%s %d times" % (", ".join(g["values"]), g["count"]) for g in seen["largest"][:3]]
-    return text + (", such as " + "; ".join(shown) if shown else "")
+    return ", such as " + "; ".join(shown) if shown else ""
 
 
 def check_duplicates(options, seen=None):
@@ -189,11 +188,11 @@ def check_duplicates(options, seen=None):
     if found is not None and found < 0:
         raise InputError("duplicates_found cannot be negative.")
     if found and not accepted:
-        text = "%d values" % found if not state["by"] else describe_duplicates(seen)
         raise guard.Refused(
             "duplicates",
-            "%s: the database has duplicates (of %s there are more than once: %s), and another"
-            " import would build on them." % (title(job), keys, text),
+            "%s: the database has duplicates (%d values of %s are there more than once%s), and"
+            " another import would build on them."
+            % (title(job), found, keys, describe_duplicates(seen) if state["by"] else ""),
             "Remove them first, or set accept_duplicates: true.",
         )
     unasked = ", and the database was not to be asked: %s" % error if error else ""

@@ -385,10 +385,12 @@ class Client(object):
         raise SoapError("too_big", "the answer is larger than %d MB" % (ANSWER_LIMIT >> 20))
 
     def _answer(self, status, kind, data, method):
-        shown = data[:200].decode("utf-8", "replace")
+        shown = data[:500].decode("utf-8", "replace")
         try:
             root = parse(data)
         except ValueError as error:
+            if status >= 400 and _CODE.search(shown):  # a refusal in plain text, as of a logon
+                raise refusal([shown]) from None
             if _HTML.match(shown) or "text/html" in kind.lower():
                 raise _no_soap(status, "an HTML page") from None
             if status >= 300:
@@ -438,6 +440,11 @@ def fault(element):
         text = " ".join(node.all_text().split()) if node else ""
         if text and text not in texts:
             texts.append(text)
+    return refusal(texts)
+
+
+def refusal(texts):
+    """The SoapError of what the server said, the most telling text last."""
     said = " ".join(texts) or "a fault without a text"
     codes = _CODE.findall(" ".join(reversed(texts)))
     telling = [code for code in codes if code not in WRAPPERS]

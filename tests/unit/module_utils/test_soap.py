@@ -194,6 +194,16 @@ def test_faults(server: Server, text: str, detail: str, kind: str, code: str | N
     assert "\n" not in error.message
 
 
+@pytest.mark.parametrize(("text", "kind"), [
+    ("XSV-350012 Invalid login or password. Connection denied.", "password"),
+    ("XSV-350013 The '10.1.1.1' IP address via which you are trying to log on is not allowed.",
+     "zone"),
+])
+def test_a_logon_may_be_refused_in_plain_text(server: Server, text: str, kind: str) -> None:
+    server.says("Logon", (403, "text/plain", text.encode()))
+    assert failure(server).kind == kind
+
+
 def test_a_session_that_expires_in_the_middle(server: Server) -> None:
     server.says("ExecuteQuery", fault("XSV-350008 Session has expired or is invalid."))
     assert failure(server).kind == "expired"
