@@ -28,7 +28,6 @@ from ansible_collections.campaign.remediation.plugins.module_utils.soap import (
 ROWS = 500  # of one query; beyond, the snapshot says that there are more
 GROUPS = 20  # of duplicates that are shown
 SLACK = 0.3  # seconds between the end of the calls and that of the wait for them
-CONCURRENCY = "NmsOperation_LimitConcurrency"
 
 
 def text(value):
@@ -127,8 +126,11 @@ QUESTIONS = (
         where=("@name = " + literal(BOUNCE_ACCOUNT),),
     ),
     Question("last_bounce", "nms:broadLogMsg", ("at", "Max(@lastModified)", moment)),
-    Question("last_tracking", "nms:trackingLogRcp", ("at", "Max(@logDate)", moment)),
-    Question("last_id", "xtk:workflowLog", ("id", "Max(@id)", number)),
+    Question("last_id", "nms:delivery", ("id", "Max(@id)", number)),
+)
+OPTIONS = (
+    ("concurrency", "NmsOperation_LimitConcurrency", number),
+    ("last_consolidation_at", "NmsTracking_LastConsolidation", moment),
 )
 
 
@@ -141,11 +143,11 @@ def blank(place):
         "seconds": None,
         "error": None,
         "server": None,
-        "concurrency": None,
         "unanswered": [],
         "more": [],
     }
     data.update((question.name, None) for question in QUESTIONS)
+    data.update((name, None) for name, dummy, dummy in OPTIONS)
     return data
 
 
@@ -164,10 +166,12 @@ def look(place, options, seconds, data, questions=QUESTIONS):
 
 def _ask(client, data, questions):
     """Each question; what ends the session ends the rest of them, too."""
-    names = [question.name for question in questions] + ["concurrency"]
-    asking = [lambda q=question: q.ask(client) for question in questions]
-    asking.append(lambda: (number(client.option(CONCURRENCY)), False))
-    for name, ask in zip(names, asking):
+    asking = [(question.name, lambda q=question: q.ask(client)) for question in questions]
+    asking.extend(
+        (name, lambda o=option, r=reader: (r(client.option(o)), False))
+        for name, option, reader in OPTIONS
+    )
+    for name, ask in asking:
         try:
             data[name], more = ask()
             if more:

@@ -718,7 +718,7 @@ class Database:
     jobs: tuple[RecordedJob, ...] | None = None
     accounts: tuple[Account, ...] | None = None
     last_bounce: tuple[Moment, ...] | None = None
-    last_tracking: tuple[Moment, ...] | None = None
+    last_consolidation_at: float | None = None
     last_id: tuple[LastId, ...] | None = None
 
     def workflow(self, name: str) -> Workflow | None:

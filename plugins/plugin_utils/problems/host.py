@@ -466,8 +466,8 @@ LAST_ID = 2_147_483_647  # xtkNewId wraps here
 
 def _ids(server: Server, low: float, high: float) -> Iterator[Evidence]:
     for database in server.databases:
-        rows = database.last_id or ()
-        last = (rows[0].id if rows else None) or 0
+        ids = [workflow.id for workflow in database.workflows or ()]
+        last = max((*ids, *(row.id or 0 for row in database.last_id or ())), default=0)
         percent = round(100 * last / LAST_ID, 1)
         if low <= percent < high:
             yield Evidence(

@@ -199,32 +199,27 @@ def workflow_stopped(server: Server, task: Task) -> Facts | None:
 
 
 @problems.each(
-    title="The last consolidated tracking log is old",
+    title="The last consolidation is old",
     severity=WARNING,
-    summary="The last tracking log in the database of {instance} is of {last_at:time}, and"
-    " {files} log files wait.",
+    summary="The tracking logs of {instance} were last consolidated at {last_at:time}, by its"
+    " database.",
     source="tracking_logs",
-    needs=("api", "storage"),
-    reason="the files that wait are consolidated by the Tracking workflow: its journal says more",
+    needs=("api", "logs"),
+    remedy="consolidate",
     fix=CONSOLIDATE,
     causes=(
         "tracking.workflow_failed", "tracking.workflow_in_error", "tracking.workflow_late",
-        "tracking.workflow_stopped", "tracking.consolidation_late",
+        "tracking.workflow_stopped",
         "tracking.redirection_unreachable", "tracking.redirection_misconfigured",
         "trackinglogd.not_running", *DOWN, "host.database_unreachable",
     ),
 )
 def consolidated_logs_old(server: Server, task: Task) -> Facts | None:
     database = server.database(task.instance)
-    rows = (database.last_tracking if database else None) or ()
-    last = rows[0].at if rows else None
-    files = sum(
-        entry.log_files or 0 for entry in server.storage.redirection
-        if entry.instance == task.instance
-    )
-    if last is None or not files or not server.older(last, 60 * server.limits.tracking_log_hours):
+    last = database.last_consolidation_at if database else None
+    if task.alive or not server.older(last, server.limits.consolidation_minutes):
         return None
-    return {"last_at": last, "files": files}
+    return {"last_at": last} if consolidation_late(server, task) is None else None
 
 
 WORKFLOW = re.compile(

@@ -14,14 +14,16 @@ from ansible_collections.campaign.remediation.plugins.module_utils.guard import 
 from ansible_collections.campaign.remediation.plugins.module_utils.model import ProbeError
 
 PASSWORD = "geheim77"
-METHODS = ["Logon", *["ExecuteQuery"] * len(api.QUESTIONS), "GetOption", "Logoff"]
+QUERIES, OPTIONS = ["ExecuteQuery"] * len(api.QUESTIONS), ["GetOption"] * len(api.OPTIONS)
+METHODS = ["Logon", *QUERIES, *OPTIONS, "Logoff"]
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     with serving() as started:
         started.says("ExecuteQuery", started.rows())
-        started.says("GetOption", "<GetOptionResponse><pstrValue>10</pstrValue></GetOptionResponse>")
+        value = "<pstrValue>10</pstrValue>"
+        started.says("GetOption", f"<GetOptionResponse>{value}</GetOptionResponse>")
         yield started
 
 

@@ -185,7 +185,7 @@ def _database(instance: str) -> dict[str, Any]:
         "journal": [{"workflow": "tracking", "last_at": ago(minutes=20)}],
         "jobs": [], "accounts": [{"name": "defaultPopAccount", "label": "Bounce mails",
                                   "server": "pop.example.com", "active": True}],
-        "last_bounce": [{"at": ago(hours=2)}], "last_tracking": [{"at": ago(minutes=30)}],
+        "last_bounce": [{"at": ago(hours=2)}], "last_consolidation_at": ago(minutes=30),
         "last_id": [{"id": 120_000}],
     }
 
@@ -348,7 +348,7 @@ def workflow(snapshot: Snapshot, name: str, **changes: Any) -> dict[str, Any]:
 def refuses(snapshot: Snapshot, kind: str, message: str = "", code: str | None = None) -> None:
     """The API of prod gives nothing but an error."""
     for name in ("workflows", "journal", "jobs", "accounts", "deliveries", "disabled_owners",
-                 "last_bounce", "last_tracking", "last_id"):
+                 "last_bounce", "last_id"):
         database(snapshot)[name] = None
     database(snapshot)["error"] = {"kind": kind, "code": code, "message": message}
 

@@ -1121,7 +1121,7 @@ def it_began_long_ago_and_writes_its_journal(s: Snapshot) -> None:
 
 @near("wfserver.technical_workflow_late")
 def it_missed_one_day(s: Snapshot) -> None:
-    workflow(s, "cleanup", last_start_at=ago(hours=50))
+    workflow(s, "cleanup", last_start_at=ago(hours=40))
 
 
 @holds("wfserver.technical_workflow_late@prod#cleanup", root=False)
@@ -1208,7 +1208,7 @@ def the_tracking_workflow_does_nothing(s: Snapshot) -> None:
 
 @near("tracking.workflow_late")
 def the_tracking_workflow_missed_an_hour(s: Snapshot) -> None:
-    workflow(s, "tracking", last_start_at=ago(hours=2))
+    workflow(s, "tracking", last_start_at=ago(hours=1.5))
 
 
 @holds("tracking.workflow_stopped@prod")
@@ -1216,21 +1216,20 @@ def a_person_stopped_the_tracking(s: Snapshot) -> None:
     workflow(s, "tracking", state=20)
 
 
-def _tracking_waits(s: Snapshot) -> None:
-    data(s, "storage")["redirection"] = [
-        {"instance": "prod", "log_files": 3, "log_bytes": 100, "newest_at": ago(minutes=5)}
-    ]
-
-
 @holds("tracking.consolidated_logs_old@prod")
-def no_tracking_log_came_for_days(s: Snapshot) -> None:
-    _tracking_waits(s)
-    database(s)["last_tracking"] = [{"at": ago(hours=60)}]
+def no_tracking_log_was_consolidated_for_days(s: Snapshot) -> None:
+    database(s)["last_consolidation_at"] = ago(hours=60)
 
 
 @near("tracking.consolidated_logs_old")
-def nobody_clicked_for_days(s: Snapshot) -> None:
-    database(s)["last_tracking"] = [{"at": ago(hours=60)}]
+def a_consolidation_was_left_out(s: Snapshot) -> None:
+    database(s)["last_consolidation_at"] = ago(hours=2)
+
+
+@near("tracking.consolidated_logs_old")
+def the_log_says_so_already(s: Snapshot) -> None:
+    database(s)["last_consolidation_at"] = ago(hours=5)
+    log(s, "tracking").update(last_at=ago(hours=5), mtime_at=ago(hours=5))
 
 
 def _delivery(**changes: Any) -> dict[str, Any]:
@@ -1284,7 +1283,7 @@ def no_bounce_because_inmail_is_down(s: Snapshot) -> None:
 
 @holds("host.ids_run_short@prod")
 def most_numbers_are_given(s: Snapshot) -> None:
-    database(s)["last_id"] = [{"id": 1_800_000_000}]
+    workflow(s, "welcomeMail", id=1_800_000_000)
 
 
 @near("host.ids_run_short")
