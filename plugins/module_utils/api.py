@@ -204,7 +204,7 @@ def collect(options, instances, default_url, seconds):
         text = "credentials of the API (campaign_api) are given for none of the instances"
         raise ProbeError("skipped", text)
     entries = [blank(place) for place in asked]
-    seconds = min(seconds, options["api_timeout"])
+    seconds = min(seconds, options["api_timeout"])  # what is left of it
     functions = [
         lambda p=place, e=entry: look(p, settings(options), max(0.5, seconds - SLACK - 1.0), e)
         for place, entry in zip(asked, entries)

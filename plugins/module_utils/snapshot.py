@@ -34,6 +34,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils.model import 
 
 SCHEMA = 1
 GRACE = 0.15  # what is left for the answer itself, out of the total time
+API_GRACE = 0.5  # for the probe that asks the API, to tell what it got until its time was over
 UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,PIDFile"
 NO_CREDENTIALS = (
     "without credentials of the server's API (campaign_api) nothing is seen of workflows,"
@@ -66,7 +67,7 @@ class Context(object):
 
     def seconds_for(self, probe):
         """How long a probe may take: the API has a limit of its own."""
-        return self.options["api_timeout"] if probe == "api" else self.limit
+        return self.options["api_timeout"] + API_GRACE if probe == "api" else self.limit
 
     # ------------------------------------------------------------------ what is where
 
@@ -494,10 +495,11 @@ def probe_api(context):
         raise ProbeError("skipped", NO_CREDENTIALS)
     if context.options["api_from"] == "controller":
         raise ProbeError("skipped", "asked from the controller")
+    end = min(context.end - GRACE, time.monotonic() + context.options["api_timeout"])
     from ansible_collections.campaign.remediation.plugins.module_utils import api
 
-    seconds = min(context.seconds_for("api"), context.end - time.monotonic())
-    return api.collect(context.options, context.instances, context.tomcat_url, seconds)
+    left = max(0.5, end - time.monotonic())
+    return api.collect(context.options, context.instances, context.tomcat_url, left)
 
 
 TABLE = {

@@ -6,6 +6,7 @@ The calls may be made on the host or on the controller; the guards are always th
 knows nothing of them: it is told what to ask before, and after.
 """
 
+import re
 import time
 
 from ansible_collections.campaign.remediation.plugins.module_utils import api
@@ -14,14 +15,21 @@ from ansible_collections.campaign.remediation.plugins.module_utils.model import 
     TECHNICAL_WORKFLOWS,
     WORKFLOW_STATES,
     InputError,
+    number,
 )
 from ansible_collections.campaign.remediation.plugins.module_utils.soap import (
     Client,
+    Query,
     SoapError,
     literal,
 )
 
 POLL_SECONDS = 1.0
+JOURNAL_LINES = 20
+JOURNAL = Query(
+    "xtk:workflowLog", [("id", "@id"), ("message", "@message")], order="@id", descending=True
+)
+ERROR = re.compile(r"\b[A-Z]{3}-\d{6}\b|\biRc=-?\d+")
 SETTLE_SECONDS = 10.0  # that its process is watched: what fails mostly fails at once
 STARTED, WOKEN = "started", "woken"
 WORDS = dict((number, name.replace("_", " ")) for name, number in WORKFLOW_STATES.items())
@@ -124,6 +132,7 @@ class Start(object):
 
     def _do(self, client, methods):
         began = time.monotonic()
+        line = self.journal(client)[:1]
         for method in methods:
             client.workflow(method, self.name)
         end = began + self.options["wait"]
@@ -140,11 +149,35 @@ class Start(object):
         self.seconds = round(time.monotonic() - began, 3)
         if self.after["failed"]:
             raise StartError("It stopped on an error again; its journal says why.")
+        error = self.error_since(client, line)
+        if error:
+            raise StartError("It ran and met an error (%s); its journal says more." % error)
         if not self.ran():
             raise StartError(
                 "It is %s after %g s, and no process has run it: look at wfserver."
                 % (describe(self.after), self.options["wait"])
             )
+
+    def journal(self, client):
+        """The last lines of its journal, the newest first: number and text."""
+        query = JOURNAL.where_also("[workflow/@internalName] = " + literal(self.name))
+        try:
+            rows = client.select(query, JOURNAL_LINES)[0]
+        except SoapError:  # the rights may not reach so far; then its record must do
+            return []
+        return [(number(row["id"], 0), row["message"] or "") for row in rows]
+
+    def error_since(self, client, before):
+        """The code of an error that it wrote after a line; None without one.
+
+        A code or an iRc tells an error: the numbers of the kinds of lines are not published.
+        """
+        last = before[0][0] if before else 0
+        for line, message in self.journal(client):
+            found = ERROR.search(message) if line > last else None
+            if found:
+                return found.group()
+        return None
 
     def ran(self):
         """Has it begun since: does a process run it, or did one that is at its end already?"""

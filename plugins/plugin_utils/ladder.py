@@ -111,8 +111,6 @@ AFTER_KEY: dict[str, tuple[str, ...]] = {
     "watchdog.configuration_stale": ("restart", "restart_service"),
     # The machine has no process of its own: which modules are to restart, a person says.
     "host.configuration_changed": (),
-    # A workflow that still waits after a restart waits for something else.
-    "wfserver.workflow_pending": (),
     # stat killed loses its statistics twice: no further than a restart.
     "stat.quotas_not_loaded": ("restart",),
 }

@@ -64,6 +64,16 @@ def unknown_errors(groups: Iterable[LogGroup]) -> list[LogGroup]:
     ]
 
 
+def recovered(server: Server, task: Task, group: LogGroup) -> bool:
+    """Whether a line is of a workflow that has begun again since, without an error."""
+    database = server.database(task.instance) if task.module == "wfserver" else None
+    return any(
+        workflow.name in group.sample and not workflow.failed
+        and (workflow.last_start_at or 0.0) > (group.last_at or server.now)
+        for workflow in (database.workflows if database else None) or ()
+    )
+
+
 def lines(groups: list[LogGroup]) -> Facts:
     """The facts of some groups of log lines: how many, the last of them, its words."""
     last = max(groups, key=lambda group: (group.last_at or 0.0, group.signature))
@@ -472,6 +482,7 @@ def _logged(problems: Catalogue, troubles: tuple[str, ...], apart: bool) -> None
             for group in server.errors(task):
                 row = meaning_of(group)
                 told = row and row.problem and row.problem.split(".")[0] in elsewhere
+                told = told or recovered(server, task, group)
                 if row and row.restart is restart and not told and group.level == "error":
                     rows.setdefault(row.code, []).append(group)
             for code, held in sorted(rows.items()):

@@ -116,11 +116,23 @@ def add_jobs(problems: Catalogue) -> None:
         )
         if not runs[0].is_in("running") or begun is None or len(times) < USUAL_RUNS:
             return None
+        if process_gone(server, runs):
+            return None
         usual = times[len(times) // 2]
         longest = max(60 * server.limits.job_minutes, usual * server.limits.job_times)
         if not server.older(begun, longest / 60):
             return None
         return {"started_at": begun, "usual_seconds": round(usual), "pid": runs[0].process_id}
+
+    def process_gone(server: Server, runs: list[RecordedJob]) -> Facts | None:
+        seen = server.processes
+        alive = {p.pid for p in (*seen.modules, *seen.children, *seen.others) if not p.dead}
+        run = runs[0]
+        if not run.is_in("running") or not run.process_id or run.process_id in alive:
+            return None
+        if not server.older(run.started_at, 1):  # younger, one probe saw it and the other not
+            return None
+        return {"started_at": run.started_at, "pid": run.process_id}
 
     def rejected(server: Server, runs: list[RecordedJob]) -> Facts | None:
         del server
@@ -231,6 +243,18 @@ def add_jobs(problems: Catalogue) -> None:
         running_too_long(server, each) for each in server.jobs
         if (each.kind, each.instance, each.name) == (kind, job.instance, job.name)
     )))
+    problems.problem(
+        title="A job runs by its record, and no process does",
+        severity=WARNING,
+        summary=f"The {kind} {{job}} of {{operator}} runs since {{started_at:time}} by its record,"
+        " and process {pid} is not there.",
+        source="imports_exports",
+        needs=("api", "processes"),
+        reason="it may run on another host of the instance; if not, {operator} cancels it in the"
+        " console and launches it again",
+        fix=advice("cancel it in the console; ask {operator}"),
+        causes=(*trouble, "host.memory_exhausted"),
+    )(by_record(process_gone))
     problems.problem(
         title="A job of the database rejected lines",
         severity=WARNING,

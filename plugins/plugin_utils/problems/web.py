@@ -402,7 +402,21 @@ def api_tls(server: Server) -> Iterator[Evidence]:
     causes=(*ANSWERS_BADLY, "web.relay_broken", "web.server_error", "web.session_error"),
 )
 def api_no_answer(server: Server) -> Iterator[Evidence]:
-    return _refused(server, "address", "html", "http", "invalid", "too_big")
+    return _refused(server, "address", "html", "http")
+
+
+@problems.problem(
+    title="Answers of the API cannot be read",
+    severity=WARNING,
+    summary="{url} of {instance}: {message}",
+    source="connect",
+    needs=("api",),
+    reason="something cuts the answers on their way, or a record holds far more than it should",
+    fix=advice("ask again past whatever lies in front of web; see which query it was: {query}"),
+    causes=(*ANSWERS_BADLY, "web.server_error", "web.session_error"),
+)
+def api_unreadable(server: Server) -> Iterator[Evidence]:
+    return _refused(server, "invalid", "too_big")
 
 
 @problems.problem(

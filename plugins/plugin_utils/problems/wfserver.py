@@ -26,11 +26,11 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.comm
     lines,
     named,
     operators_disabled,
+    recovered,
     unknown_errors,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
     Database,
-    LogGroup,
     Server,
     Task,
     Workflow,
@@ -190,7 +190,7 @@ def concurrency_reached(server: Server) -> Iterator[Evidence]:
         running = _of(database, lambda w: w.process_id and not w.technical)
         waiting = _of(database, lambda w: w.is_in("start_pending") and not w.technical)
         limit = database.concurrency
-        if limit and waiting and len(running) >= limit:
+        if limit is not None and waiting and len(running) >= limit:
             facts: Facts = {"running": len(running), "limit": limit, **several(waiting)}
             yield Evidence(facts, database.instance)
 
@@ -201,8 +201,9 @@ def concurrency_reached(server: Server) -> Iterator[Evidence]:
     summary="Workflows of {instance} are to start, and no process runs them ({count}): {workflows}",
     source="workflow",
     needs=("api",),
-    remedy="restart",
-    fix=RESTART,
+    reason="wfserver runs and does not take them: their affinity may name a server that is not"
+    " there, or whoever is to run them has no rights",
+    fix=advice("look at the affinity in the workflow's properties, and into wfserver.log"),
     causes=(*DOWN, "wfserver.concurrency_reached", *TROUBLE),
 )
 def workflow_pending(server: Server) -> Iterator[Evidence]:
@@ -294,19 +295,9 @@ def children_dying(server: Server, task: Task) -> Facts | None:
 def workflow_errors(server: Server, task: Task) -> Facts | None:
     groups = [
         group for group in unknown_errors(server.errors(task, "runwf"))
-        if not DEATH.search(group.sample) and not _over(server, task, group)
+        if not DEATH.search(group.sample) and not recovered(server, task, group)
     ]
     return {**lines(groups), "signatures": len(groups)} if groups else None
-
-
-def _over(server: Server, task: Task, group: LogGroup) -> bool:
-    """Whether a line is of a workflow that has begun again since, without an error."""
-    database = server.database(task.instance)
-    return any(
-        workflow.name in group.sample and not workflow.failed
-        and (workflow.last_start_at or 0.0) > (group.last_at or server.now)
-        for workflow in (database.workflows if database else None) or ()
-    )
 
 
 @problems.each(

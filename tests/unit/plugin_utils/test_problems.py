@@ -1130,6 +1130,22 @@ def nothing_runs_workflows_for_days(s: Snapshot) -> None:
     kill(s, "wfserver")
 
 
+@holds("wfserver.concurrency_reached@prod")
+def none_may_run(s: Snapshot) -> None:
+    database(s)["concurrency"] = 0
+    workflow(s, "welcomeMail", state=1, last_start_at=ago(hours=3))
+
+
+@near("wfserver.errors_restart_useless")
+def its_workflow_was_started_again_and_runs(s: Snapshot) -> None:
+    says(s, "runwf", "cleanup: SCR-160012 it was so", "SCR-160012", at=ago(minutes=40))
+
+
+@holds("wfserver.errors_restart_useless@prod#SCR-160012")
+def its_workflow_was_started_again_and_fails(s: Snapshot) -> None:
+    says(s, "runwf", "cleanup: SCR-160012 it is so", "SCR-160012", at=ago(minutes=20))
+
+
 @holds("wfserver.workflow_pending@prod")
 def it_is_to_start_and_nobody_starts_it(s: Snapshot) -> None:
     workflow(s, "welcomeMail", state=1, last_start_at=ago(hours=3))
@@ -1317,8 +1333,16 @@ for _kind in ("export", "import"):
     @holds(f"{_kind}.running_long@prod#site_{_kind}")
     def a_job_takes_ten_times_as_long(s: Snapshot, kind: str = _kind) -> None:
         runs = [recorded(n, kind) for n in (1, 2, 3)]
-        running = recorded(9, kind, status=2, started_at=ago(hours=2), ended_at=None)
+        running = recorded(9, kind, status=2, started_at=ago(hours=2), ended_at=None,
+                           process_id=1004)
         database(s)["jobs"] = [*runs, running]
+
+    @near(f"{_kind}.running_long")
+    @holds(f"{_kind}.process_gone@prod#site_{_kind}")
+    def a_job_whose_process_is_gone(s: Snapshot, kind: str = _kind) -> None:
+        runs = [recorded(n, kind) for n in (1, 2, 3)]
+        lost = recorded(9, kind, status=2, started_at=ago(hours=2), ended_at=None, process_id=4711)
+        database(s)["jobs"] = [*runs, lost]
 
     @near(f"{_kind}.running_long")
     def a_job_of_which_nobody_knows_what_is_usual(s: Snapshot, kind: str = _kind) -> None:
@@ -1334,7 +1358,8 @@ REFUSED = {
     "web.logon_password": ("password", "XSV-350012"), "web.logon_zone": ("zone", "XSV-350013"),
     "web.session_expired": ("expired", "XSV-350008"), "web.api_database": ("database", None),
     "web.api_unreachable": ("refused", None), "web.api_tls": ("tls", None),
-    "web.api_no_answer": ("html", None), "web.api_query_refused": ("fault", "XTK-170006"),
+    "web.api_no_answer": ("html", None),
+    "web.api_unreadable": ("too_big", None), "web.api_query_refused": ("fault", "XTK-170006"),
 }
 for _key, (_word, _code) in REFUSED.items():
 
