@@ -5,7 +5,7 @@
 DOCUMENTATION = r"""
 module: campaign_workflow
 short_description: Start a workflow of Adobe Campaign Classic that is in error
-version_added: "1.1.0"
+version_added: "1.0.0"
 description:
   - Starts a workflow through the server's API (C(xtk:workflow#Start)), and has its pending tasks
     carried out at once (C(xtk:workflow#Wakeup)). Then waits until a process runs it.
