@@ -431,7 +431,21 @@ def api_unreadable(server: Server) -> Iterator[Evidence]:
     causes=("web.session_error", "host.database_unreachable"),
 )
 def api_query_refused(server: Server) -> Iterator[Evidence]:
-    return _refused(server, "fault")
+    return (evidence for evidence in _refused(server, "fault") if evidence.facts["query"])
+
+
+@problems.problem(
+    title="The API refuses the logon for another reason",
+    severity=WARNING,
+    summary="{login} cannot log on to {instance}: {message}",
+    source="connect",
+    needs=("api",),
+    reason="what the server says must be put right there",
+    fix=advice("read web.log at the time of the logon"),
+    causes=(*ANSWERS_BADLY, "web.server_error", "web.session_error", "host.database_unreachable"),
+)
+def logon_failed(server: Server) -> Iterator[Evidence]:
+    return (evidence for evidence in _refused(server, "fault") if not evidence.facts["query"])
 
 
 add_to(

@@ -1359,13 +1359,20 @@ REFUSED = {
     "web.session_expired": ("expired", "XSV-350008"), "web.api_database": ("database", None),
     "web.api_unreachable": ("refused", None), "web.api_tls": ("tls", None),
     "web.api_no_answer": ("html", None),
-    "web.api_unreadable": ("too_big", None), "web.api_query_refused": ("fault", "XTK-170006"),
+    "web.api_unreadable": ("too_big", None), "web.logon_failed": ("fault", "SOP-330011"),
 }
 for _key, (_word, _code) in REFUSED.items():
 
     @holds(f"{_key}@prod")
     def the_api_refuses(s: Snapshot, word: str = _word, code: str | None = _code) -> None:
         refuses(s, word, "so it is", code)
+
+
+@holds("web.api_query_refused@prod")
+def the_api_refuses_one_query(s: Snapshot) -> None:
+    database(s)["unanswered"] = [
+        {"question": "jobs", "kind": "fault", "code": "XTK-170006", "message": "no such attribute"}
+    ]
 
 
 @holds("web.api_unreachable@prod", root=False)
