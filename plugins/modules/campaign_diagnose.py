@@ -14,7 +14,8 @@ description:
   - An option that the task leaves out is taken from the host's variable C(campaign_<option>), if
     there is one, for example O(home) from C(campaign_home); not so O(snapshot),
     O(return_snapshot) and O(gone). So a site writes its values once, in its inventory.
-  - Nothing is changed on the host. The same snapshot always gives the same diagnosis.
+  - Nothing is changed on the host; with O(api), the server writes its usual lines on a logon.
+    The same snapshot always gives the same diagnosis.
 extends_documentation_fragment:
   - campaign.remediation.server
   - campaign.remediation.snapshot

@@ -13,6 +13,8 @@ description:
     declared jobs and what this collection itself has changed there.
   - It judges nothing. M(campaign.remediation.campaign_diagnose) turns the result into findings.
   - It changes nothing. No file is written, no process is signalled, no session is opened.
+    With O(api) it logs on to the server's API, reads and logs off, and the server itself writes its
+    usual lines on that.
   - Every probe has its own time limit and all run side by side. A probe that fails is data
     in the result, not a failed task.
   - What looks like a password is dropped or masked on the host.
@@ -134,6 +136,8 @@ snapshot:
           that is to start by itself; its C(return_code) is null where it had no need to.
         - C(sockets) lists TCP sockets only if Tomcat does not give its logon page; the kernel takes
           long to list them.
+        - C(api) tells of each instance with credentials what stands in its database. That are
+          workflows, deliveries and jobs in trouble, by number, name, label, state and times.
         - C(ledger) tells from the end of the ledger which repairs were begun and never ended, which
           log precisions are raised until when, what was reloaded when, and what was restarted in
           the time of O(log_window). Without a ledger its lists are empty.

@@ -155,11 +155,11 @@ def workflow_failed(server: Server) -> Iterator[Evidence]:
 
 @problems.problem(
     title="Workflows are paused",
-    severity=INFO,
+    severity=WARNING,
     summary="Workflows of {instance} are paused without an error ({count}): {workflows}",
     source="workflow_life_cycle",
     needs=("api",),
-    reason="somebody paused them",
+    reason="somebody paused them, and alone knows for how long",
     fix=advice("resume them in the console when their reason is over"),
 )
 def workflow_paused(server: Server) -> Iterator[Evidence]:
