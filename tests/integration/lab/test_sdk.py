@@ -62,8 +62,8 @@ def install(npm: str) -> None:
     except subprocess.TimeoutExpired:
         pytest.skip("npm did not come to an end")
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        pytest.skip(f"npm cannot install the SDK: {last}")
+        said = [line for line in done.stderr.splitlines() if line.startswith("npm error")]
+        pytest.skip(f"npm cannot install the SDK: {(said or ['no word'])[0]}")
     shutil.copy(wanted, stamp)
 
 
