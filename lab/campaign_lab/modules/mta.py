@@ -141,8 +141,8 @@ class Mta(Module):
         waiting = [message for message in spooled(self.spool) if message.due]
         with database.session(self.database) as connection:
             deliveries = connection.execute(
-                "SELECT * FROM nms_delivery WHERE state IN (?, ?) AND contactDate <= ?"
-                " AND labAffinity = '' ORDER BY id",
+                "SELECT * FROM nms_delivery WHERE state IN (?, ?)"
+                " AND coalesce(contactDate, 0) <= ? AND labAffinity = '' ORDER BY id",
                 (database.DELIVERY_READY, database.DELIVERY_RUNNING, time.time()),
             ).fetchall()
         if not deliveries and not waiting:

@@ -6,6 +6,7 @@ tests are skipped and say why.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -35,26 +36,35 @@ def installed() -> Path:
                              check=True).stdout.strip()  # fmt: skip
     if int(version.lstrip("v").split(".")[0]) < NODE:
         pytest.skip(f"the SDK needs node {NODE}, this is {version}")
-    modules, lock = INSTALLED / "node_modules", HERE / "package-lock.json"
-    stamp = INSTALLED / "installed.lock"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        shutil.rmtree(INSTALLED, ignore_errors=True)
-        INSTALLED.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, INSTALLED)
-        try:
-            done = subprocess.run(
-                [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"],
-                cwd=INSTALLED, capture_output=True, text=True, timeout=240, check=False,
-                stdin=subprocess.DEVNULL,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            pytest.skip("npm did not come to an end")
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-            pytest.skip(f"npm cannot install the SDK: {last}")
-        shutil.copy(lock, stamp)
-    return modules
+    INSTALLED.parent.mkdir(exist_ok=True)
+    with (INSTALLED.parent / "sdk.lock").open("w") as lock:  # tests may run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        install(npm)
+    return INSTALLED / "node_modules"
+
+
+def install(npm: str) -> None:
+    """What the lock file says, unless it is there already."""
+    wanted, stamp = HERE / "package-lock.json", INSTALLED / "installed.lock"
+    if stamp.exists() and stamp.read_bytes() == wanted.read_bytes():
+        return
+    shutil.rmtree(INSTALLED, ignore_errors=True)
+    INSTALLED.mkdir()
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, INSTALLED)
+    try:
+        done = subprocess.run(
+            [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund",
+             "--fetch-retries=1"],
+            cwd=INSTALLED, capture_output=True, text=True, timeout=240, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm did not come to an end")
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.startswith("npm error")]
+        pytest.skip(f"npm cannot install the SDK: {(said or ['no word'])[0]}")
+    shutil.copy(wanted, stamp)
 
 
 @pytest.fixture(scope="module")
