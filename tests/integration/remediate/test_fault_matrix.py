@@ -3,7 +3,8 @@
 Each fault is broken on a fresh server (logs remember) with two instances, beside a second server.
 Then, looked at from outside: the diagnosis names the root and nothing false beside it, and changes
 nothing; check mode changes nothing and announces what then happens; the run repairs and touches
-nothing else, or touches nothing at all and says what a person must do; a second run changes nothing.
+nothing else, or touches nothing at all and says what a person must do; a second run changes
+nothing.
 """
 
 from __future__ import annotations
