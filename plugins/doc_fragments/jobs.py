@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Declared exports and imports: `jobs` for all of them, `jobs.job` for one.
 
-Their argument specification is in module_utils/jobs.py.
+Their argument specification is in module_utils/declarations.py.
 """
 
 from __future__ import annotations

@@ -161,9 +161,13 @@ snapshot:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.campaign.remediation.plugins.module_utils import jobs, options
+from ansible_collections.campaign.remediation.plugins.module_utils import (
+    declarations,
+    options,
+    zipped,
+)
 from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES, PROBES
-from ansible_collections.campaign.remediation.plugins.module_utils.snapshot import take
+from ansible_collections.campaign.remediation.plugins.module_utils.taking import take
 
 
 def argument_spec():
@@ -200,7 +204,7 @@ def argument_spec():
             type="list",
             elements="dict",
             default=[],
-            options=jobs.argument_spec(),
+            options=declarations.argument_spec(),
         ),
         quota_files=words(elements="path"),
         shared_memory_keys=words(no_log=False),
@@ -215,6 +219,7 @@ def main():
     snapshot, bad_input = take(module.params)
     if bad_input:
         module.fail_json(msg=bad_input)
+    zipped.leave_at_once()
     module.exit_json(changed=False, snapshot=snapshot)
 
 
