@@ -105,6 +105,10 @@ evidence:
   description: The directory of the evidence on the host. Null if there is none.
   returned: always
   type: str
+in_vain:
+  description: Whether it was started and met an error again, or no process ran it.
+  returned: always
+  type: bool
 refused:
   description: Whether a guard refused.
   returned: always
@@ -297,6 +301,7 @@ class Change:
             ))  # fmt: skip
             self.bracket.leave()
         if failure:
+            self.result["in_vain"] = True
             raise Failed("%s could not be started through the API: %s" % (self.name, failure))
         self.result["msg"] = "%s was started: %s." % (self.name, workflow.describe(after))
 
@@ -325,7 +330,7 @@ def main():
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     result = {
         "changed": False, "refused": False, "guard": None, "before": None, "after": None,
-        "commands": [], "seconds": 0.0, "evidence": None,
+        "commands": [], "seconds": 0.0, "evidence": None, "in_vain": False,
     }  # fmt: skip
     change = failure = None
     try:
