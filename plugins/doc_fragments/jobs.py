@@ -7,65 +7,11 @@ Their argument specification is in module_utils/declarations.py.
 
 from __future__ import annotations
 
-from textwrap import indent
-
-_JOB = r"""name:
-  description: The name of the job, as it is in its log lines if several share a log.
-  type: str
-  required: true
-kind:
-  description: The utility that runs it.
-  type: str
-  choices: [export, import]
-  required: true
-instance:
-  description: The instance it works on.
-  type: str
-  required: true
-operator:
-  description: Who scheduled it, and who is asked before it is launched again.
-  type: str
-arguments:
-  description: The command line arguments of the job, one list for each way to launch it.
-  type: dict
-  suboptions:
-    full:
-      description: The arguments of a full run.
-      type: list
-      elements: str
-    delta:
-      description: The arguments of a run for what has changed.
-      type: list
-      elements: str
-result:
-  description:
-    - A pattern for the files that a success leaves behind, absolute or below
-      C(var/<instance>).
-    - If it is set, a launched run that leaves no new file has failed.
-  type: str
-rejects:
-  description: A pattern for its files of rejects, absolute or below C(var/<instance>).
-  type: str
-max_age_hours:
-  description: How old its last result may be, in hours.
-  type: float
-max_minutes:
-  description: How long it may run, in minutes.
-  type: float
-keys:
-  description: The attributes that identify a record, by which duplicates are looked for.
-  type: list
-  elements: str
-schema:
-  description: The schema of the records that an import writes, for the search for duplicates.
-  type: str
-  default: nms:recipient
-"""
-
 
 class ModuleDocFragment:
     """Options of jobs."""
 
+    # The suboptions stand twice: ansible-test reads no text that is put together.
     DOCUMENTATION = r"""
 options:
   jobs:
@@ -77,7 +23,58 @@ options:
     elements: dict
     default: []
     suboptions:
-""" + indent(_JOB, 6 * " ")
+      name:
+        description: The name of the job, as it is in its log lines if several share a log.
+        type: str
+        required: true
+      kind:
+        description: The utility that runs it.
+        type: str
+        choices: [export, import]
+        required: true
+      instance:
+        description: The instance it works on.
+        type: str
+        required: true
+      operator:
+        description: Who scheduled it, and who is asked before it is launched again.
+        type: str
+      arguments:
+        description: The command line arguments of the job, one list for each way to launch it.
+        type: dict
+        suboptions:
+          full:
+            description: The arguments of a full run.
+            type: list
+            elements: str
+          delta:
+            description: The arguments of a run for what has changed.
+            type: list
+            elements: str
+      result:
+        description:
+          - A pattern for the files that a success leaves behind, absolute or below
+            C(var/<instance>).
+          - If it is set, a launched run that leaves no new file has failed.
+        type: str
+      rejects:
+        description: A pattern for its files of rejects, absolute or below C(var/<instance>).
+        type: str
+      max_age_hours:
+        description: How old its last result may be, in hours.
+        type: float
+      max_minutes:
+        description: How long it may run, in minutes.
+        type: float
+      keys:
+        description: The attributes that identify a record, by which duplicates are looked for.
+        type: list
+        elements: str
+      schema:
+        description: The schema of the records that an import writes, for the search for duplicates.
+        type: str
+        default: nms:recipient
+"""
 
     JOB = r"""
 options:
@@ -88,4 +85,55 @@ options:
     type: dict
     required: true
     suboptions:
-""" + indent(_JOB, 6 * " ")
+      name:
+        description: The name of the job, as it is in its log lines if several share a log.
+        type: str
+        required: true
+      kind:
+        description: The utility that runs it.
+        type: str
+        choices: [export, import]
+        required: true
+      instance:
+        description: The instance it works on.
+        type: str
+        required: true
+      operator:
+        description: Who scheduled it, and who is asked before it is launched again.
+        type: str
+      arguments:
+        description: The command line arguments of the job, one list for each way to launch it.
+        type: dict
+        suboptions:
+          full:
+            description: The arguments of a full run.
+            type: list
+            elements: str
+          delta:
+            description: The arguments of a run for what has changed.
+            type: list
+            elements: str
+      result:
+        description:
+          - A pattern for the files that a success leaves behind, absolute or below
+            C(var/<instance>).
+          - If it is set, a launched run that leaves no new file has failed.
+        type: str
+      rejects:
+        description: A pattern for its files of rejects, absolute or below C(var/<instance>).
+        type: str
+      max_age_hours:
+        description: How old its last result may be, in hours.
+        type: float
+      max_minutes:
+        description: How long it may run, in minutes.
+        type: float
+      keys:
+        description: The attributes that identify a record, by which duplicates are looked for.
+        type: list
+        elements: str
+      schema:
+        description: The schema of the records that an import writes, for the search for duplicates.
+        type: str
+        default: nms:recipient
+"""

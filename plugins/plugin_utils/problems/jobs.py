@@ -29,6 +29,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot impo
 
 USUAL_RUNS = 3  # from so many finished runs on it is known what is usual
 
+
 def add_jobs(problems: Catalogue) -> None:
     """Enter the problems of declared jobs for export or import."""
     kind = problems.module
