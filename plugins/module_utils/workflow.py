@@ -75,6 +75,14 @@ def describe(seen):
     return "%s, process %d" % (text, seen["process_id"]) if seen["process_id"] else text
 
 
+def left(before, after):
+    """How a workflow is left: as_before, changed or unknown."""
+    if not after or after["state"] is None:
+        return "unknown"
+    same = (before["state"], before["failed"]) == (after["state"], after["failed"])
+    return "as_before" if same else "changed"
+
+
 def check_allowed(seen, restartable):
     """The vendor's own may be started again, the site's only if it says so."""
     name = seen["name"]

@@ -105,6 +105,12 @@ evidence:
   description: The directory of the evidence on the host. Null if there is none.
   returned: always
   type: str
+left:
+  description:
+    - How the workflow is left. V(as_before) in the state that it was found in, V(changed) in
+      another, V(unknown) if it could not be seen afterwards.
+  returned: always
+  type: str
 in_vain:
   description: Whether it was started and met an error again, or no process ran it.
   returned: always
@@ -256,6 +262,7 @@ class Change:
                 self.check_budget()
                 bracket.check(MODULE, self.options["instance"], False, False)
             self.result.update(changed=True, evidence=bracket.evidence)
+            self.result["left"] = "as_before" if bracket.check_mode else "unknown"
             bracket.write(
                 "begun", **self.line(command=start.commands, before=start.before, inside=inside)
             )
@@ -295,6 +302,7 @@ class Change:
             self.bracket.leave()
             return
         if done:
+            self.result["left"] = workflow.left(before, after)
             self.bracket.note("ended", **self.line(
                 result="failed" if failure else "done", reason=failure or "", before=before,
                 after=after, seconds=self.result["seconds"], command=self.result["commands"],
@@ -331,6 +339,7 @@ def main():
     result = {
         "changed": False, "refused": False, "guard": None, "before": None, "after": None,
         "commands": [], "seconds": 0.0, "evidence": None, "in_vain": False,
+        "left": "as_before",
     }  # fmt: skip
     change = failure = None
     try:
