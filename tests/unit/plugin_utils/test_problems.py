@@ -827,6 +827,7 @@ def it_met_the_server_that_a_remedy_of_ours_had_stopped(s: Snapshot) -> None:
 
 @holds("tracking.workflow_failed@prod#runwf")
 def it_failed_before_that_remedy_too(s: Snapshot) -> None:
+    fail(s, "api", "skipped")
     says(s, "runwf", "tracking: tracking ended with 1, see tracking.log", at=ago(minutes=20))
     remembers(s, "renewals", "trackinglogd", at=ago(minutes=7),
               ended_at=ago(minutes=5), whole_server=True)
