@@ -41,7 +41,8 @@ VERDICTS = {
 }
 STATUSES = {"unreachable": "unreachable", "failed": "not diagnosed", "not_installed": "no Campaign"}
 SEVERITIES = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-RESULTS = {"repaired": "green", "not_repaired": "bold red", "refused": "yellow", "skipped": "dim"}
+# What did not work comes first.
+RESULTS = {"not_repaired": "bold red", "refused": "yellow", "repaired": "green", "skipped": "dim"}
 CHANGES = {"new": "bold red", "worse": "bold red", "better": "green", "gone": "green",
            "unseen": "yellow"}
 HOST_CHANGES = {
@@ -433,7 +434,10 @@ def _counted(count: int, noun: str) -> str:
 
 def as_text(report: Report, width: int = 100, *, colour: bool = False) -> str:
     """The same as text, for a file."""
-    console = Console(width=width, no_color=not colour, force_terminal=colour, highlight=False)
+    console = Console(
+        width=width, force_terminal=colour, color_system="standard" if colour else None,
+        highlight=False,
+    )
     with console.capture() as captured:
         show(console, render(report))
     return captured.get()

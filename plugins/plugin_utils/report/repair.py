@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -132,6 +133,14 @@ def _grouped(entries: Iterable[tuple[str, Json]], keys: tuple[str, ...]) -> list
 def word(action: Mapping[str, Any]) -> str:
     """The result in one or two words."""
     return WORDS.get(action["result"], str(action["result"]))
+
+
+def span(action: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """When an action began and ended, in seconds since the epoch; None where that is not known."""
+    if not action["finished"] or action["seconds"] is None:
+        return None, None
+    end = datetime.fromisoformat(action["finished"].replace("Z", "+00:00")).timestamp()
+    return end - float(action["seconds"]), end
 
 
 def title(action: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from . import repair, words
@@ -59,14 +58,12 @@ def of(report: Mapping[str, Any]) -> TimeLine | None:
                 (float(began), float(began) + took, "diagnosis", f"diagnosis, {took:.1f} s")
             )
         for action in host["actions"]:
-            if action["finished"] and action["seconds"] is not None:
-                end = _epoch(action["finished"])
+            begin, end = repair.span(action)
+            if begin is not None and end is not None:
                 label = words.label(action["module"], action["instance"])
                 text = f"{label}: {repair.title(action)}, {repair.word(action)}"
                 text += f", {action['seconds']:.1f} s"
-                spans.setdefault(name, []).append(
-                    (end - float(action["seconds"]), end, action["result"], text)
-                )
+                spans.setdefault(name, []).append((begin, end, action["result"], text))
                 repaired[name] = end
     if not spans:
         return None
@@ -92,6 +89,3 @@ def of(report: Mapping[str, Any]) -> TimeLine | None:
         rows, len(names) - len(rows), words.iso(start), words.iso(end), round(whole, 1)
     )
 
-
-def _epoch(text: str) -> float:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

@@ -71,15 +71,15 @@ def test_page(report: Json) -> None:
     page = Page(text)
     assert page.names.count("article") == 2
     assert page.names.count("tr") == 1 + len(report["hosts"])
-    assert "script" not in page.names
-    assert text.index("Another process holds the UDP port") < text.index("<h2>Hosts</h2>")
+    assert page.names.count("script") == 1
     fix = "systemctl stop rsyslog\nsu - neolane -c &#39;nlserver start syslogd@default&#39;\n"
     assert f"<pre>\n{fix}</pre>" in text
 
 
 def test_page_needs_no_network(report: Json) -> None:
     text = html.render(report)
-    assert Page(text).links == ["https://experienceleague.adobe.com/docs/page"] * 2
+    pages = [link for link in Page(text).links if not link.startswith("#")]
+    assert pages == ["https://experienceleague.adobe.com/docs/page"] * 5  # one for each finding
     assert "@import" not in text
     assert "url(" not in text
 
@@ -87,8 +87,9 @@ def test_page_needs_no_network(report: Json) -> None:
 def test_page_escapes_what_a_host_says(hostile: Json) -> None:
     text = html.render(hostile)
     page = Page(text)
-    assert not {"script", "img"} & set(page.names)
-    assert page.links == []
+    assert "img" not in page.names
+    assert page.names.count("script") == 1
+    assert page.links == ["#causes"]
     assert "\x1b" not in text
     assert "\x00" not in text
 
