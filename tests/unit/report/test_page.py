@@ -29,6 +29,7 @@ CHROMIUM = next(
 )
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 PHONE, DESK = 360, 1280
+PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 CAUSE = "syslogd@default: Another process holds the UDP port"
 HOSTILE = "</pre></script><script>window.hit = 1</script><img src=x onerror=window.hit=2>"
 
@@ -273,25 +274,31 @@ def test_the_picture_of_causes(full: Json, open_page: Open) -> None:
 
 @needs_browser
 def test_500_hosts_open_within_two_seconds(
-    open_page: Open, make_report: Any, make_fleet: Any
+    browser: Browser, make_report: Any, make_fleet: Any, tmp_path: Path
 ) -> None:
+    """In time of the processor: what else the machine does at that moment is not the page's."""
+    path = tmp_path / "report.html"
     report = make_report(make_fleet(500, 200))
-    began = time.monotonic()
-    html.render(report)
-    assert time.monotonic() - began < 2
-    took = []
-    for _ in range(3):  # other tests of the machine run at the same time
-        page = open_page(report)
-        took.append(page.evaluate(
-            "performance.getEntriesByType('navigation')[0].loadEventEnd / 1000"
-        ))
-        if took[-1] < 2:
-            break
-    assert min(took) < 2
-    began = time.monotonic()
+    began = time.process_time()
+    path.write_text(html.render(report), encoding="utf-8")
+    assert time.process_time() - began < 2
+    page = browser.new_page(viewport={"width": DESK, "height": 800})
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def spent() -> float:
+        found = session.send("Performance.getMetrics")["metrics"]
+        return float(next(each["value"] for each in found if each["name"] == "TaskDuration"))
+
+    page.goto(path.as_uri())
+    page.evaluate(PAINTED)
+    opened = spent()
+    assert 0 < opened < 2
     page.fill("[name=host]", "app01")
+    page.evaluate(PAINTED)
     assert page.inner_text("output") == "10 of 500 hosts"
-    assert time.monotonic() - began < 2
+    assert spent() - opened < 1
+    page.close()
 
 
 def test_a_picture_of_many_hosts(make_report: Any, make_fleet: Any, make_finding: Any) -> None:
