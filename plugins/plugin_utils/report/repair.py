@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 Json = dict[str, Any]
 
 # The order in which a person wants them: what did not work first.
-RESULTS = ("not_repaired", "refused", "repaired", "done", "skipped")
+RESULTS = ("not_repaired", "refused", "unproved", "repaired", "done", "skipped")
 WORDS = {"not_repaired": "NOT REPAIRED", "refused": "REFUSED", "repaired": "repaired"}
-WORDS |= {"done": "done", "skipped": "skipped"}
+WORDS |= {"unproved": "NOT PROVED", "done": "done", "skipped": "skipped"}
 LEFT = {"as_before": "as it was found", "changed": "changed", "unknown": "unknown: look at it"}
 
-COUNTED = ("repaired", "done", "not_repaired", "refused")
+COUNTED = ("repaired", "done", "unproved", "not_repaired", "refused")
 
 _STEP: Json = {
     "order": 0, "module": "host", "instance": "default", "remedy": "", "rungs": [],
