@@ -231,8 +231,8 @@ options:
     description:
       - Ids of findings that a remedy was to answer. The diagnosis is repeated until none of them is
         found any more, or the time of O(gone_within) is over.
-      - A finding is gone only if the probes that show it have answered, and proved to be gone only if
-        it had a chance to show itself again. That workflow processes die is seen when one runs.
+      - A finding is gone only if the probes that show it have answered, and proved to be gone only
+        if it had a chance to show itself again. That workflow processes die is seen when one runs.
       - Whether they are gone does not fail the task, see RV(remaining).
     type: list
     elements: str

@@ -179,8 +179,8 @@ seconds:
 left:
   description:
     - V(as_before) if O(module) is in the state and with the log precision in which it was when the
-      remedy began, else V(changed), and V(unknown) if that was not seen. What is beside the process,
-      such as a file or another service, is not looked at.
+      remedy began, else V(changed), and V(unknown) if that was not seen. What is beside the
+      process, such as a file or another service, is not looked at.
   returned: with O(state=ended)
   type: str
 work:
@@ -266,7 +266,6 @@ from ansible_collections.campaign.remediation.plugins.module_utils.model import 
     InputError,
     ProbeError,
 )
-
 
 STATES = ["looked", "opened", "begun", "ended", "closed"]
 
@@ -413,7 +412,8 @@ class Call:
         before, after = self.state_before, self.state_after or self.look()
         self.state_after = after
         self.result.update(before=before, after=after, seconds=self.seconds, left="unknown")
-        if before and after and all(key in state for state in (before, after) for key in control.KEPT):
+        seen = [state for state in (before, after) if state and set(control.KEPT) <= set(state)]
+        if len(seen) == 2:
             self.result["left"] = control.left(before, after)
         line = dict(self.line(), result=self.options["result"], reason=self.options["reason"])
         self.bracket.note("ended", **line)

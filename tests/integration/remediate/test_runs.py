@@ -88,10 +88,11 @@ def test_two_runs_at_once_repair_once(site: Site, tmp_path: Path) -> None:
     after = site.pids()
     assert {name for name in before if before[name] != after.get(name)} == {WFSERVER}
     assert done(site) == ["kill_and_start"], outputs
-    ends = [(a["result"], a["left"], a["reason"]) for name in names for a in actions(tmp_path / name)]
+    taken = [action for name in names for action in actions(tmp_path / name)]
+    ends = [(action["result"], action["left"], action["reason"]) for action in taken]
     assert ("repaired", "changed", None) in ends, outputs
-    # The other one planned the same, waited, and saw that nothing is left to do; or it came when all
-    # was over, and planned nothing.
+    # The other one planned the same, waited, and saw that nothing is left to do; or it came when
+    # all was over, and planned nothing.
     ends.remove(("repaired", "changed", None))
     assert ends in ([], [("skipped", "as_before", GONE)]), outputs
 
@@ -157,10 +158,9 @@ def test_a_run_that_is_asked_to_stop_ends_its_step_first(site: Site, tmp_path: P
     output = process.communicate(timeout=120)[0].decode()
     assert process.returncode == 0, output
     first, second = actions(tmp_path)
-    assert (first["module"], first["result"], first["left"]) == ("mta", "repaired", "changed"), output
-    assert (second["module"], second["result"], second["left"]) == (
-        "wfserver", "skipped", "as_before",
-    ), output  # fmt: skip
+    facts = ("module", "result", "left")
+    assert [first[name] for name in facts] == ["mta", "repaired", "changed"], output
+    assert [second[name] for name in facts] == ["wfserver", "skipped", "as_before"], output
     assert "mta@prod" in site.pids() and WFSERVER not in site.pids()
     assert site.ledger()[-1]["event"] == "run_closed", "the host was not given back"
 
@@ -183,8 +183,11 @@ def test_a_plan_shows_the_work_that_it_would_cut_off(site: Site, tmp_path: Path)
     (host,) = plan["hosts"]
     (step,) = host["steps"]
     assert step["remedy"] == "restart" and step["cancels"], str(run)
-    assert {"kind": "workflow", "module": "wfserver", "instance": "prod", "pid": workflow.pid}.items()\
-        <= next(each for each in step["work"] if "nightly" in each["what"]).items()
+    (nightly,) = [each for each in step["work"] if each["pid"] == workflow.pid]
+    assert (nightly["kind"], nightly["module"], nightly["instance"]) == (
+        "workflow", "wfserver", "prod",
+    )  # fmt: skip
+    assert "-wf:nightly" in nightly["what"]
     assert run.host("app1")["plan"][0]["work"] == step["work"]
     assert "nightly" in run.output, str(run)
 
@@ -251,7 +254,9 @@ def test_a_run_killed_at_any_step_leaves_the_server_or_a_word(
     assert {name for name in before if before[name] != pids[name]} == {WFSERVER}, str(after)
     assert not [f for f in after.findings("app1") if f["module"] == "wfserver"], str(after)
     results_of = [(rung, result) for rung, result in results(after)]
-    assert results_of in ([], [("kill_and_start", "repaired")], [("start", "repaired")]), str(after)
+    assert results_of in (
+        [], [("kill_and_start", "repaired")], [("start", "repaired")],
+    ), str(after)  # fmt: skip
     if left_open and results_of:
         # Told by the run that comes after, once, and written down.
         assert "was never ended" in after.output, str(after)

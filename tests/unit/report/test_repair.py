@@ -169,7 +169,9 @@ def test_a_repair_in_vain_fails_the_run_that_asks_for_it(diagnoses: list[Json]) 
 def test_a_refusal_alone_fails_it_too_and_a_skipped_step_does_not(diagnoses: list[Json]) -> None:
     refused = [action("mta", "start", "refused", id) for id in ILL[:2]]
     report = report_of(diagnoses, plan(), app1=refused)
-    assert build.failing(report, "not_repaired") == "campaign_fail_on=not_repaired: 2 repairs refused"
+    assert build.failing(report, "not_repaired") == (
+        "campaign_fail_on=not_repaired: 2 repairs refused"
+    )
     skipped = report_of(diagnoses, plan(), app1=[action("mta", "start", "skipped", ILL[0])])
     assert build.failing(skipped, "not_repaired") is None
 
