@@ -12,13 +12,22 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from integration.harness import BIN, CHECKOUT, INVENTORY, REMEDIATE, Run, environment, wait_until
+from integration.harness import (
+    BIN,
+    CHECKOUT,
+    INVENTORY,
+    REMEDIATE,
+    Lab,
+    Run,
+    environment,
+    wait_until,
+)
 from integration.lab.conftest import process_table
 from integration.remediate.remedies import Site
 from integration.remediate.test_remediate_playbook import QUICK, WFSERVER, done, results
@@ -190,6 +199,85 @@ def test_a_plan_shows_the_work_that_it_would_cut_off(site: Site, tmp_path: Path)
     assert "-wf:nightly" in nightly["what"]
     assert run.host("app1")["plan"][0]["work"] == step["work"]
     assert "nightly" in run.output, str(run)
+
+
+# ---------------------------------------------------------------------------- lost connections
+
+
+@pytest.fixture(scope="module")
+def two_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    try:
+        lab.up("app1", "app2")
+        yield lab
+    finally:
+        lab.down()
+
+
+def test_a_host_whose_connection_is_lost_in_the_middle(
+    two_servers: Lab, tmp_path: Path
+) -> None:
+    """The host is told as such, what it was in is unknown, and the other host is repaired."""
+    lab = two_servers
+    for server in ("app1", "app2"):
+        lab.ctl("break", "module_killed:wfserver", "--server", server)
+    cut = tmp_path / "cut"
+    inventory = tmp_path / "cut.yml"
+    inventory.write_text(json.dumps({"all": {"hosts": {
+        "app1": {"ansible_connection": "cut", "cut_file": str(cut)}, "app2": {},
+    }}}))  # fmt: skip
+    ledger = lab.home("app1").parent / "remediation" / "ledger.jsonl"
+    report = tmp_path / "report"
+    extra = {"campaign_report_dir": str(report), **QUICK, "campaign_wait": 3}
+    process = subprocess.Popen(
+        [BIN / "ansible-playbook", REMEDIATE, "-i", INVENTORY, "-i", inventory,
+         "-e", json.dumps(extra)],
+        cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=environment(**lab.env, ANSIBLE_CONNECTION_PLUGINS=str(Path(__file__).parent /
+                                                                  "connection")),
+    )  # fmt: skip
+    begun = wait_until(lambda: ledger.exists() and '"begun"' in ledger.read_text(), 90, 0.02)
+    cut.touch()
+    output = process.communicate(timeout=180)[0].decode()
+    assert begun, output
+    assert "Traceback" not in output
+    hosts = {h["name"]: h for h in json.loads((report / "report.json").read_text())["hosts"]}
+    assert hosts["app1"]["status"] == "unreachable", output
+    (lost,) = hosts["app1"]["actions"]
+    assert (lost["result"], lost["left"]) == ("not_repaired", "unknown"), output
+    assert "connection was cut" in lost["reason"], output
+    (good,) = hosts["app2"]["actions"]
+    assert (good["result"], good["left"]) == ("repaired", "changed"), output
+
+    # The next run ends what this one left open.
+    cut.unlink()
+    again = lab.remediate(
+        tmp_path / "again", "-i", str(inventory), variables={**QUICK,
+        "campaign_accept_other_run": True},
+        env={"ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).parent / "connection")},
+    )  # fmt: skip
+    assert again.code == 0, str(again)
+    assert [f for f in again.findings("app1") if f["module"] == "wfserver"] == []
+
+
+def test_one_host_after_the_other(two_servers: Lab, tmp_path: Path) -> None:
+    lab = two_servers
+    for server in ("app1", "app2"):
+        lab.ctl("break", "module_killed:mta", "--server", server)
+    run = lab.remediate(tmp_path, variables={**QUICK, "campaign_serial": 1})
+    assert run.code == 0, str(run)
+    spans = []
+    for server in ("app1", "app2"):
+        path = lab.home(server).parent / "remediation" / "ledger.jsonl"
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        spans.append([
+            next(line["at"] for line in reversed(lines) if line["event"] == event)
+            for event in ("run_opened", "run_closed")
+        ])  # fmt: skip
+        (action,) = run.host(server)["actions"]
+        assert (action["module"], action["result"]) == ("mta", "repaired"), str(run)
+    spans.sort()
+    assert spans[0][1] < spans[1][0], "the second host was begun before the first had ended"
 
 
 # -------------------------------------------------------------------------------- killed runs
