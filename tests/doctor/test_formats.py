@@ -85,7 +85,8 @@ def test_nagios_says_what_is_wrong() -> None:
         " stat.not_running; app2 host: title of host.disk_filling"
         " | healthy=1;;;0;3 degraded=0;;;0;3 down=1;;;0;3 unknown=0;;;0;3 unreachable=1;;;0;3"
         " failed=0;;;0;3 not_installed=0;;;0;3 critical=2;;0;0 warning=1;0;;0"
-        " worst_score=30;;;0;100 repaired=0;;;0 not_repaired=0;;;0 refused=0;;;0\n"
+        " worst_score=30;;;0;100"
+        " repaired=0;;;0 done=0;;;0 unproved=0;;;0 not_repaired=0;;;0 refused=0;;;0\n"
     )
 
 

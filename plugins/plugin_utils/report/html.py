@@ -36,7 +36,8 @@ KIND_WORDS = {"failed": "not diagnosed", "not_installed": "without Campaign"}
 TONES = {"healthy": "ok", "degraded": "warning", "down": "critical", "unknown": "warning",
          "unreachable": "critical", "failed": "critical", "not_installed": "none",
          "not_expected": "none"}
-RESULT_TONES = {"not_repaired": "critical", "refused": "warning", "repaired": "ok"}
+RESULT_TONES = {"not_repaired": "critical", "refused": "warning", "unproved": "warning",
+                "repaired": "ok", "done": "ok"}
 TITLES = {"plan": "Plan", "remediate": "Remediation", "targeted": "Order", "replay": "Replay"}
 
 

@@ -62,7 +62,7 @@ def of(report: Mapping[str, Any]) -> TimeLine | None:
             if begin is not None and end is not None:
                 label = words.label(action["module"], action["instance"])
                 text = f"{label}: {repair.title(action)}, {repair.word(action)}"
-                text += f", {action['seconds']:.1f} s"
+                text += f", {end - begin:.0f} s with its proof"
                 spans.setdefault(name, []).append((begin, end, action["result"], text))
                 repaired[name] = end
     if not spans:

@@ -122,8 +122,8 @@ def test_test_results_are_valid(report: Json, hostile: Json, make_report: Any) -
     report["hosts"][0]["actions"] = [
         {"module": "mta", "instance": "prod", "remedy": "restart", "rung": None, "subject": None,
          "because": ["mta.hung@prod"], "command": [], "result": result, "reason": None,
-         "guard": None, "before": {}, "after": {}, "seconds": 1.5, "finished": None,
-         "evidence": None}
+         "guard": None, "before": {}, "after": {}, "left": "unknown", "seconds": 1.5,
+         "started": None, "finished": None, "evidence": None}
         for result in ("repaired", "not_repaired")
     ]
     for each in (report, hostile, make_report([])):

@@ -75,13 +75,15 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     assert set(asked) <= {(tmp_path / "report.html").as_uri()}
 
 
-def action(result: str, finished: str, **more: Any) -> Json:
+def action(result: str, started: str, finished: str, **more: Any) -> Json:
     return {
         "module": "wfserver", "instance": "prod", "remedy": "restart", "rung": "restart",
         "subject": None, "because": ["wfserver.hung@prod"], "result": result, "reason": None,
         "command": [["nlserver", "restart", "wfserver@prod", "-noconsole"]], "guard": None,
+        "left": "changed",
         "before": {"state": "hung", "pid": 100}, "after": {"state": "running", "pid": 200},
-        "seconds": 4.0, "finished": finished, "evidence": "/var/evidence/1", **more,
+        "seconds": 2.5, "started": started, "finished": finished,
+        "evidence": "/var/evidence/1", **more,
     }
 
 
@@ -89,8 +91,10 @@ def action(result: str, finished: str, **more: Any) -> Json:
 def full(report: Json, make_report: Any, make_diagnosis: Any) -> Json:
     """A report in which every part of the page has something to say."""
     report["hosts"][0]["actions"] = [
-        action("not_repaired", "2025-11-23T10:40:01Z", reason="It still hangs.", left="changed"),
-        action("repaired", "2025-11-23T10:40:10Z", remedy="kill_and_start", rung=None),
+        action("not_repaired", "2025-11-23T10:39:57Z", "2025-11-23T10:40:01Z",
+               reason="It still hangs."),
+        action("repaired", "2025-11-23T10:40:06Z", "2025-11-23T10:40:10Z",
+               remedy="kill_and_start", rung=None),
     ]
     report["hosts"][2]["left"] = [
         {"id": "a@b", "key": "a", "module": "mta", "instance": "b", "why": "policy",
@@ -232,7 +236,9 @@ def test_text_of_a_host_stays_text(
                            evidence={HOSTILE: [HOSTILE]})]
     effect = make_finding("mta.spool_stuck", title=HOSTILE, caused_by_ids=["mta.hung@prod"])
     report = make_report([make_diagnosis(HOSTILE, findings=[*causes, effect])])
-    report["hosts"][0]["actions"] = [action("odd" + HOSTILE, "2025-11-23T10:40:01Z")]
+    report["hosts"][0]["actions"] = [
+        action("odd" + HOSTILE, "2025-11-23T10:39:57Z", "2025-11-23T10:40:01Z")
+    ]
     page = open_page(report)
     assert page.evaluate("window.hit") is None
     assert page.locator("img, a[href^=javascript]").count() == 0
@@ -344,8 +350,8 @@ def test_the_time_line(full: Json) -> None:
     assert [row.host for row in line.rows] == ["app1", "app2", "mid1", "app5"]
     texts = [bar.text for bar in line.rows[0].bars]
     assert texts == [
-        "wfserver@prod: restart, NOT REPAIRED, 4.0 s", "diagnosis, 0.4 s",
-        "wfserver@prod: kill_and_start, repaired, 4.0 s",
+        "wfserver@prod: restart, NOT REPAIRED, 4 s with its proof", "diagnosis, 0.4 s",
+        "wfserver@prod: kill_and_start, repaired, 4 s with its proof",
     ]
     assert (line.start, line.end) == ("2025-11-23T10:39:57Z", "2025-11-23T10:40:10Z")
     lefts = [bar.left for bar in line.rows[0].bars]
