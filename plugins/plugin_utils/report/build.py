@@ -202,7 +202,8 @@ def _started(
     diagnoses: list[Mapping[str, Any]], hosts: list[Json], finished: float
 ) -> float:
     moments = [diagnosis.get("started_at", diagnosis.get("taken_at")) for diagnosis in diagnoses]
-    moments += [begin for host in hosts for begin, _ in map(repair.span, host["actions"]) if begin]
+    begins = (repair.span(action)[0] for host in hosts for action in host["actions"])
+    moments += [begin for begin in begins if begin]
     # A target's clock may be ahead of the controller's.
     return min([finished, *(float(moment) for moment in moments if moment)])
 

@@ -67,12 +67,12 @@ def of(cause: view.Cause) -> Picture:
         order.append((identity, depth, above_it))
         waiting.extend((each, depth + 1, identity) for each in reversed(effects[identity].below))
     shown = order[:NODES_IN_FULL]
-    places = {identity: (depth, row) for row, (identity, depth, _) in enumerate(shown)}
+    places = {identity: (depth, row) for row, (identity, depth, dummy) in enumerate(shown)}
     return Picture(
         nodes=[_node(effects[identity], cause.hosts, depth, row)
                for identity, (depth, row) in places.items()],
         edges=[_edge(places[above_it], places[identity])
-               for identity, _, above_it in shown if above_it],
+               for identity, dummy, above_it in shown if above_it],
         height=len(shown) * ROW - (ROW - BOX) + 2,
         left_out=len(effects) - len(shown),
     )

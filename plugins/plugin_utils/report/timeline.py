@@ -88,4 +88,3 @@ def of(report: Mapping[str, Any]) -> TimeLine | None:
     return TimeLine(
         rows, len(names) - len(rows), words.iso(start), words.iso(end), round(whole, 1)
     )
-
