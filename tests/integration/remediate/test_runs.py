@@ -26,6 +26,7 @@ from integration.harness import (
     Lab,
     Run,
     environment,
+    playbook,
     wait_until,
 )
 from integration.lab.conftest import process_table
@@ -199,6 +200,28 @@ def test_a_plan_shows_the_work_that_it_would_cut_off(site: Site, tmp_path: Path)
     assert "-wf:nightly" in nightly["what"]
     assert run.host("app1")["plan"][0]["work"] == step["work"]
     assert "nightly" in run.output, str(run)
+
+
+# ------------------------------------------------------------------------------------- orders
+
+
+def test_an_order_on_a_healthy_module_is_done(site: Site, tmp_path: Path) -> None:
+    """Nothing was wrong, so nothing was repaired."""
+    before = site.healthy()
+    order = CHECKOUT / "playbooks" / "restart_wfserver.yml"
+    chosen = {**variables(site, {}), "campaign_instance": "prod"}
+    check = playbook(
+        order, "--check", report_dir=tmp_path / "check", env=site.env, variables=chosen
+    )
+    assert check.code == 0 and site.pids() == before, str(check)
+    run = playbook(order, report_dir=tmp_path / "run", env=site.env, variables=chosen)
+    assert run.code == 0, str(run)
+    (announced,), (action,) = check.host("app1")["actions"], run.host("app1")["actions"]
+    assert (announced["result"], announced["command"]) == ("skipped", action["command"])
+    assert (action["result"], action["left"]) == ("done", "as_before"), str(run)
+    assert (run.report["summary"]["done"], run.report["summary"]["repaired"]) == (1, 0)
+    after = site.pids()
+    assert {name for name in before if before[name] != after.get(name)} == {WFSERVER}
 
 
 # ---------------------------------------------------------------------------- lost connections
