@@ -303,6 +303,14 @@ def test_many_meet_a_damaged_file_at_once(history: History) -> None:
     assert len(told) == 1
 
 
+def test_a_file_that_another_process_has_replaced_stays(history: History) -> None:
+    """Between seeing the damage and setting the file aside, somebody else may have done it."""
+    history.add(samples.ill(), "of the other", 0)
+    assert history._set_aside(sqlite3.DatabaseError("file is not a database"))
+    assert list(history.path.parent.glob("*.damaged-*")) == []
+    assert [run.command for run in history.runs()] == ["of the other"]
+
+
 def test_a_writer_that_was_killed(history: History, warnings: list[str]) -> None:
     """What it had not finished is undone by whoever comes next, also by a reader."""
     history.add(samples.ill(), "first", 0)
