@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""How a run ended: the exit code, decided from the report and never from Ansible's own code alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from .model import Action, Report, Severity
+
+
+class ExitCode(IntEnum):
+    """What the command returns."""
+
+    HEALTHY = 0
+    FINDINGS = 1
+    NOT_REPAIRED = 2
+    STATE_UNKNOWN = 3
+    UNREACHABLE = 4
+    NOT_RUN = 5
+    INTERRUPTED = 130
+
+    @property
+    def meaning(self) -> str:
+        """One line for a person."""
+        return MEANINGS[self]
+
+
+MEANINGS = {
+    ExitCode.HEALTHY: "healthy, or everything was repaired; an order was carried out",
+    ExitCode.FINDINGS: "findings remain: critical ones or warnings",
+    ExitCode.NOT_REPAIRED: "a repair failed, and the former state was kept or restored",
+    ExitCode.STATE_UNKNOWN: "a repair failed, and the state is another than before, or unknown",
+    ExitCode.UNREACHABLE: "some hosts could not be reached or diagnosed",
+    ExitCode.NOT_RUN: "it did not run: bad input, bad inventory, no host, an order that was refused",
+    ExitCode.INTERRUPTED: "interrupted: the run is incomplete, and nothing follows from its code",
+}
+
+# The worst wins. An interrupted run proves nothing; then what a person has to look at first.
+WORST_FIRST = (
+    ExitCode.INTERRUPTED,
+    ExitCode.STATE_UNKNOWN,
+    ExitCode.NOT_REPAIRED,
+    ExitCode.NOT_RUN,
+    ExitCode.UNREACHABLE,
+    ExitCode.FINDINGS,
+    ExitCode.HEALTHY,
+)
+
+
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """The one that wins; healthy where there is none."""
+    return min(codes, key=WORST_FIRST.index, default=ExitCode.HEALTHY)
+
+
+def of_diagnosis(report: Report) -> ExitCode:
+    """After a diagnosis, a plan or a remediation: what was found and what became of it."""
+    return worst([*_of_hosts(report), *_of_findings(report), *_of_repairs(report)])
+
+
+def of_order(report: Report) -> ExitCode:
+    """After what a person ordered for a module: whether it was done, not what else is wrong."""
+    results = {action.result for host in report.hosts for action in host.actions}
+    codes = [*_of_hosts(report), *_of_repairs(report)]
+    if not results or results & {"refused"} or (results == {"skipped"} and not report.check):
+        codes.append(ExitCode.NOT_RUN)
+    return worst(codes)
+
+
+def _of_hosts(report: Report) -> list[ExitCode]:
+    statuses = [host.status for host in report.hosts]
+    if statuses and all(status in ("failed", "not_installed") for status in statuses):
+        return [ExitCode.NOT_RUN]  # not one could be looked at: the input is wrong
+    bad = any(status != "diagnosed" for status in statuses)
+    blind = any(host.status == "diagnosed" and host.verdict == "unknown" for host in report.hosts)
+    return [ExitCode.UNREACHABLE] if bad or blind else []
+
+
+def _of_findings(report: Report) -> list[ExitCode]:
+    remain = any(finding.severity is not Severity.INFO for _host, finding in report.findings())
+    return [ExitCode.FINDINGS] if remain else []
+
+
+def _of_repairs(report: Report) -> list[ExitCode]:
+    codes = []
+    for actions in steps(report):
+        # The last rung of the ladder decides; the state is as known as after the worst of them.
+        if actions[-1].result == "not_repaired":
+            kept = all(a.left == "as_before" for a in actions if a.result == "not_repaired")
+            codes.append(ExitCode.NOT_REPAIRED if kept else ExitCode.STATE_UNKNOWN)
+    return codes
+
+
+def steps(report: Report) -> list[list[Action]]:
+    """What was done, by step of the plan: one action for each rung that was tried."""
+    found: dict[tuple[str, ...], list[Action]] = {}
+    for host in report.hosts:
+        for action in host.actions:
+            because = sorted(action.because) or [action.remedy]
+            step = (host.name, action.module, action.instance, action.subject or "", *because)
+            found.setdefault(step, []).append(action)
+    return list(found.values())
