@@ -100,8 +100,8 @@ class Watcher(Protocol):
     def event(self, event: Event) -> None:
         """Something that Ansible did."""
 
-    def hosts(self, names: list[str]) -> None:
-        """The hosts of the play that has begun."""
+    def told(self, hosts: list[str], wait: Mapping[str, float]) -> None:
+        """The hosts of the play that has begun; for how long a module has to stay up on each."""
 
     def stopping(self) -> None:
         """The run was asked to stop; what is being done is brought to its end."""
@@ -177,13 +177,13 @@ def run(order: Order, access: Access, private: Path, watcher: Watcher) -> Ended:
             _kill_children()
 
     thread = threading.Thread(target=work, name="ansible-runner", daemon=True)
-    hosts_file = folder / "hosts.json"
+    tells = folder / "tells.json"
     with interrupts:
         thread.start()
         while True:
             alive = thread.is_alive()
             _drain(events, ended, watcher)
-            _tell_hosts(hosts_file, watcher)
+            _pass_on(tells, watcher)
             watcher.tick()
             if not alive:
                 break
@@ -307,7 +307,7 @@ def _environment(access: Access, folder: Path) -> dict[str, str]:
     environment = {
         "PATH": path,
         "ANSIBLE_CALLBACK_PLUGINS": os.pathsep.join(each for each in plugins if each),
-        "CAMPAIGN_DOCTOR_HOSTS_FILE": str(folder / "hosts.json"),
+        "CAMPAIGN_DOCTOR_TELLS": str(folder / "tells.json"),
         # A mistake in an inventory ends the run instead of emptying it.
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": os.environ.get(
             "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED", "true"
@@ -367,11 +367,12 @@ def _note(event: Event, ended: Ended) -> None:
         ended.errors.append(one_line(re.split(r"\[ERROR\]: |ERROR! ", text, maxsplit=1)[1]))
 
 
-def _tell_hosts(path: Path, watcher: Watcher) -> None:
+def _pass_on(path: Path, watcher: Watcher) -> None:
+    """What the callback plugin has told; each is passed on once."""
     with suppress(FileNotFoundError):
-        names = json.loads(path.read_text(encoding="utf-8"))
-        path.unlink()
-        watcher.hosts(names)
+        taken = path.rename(path.with_suffix(".taken"))
+        told = json.loads(taken.read_text(encoding="utf-8"))
+        watcher.told(told["hosts"], told["wait"])
 
 
 def _kill_children() -> None:
