@@ -24,7 +24,7 @@ _STEP: Json = {
 _ACTION: Json = {
     "module": "host", "instance": "default", "remedy": "", "rung": None, "subject": None,
     "because": [], "command": [], "result": "skipped", "reason": None,
-    "guard": None, "before": {}, "after": {}, "seconds": None, "evidence": None,
+    "guard": None, "before": {}, "after": {}, "seconds": None, "finished": None, "evidence": None,
 }
 _LEFT: Json = {
     "id": "", "key": "", "module": "host", "instance": "default", "why": "", "reason": "",

@@ -66,6 +66,7 @@ def render(report: Mapping[str, Any], *, width: int = 100, unicode: bool = True)
             lines.append(Line(f"  … and {more} more in the report", "muted"))
     lines.extend(_repairs(report, width))
     lines.extend(_unseen(report["hosts"], width))
+    lines.extend(_changes(report["changes"], width))
     lines.append(Line(""))
     lines.extend(_summary(report, width))
     if unicode:
@@ -279,6 +280,30 @@ def _repairs(report: Mapping[str, Any], width: int) -> Iterator[Line]:
     for host, note in notes[:CAUSES_IN_FULL]:
         yield from _wrapped("  ", f"{host}: {note}", width, hang=4)
     yield from _more(len(notes) - CAUSES_IN_FULL)
+
+
+def _changes(changes: Json | None, width: int) -> Iterator[Line]:
+    """What is otherwise than at an earlier run."""
+    if changes is None:
+        return
+    yield Line("")
+    yield Line(f"Changes since {view.moment(changes['since']['finished'])}", "heading")
+    told = False
+    for host_change, names in changes["hosts"].items():
+        if names:
+            words = f"{view.HOST_CHANGES[host_change]}: {_some(names, width - 30)}"
+            told = True
+            yield from _wrapped("  ", words, width, hang=4)
+    for kind, tone in view.CHANGES.items():
+        for entry in changes[kind][:CAUSES_IN_FULL]:
+            told = True
+            name = view.label(entry["module"], entry["instance"])
+            was = f" (was {entry['was']['severity']})" if entry["was"] else ""
+            text = f"{entry['host']} {name}: {entry['title']}{was}"
+            yield from _wrapped(f"  {kind:<7} ", text, width, tone, hang=10)
+        yield from _more(len(changes[kind]) - CAUSES_IN_FULL)
+    if not told:
+        yield Line("  None.", "muted")
 
 
 def _more(count: int) -> Iterator[Line]:

@@ -24,6 +24,16 @@ VERDICT_WORDS = {
 }
 # Of module verdicts, the order in which a person wants them.
 VERDICTS = ("down", "degraded", "unknown", "healthy")
+# Kinds of change with their tone, and those of hosts in words.
+CHANGES = {
+    "new": "critical", "worse": "critical", "better": "ok", "gone": "ok", "unseen": "warning",
+}
+HOST_CHANGES = {
+    "appeared": "Hosts that were not in that run",
+    "vanished": "Hosts that are not in this run",
+    "lost": "Hosts without a diagnosis now",
+    "back": "Hosts that have a diagnosis again",
+}
 
 
 class Cause(NamedTuple):
