@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import IntEnum
 
 from .model import Action, Report, Severity
+from .runner import Ended
 
 
 class ExitCode(IntEnum):
@@ -53,6 +54,40 @@ WORST_FIRST = (
 def worst(codes: Iterable[ExitCode]) -> ExitCode:
     """The one that wins; healthy where there is none."""
     return min(codes, key=WORST_FIRST.index, default=ExitCode.HEALTHY)
+
+
+def of_run(
+    ended: Ended,
+    report: Report | None,
+    decide: Callable[[Report], ExitCode],
+    *,
+    changed: Collection[str],
+) -> ExitCode:
+    """After any run: how Ansible ended, and what the report says if there is one.
+
+    `changed` are the hosts on which a change has begun. Where Ansible broke off after that, nobody
+    knows what became of it.
+    """
+    broken = ExitCode.STATE_UNKNOWN if changed else ExitCode.NOT_RUN
+    if ended.stopped:
+        return ExitCode.INTERRUPTED
+    if report is None:
+        return broken
+    codes = [decide(report)]
+    if ended.stats is None:
+        codes.append(broken)  # it wrote its report and did not come to its end
+    else:
+        known = {host.name: host for host in report.hosts}
+        if set(ended.stats.get("processed") or ()) - set(known) - {"localhost"}:
+            codes.append(ExitCode.UNREACHABLE)
+        for name in ended.stats.get("failures") or ():
+            host = known.get(name)
+            told = host is None or host.status != "diagnosed" or any(
+                action.result in ("refused", "not_repaired") for action in host.actions
+            )
+            if not told:
+                codes.append(ExitCode.STATE_UNKNOWN if name in changed else ExitCode.NOT_RUN)
+    return worst(codes)
 
 
 def of_diagnosis(report: Report) -> ExitCode:

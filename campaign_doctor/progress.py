@@ -47,6 +47,7 @@ class Host:
     doing: str = ""
     settles: bool = False  # whether what it is doing ends with the time that a module must stay up
     changing: bool = False  # whether its repair has begun and not ended
+    changed: bool = False  # whether it has begun at all
 
     def verdict(self, module: str) -> str | None:
         """The worst of a module's instances; None while it is not known."""
@@ -93,6 +94,11 @@ class Progress:
         """The hosts whose repair has begun and not ended."""
         return [host.name for host in self.hosts.values() if host.changing]
 
+    @property
+    def changed(self) -> list[str]:
+        """The hosts whose repair has begun, ended or not."""
+        return [host.name for host in self.hosts.values() if host.changed]
+
     def event(self, event: Mapping[str, Any], now: float) -> Host | None:
         """Take notice of an event; the host about which there is news for a person."""
         data = event.get("event_data") or {}
@@ -120,7 +126,7 @@ class Progress:
     def _started(self, host: Host, task: _Task, now: float) -> Host | None:
         if task.name == STEP_BEGINS and task.role == "campaign":
             host.step += 1
-            host.changing = True
+            host.changing = host.changed = True
             host.doing, host.since = "", now
             return host
         doing = task.doing()
@@ -129,7 +135,7 @@ class Progress:
             if host.state == "waiting":
                 host.state = "pending"
             if task.changes:
-                host.changing = True
+                host.changing = host.changed = True
                 return host
         return None
 

@@ -37,6 +37,7 @@ from .interrupts import Interrupts
 
 HERE = Path(__file__).resolve().parent
 COLLECTION = "campaign.remediation"
+REPORTING = "campaign_report"  # the action that shows the report
 PREFIX = "campaign-doctor-"
 
 BECOME_PROMPT = r"^BECOME password(\[defaults to SSH password\])?: ?$"
@@ -65,6 +66,8 @@ class Access:
     become_password_file: Path | None = None
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     verbosity: int = 0
+    width: int = 80
+    colour: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Ended:
     rc: int | None = None
     stats: dict[str, Any] | None = None
     errors: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)  # the report as the collection shows it
     stopped: bool = False
     killed: bool = False
 
@@ -195,7 +199,7 @@ def run(order: Order, access: Access, private: Path, watcher: Watcher) -> Ended:
                 ended.killed = True
                 _kill_children()
         while not events.empty():
-        _drain(events, ended, watcher)
+            _drain(events, ended, watcher)
     ended.rc = runner.rc
     if failure:
         ended.errors.append(f"ansible-runner failed: {_reason(failure[0])}")
@@ -307,13 +311,14 @@ def _environment(access: Access, folder: Path) -> dict[str, str]:
     environment = {
         "PATH": path,
         "ANSIBLE_CALLBACK_PLUGINS": os.pathsep.join(each for each in plugins if each),
+        "COLUMNS": str(access.width),
         "CAMPAIGN_DOCTOR_TELLS": str(folder / "tells.json"),
         # A mistake in an inventory ends the run instead of emptying it.
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": os.environ.get(
             "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED", "true"
         ),
     }
-    if not (access.verbosity and sys.stderr.isatty()):
+    if not access.colour:
         environment["ANSIBLE_NOCOLOR"] = "true"
     if not _has_configuration():
         environment["ANSIBLE_CONFIG"] = str(HERE / "ansible.cfg")
@@ -354,11 +359,14 @@ def _drain(events: SimpleQueue[Event], ended: Ended, watcher: Watcher) -> None:
 
 
 def _note(event: Event, ended: Ended) -> None:
+    data = event.get("event_data") or {}
     if event.get("event") == "playbook_on_stats":
-        ended.stats = event.get("event_data") or {}
+        ended.stats = data
+        return
+    if event.get("event") == "verbose" and str(data.get("task_action")).endswith(REPORTING):
+        ended.text.append(event.get("stdout") or "")
         return
     text = plain(event.get("stdout") or "")
-    data = event.get("event_data") or {}
     if event.get("event") == "runner_on_failed" and data.get("host") and ended.stats is None:
         message = (data.get("res") or {}).get("msg")
         if isinstance(message, str):
