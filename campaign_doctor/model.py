@@ -18,6 +18,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .words import label as label  # noqa: PLC0414  for those who read reports, too
+
 SCHEMA = 1
 
 
@@ -355,11 +357,6 @@ class Report(_Part):
         except ValueError as error:
             raise InvalidReport(f"{path} is not a report: it is no JSON ({error}).") from None
         return cls.of(data, str(path))
-
-
-def label(module: str, instance: str) -> str:
-    """`mta@prod`, as Campaign writes it; the watchdog and the machine have no instance."""
-    return module if module in ("watchdog", "host") or not instance else f"{module}@{instance}"
 
 
 def _first(error: ValidationError) -> str:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES
 
-from . import repair, score
+from . import repair, score, words
 from .changes import SEVERITIES
 
 SCHEMA = 1
@@ -75,8 +74,8 @@ def build(
         "run": run,
         "mode": mode,
         "check": check,
-        "started": iso(_started(diagnoses, finished)),
-        "finished": iso(finished),
+        "started": words.iso(_started(diagnoses, finished)),
+        "finished": words.iso(finished),
         "collection": collection,
         "hosts": hosts,
         "roots": roots,
@@ -87,7 +86,7 @@ def build(
 
 def run_id(moment: float) -> str:
     """A name for a run that no other has, and that sorts by time."""
-    return f"{iso(moment).replace('-', '').replace(':', '')}-{secrets.token_hex(4)}"
+    return f"{words.iso(moment).replace('-', '').replace(':', '')}-{secrets.token_hex(4)}"
 
 
 def load(path: Path) -> Json:
@@ -158,11 +157,6 @@ def _check(name: str, part: Mapping[str, Any]) -> None:
         raise ValueError(f"a {name} has no {missing[0]}")
 
 
-def iso(moment: float) -> str:
-    """An epoch as ISO 8601 in UTC, to the second."""
-    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def failing(report: Mapping[str, Any], fail_on: str) -> str | None:
     """Why a run asked to fail on this severity fails, in one line; None when it does not."""
     summary = report["summary"]
@@ -177,8 +171,8 @@ def failing(report: Mapping[str, Any], fail_on: str) -> str | None:
     counts.append((summary["not_repaired"], "repair in vain"))
     counts.append((summary["unreachable"], "unreachable host"))
     counts.append((summary["failed"], "failed diagnosis"))
-    words = [f"{count} {plural(word, count)}" for count, word in counts if count]
-    return f"campaign_fail_on={fail_on}: {', '.join(words)}" if words else None
+    told = [f"{count} {plural(word, count)}" for count, word in counts if count]
+    return f"campaign_fail_on={fail_on}: {', '.join(told)}" if told else None
 
 
 def plural(word: str, count: int) -> str:

@@ -13,7 +13,7 @@ import jinja2
 
 from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES
 
-from . import repair, view
+from . import repair, view, words
 from .build import Json
 
 
@@ -40,17 +40,18 @@ def render(report: Mapping[str, Any]) -> str:
         steps=repair.planned(report),
         left=repair.left(report),
         repair=repair,
-        facts_of=view.facts,
-        evidence=view.evidence,
-        label=view.label,
-        moment=view.moment,
+        facts_of=words.facts,
+        label=words.label,
+        moment=words.moment,
+        words=words,
     )
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
 def _shown(value: object) -> object:
     """Text without what a browser should not get; a macro's output stays what it is."""
-    return view.clean(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    untrusted = isinstance(value, str) and not hasattr(value, "__html__")
+    return words.clean(value) if untrusted else value
 
 
 def _columns(hosts: list[Json]) -> list[str]:

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -140,18 +139,6 @@ def title(action: Mapping[str, Any]) -> str:
     rung = action["rung"] or action["remedy"]
     subject = f" {action['subject']}" if action["subject"] else ""
     return f"{rung}{subject}"
-
-
-def commands(entry: Mapping[str, Any]) -> Iterator[str]:
-    """Commands of a step or an action as a person types them, one a line."""
-    command = entry["command"]
-    if isinstance(command, str):
-        yield from command.splitlines()
-    elif isinstance(command, (list, tuple)) and command:
-        if all(isinstance(each, (list, tuple)) for each in command):
-            yield from (shlex.join(map(str, each)) for each in command)
-        else:
-            yield shlex.join(map(str, command))
 
 
 def further(step: Mapping[str, Any]) -> str:
