@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,13 +18,14 @@ from rich.console import Console
 from rich.prompt import Confirm
 from rich.text import Text
 
-from . import live, outcome, plan_view
+from . import changes_view, live, outcome, plan_view
 from .configuration import seconds
 from .errors import DoctorError
+from .files import PRIVATE, write_whole
 from .formats import RENDERERS, nagios
 from .history import History, compare
 from .interrupts import Interrupts
-from .model import Changes, InvalidReport, Report, Severity
+from .model import InvalidReport, Report
 from .options import Kept, Servers, Shown, Terminal
 from .outcome import ExitCode
 from .runner import (
@@ -111,7 +111,12 @@ class Doctor:
         result = self._run(order, outcome.of_diagnosis)
         code = self._finish("plan", result, shown)
         if save is not None and draft.is_file():
-            write_whole(save, draft.read_bytes(), "The plan")
+            try:
+                write_whole(save, draft.read_bytes())
+            except OSError as error:
+                self.say(f"The plan cannot be saved as {save}: {error.strerror or error}.",
+                         style="bold red")
+                return max(code, ExitCode.NOT_RUN)
             self.say(f"Plan saved: {save}. Apply it with: campaign-doctor remediate --plan {save}")
         return code
 
@@ -222,7 +227,8 @@ class Doctor:
                 self._tell(f"no diagnosis: {reason(result.ended)} Trying again in {every}.")
             else:
                 changes = compare(before, report) if before else None
-                for line in changed(report, changes):
+                for line in changes_view.first(report) if changes is None else \
+                        changes_view.lines(changes):
                     self._tell(line)
                 if changes is None or changes:
                     self._keep("watch", report, result.code)
@@ -411,7 +417,7 @@ class Doctor:
                 write_whole(folder / path.relative_to(result.ended.folder), path.read_bytes())
         if shown.format in FILES and not (result.ended.folder / FILES[shown.format]).exists():
             # Other programs run as others; what they read holds names and numbers only.
-            mode = 0o644 if shown.format == "openmetrics" else 0o600
+            mode = 0o644 if shown.format == "openmetrics" else PRIVATE
             text = self._rendered(result, report, shown.format)
             write_whole(folder / FILES[shown.format], text.encode(), mode)
 
@@ -452,48 +458,6 @@ def reason(ended: Ended) -> str:
     if ended.stats is not None and not ended.stats.get("processed"):
         return "It did not run: no host matches the inventory and the limit."
     return f"Ansible ended with code {ended.rc} and wrote no report; -v shows its own output."
-
-
-def changed(report: Report, changes: Changes | None) -> list[str]:
-    """What watch tells: everything in one line the first time, then only what is another."""
-    if changes is None:
-        summary = report.summary
-        lines = [
-            f"{summary.hosts} host{'s' if summary.hosts != 1 else ''}, {summary.critical} critical,"
-            f" {summary.warning} warnings"
-        ]
-        return lines + [
-            f"{finding.severity.value.upper()} {root.host} {finding.label}: {finding.title}"
-            for root in report.roots
-            for finding in [report.finding(root)]
-            if finding.severity is not Severity.INFO
-        ]
-    lines = [f"{word} {', '.join(names)}" for word, names in (
-        ("not diagnosed any more:", changes.hosts.lost), ("diagnosed again:", changes.hosts.back),
-        ("new host:", changes.hosts.appeared), ("gone host:", changes.hosts.vanished),
-    ) if names]
-    for word, entries in (
-        ("new", changes.new), ("worse", changes.worse), ("better", changes.better),
-        ("gone", changes.gone), ("not to be seen any more", changes.unseen),
-    ):
-        lines += [
-            f"{word}: {entry.severity.value.upper()} {entry.host} {entry.label}: {entry.title}"
-            for entry in entries
-        ]
-    return lines
-
-
-def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Replace a file as a whole: a reader never sees half of it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with half.open("xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            file.write(content)
-        half.chmod(mode)
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)
 
 
 def _sentence(text: str) -> str:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a person sees while a run goes on: a table that fills in, or lines where there is no terminal."""
+"""What a person sees while a run goes on: a table that fills in, or lines without a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -162,9 +161,7 @@ class LiveTable(Quiet):
             words = f"{host.name} {host.step}/{len(host.steps)} {host.title}" if host.title else \
                 host.name
             doing = activity(host, self.progress, now)
-            parts.append(
-                Text.from_markup(f"[bold]{escape(words)}[/bold]{escape(f': {doing}' if doing else '')}")
-            )
+            parts.append(Text.assemble((words, "bold"), f": {doing}" if doing else ""))
         parts.append(_legend(sign))
         return Group(*parts)
 
@@ -174,10 +171,14 @@ def headline(progress: Progress, now: float, seconds: float) -> str:
     hosts = len(progress.hosts)
     if not hosts:
         return f"Starting, {clock_time(seconds)}"
+    noun = "host" if hosts == 1 else "hosts"
     parts = [
         f"{progress.play or 'Run'}: {progress.count('diagnosed', 'failed', 'unreachable')}"
-        f" of {hosts} {'host' if hosts == 1 else 'hosts'}"
+        f" of {hosts} {noun}"
     ]
+    done, steps = progress.steps
+    if progress.changing:
+        parts = [f"{progress.play}: {done} of {steps} {'step' if steps == 1 else 'steps'} done"]
     pending = [host for host in progress.pending if not host.changing]
     if pending:
         names = [f"{host.name} {now - host.since:.0f} s" for host in pending[:3]]
@@ -229,9 +230,9 @@ def ansible_output(console: Console, event: Event) -> None:
     if not text:
         return
     if console.is_terminal:
-        console.print(Text.from_ansi(text), soft_wrap=True)
+        console.print(Text.from_ansi(text.replace("\r", "")), soft_wrap=True)
     else:
-        console.print(plain(text).replace("\r", ""), markup=False, highlight=False, soft_wrap=True)
+        console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _interest(host: Host) -> tuple[int, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -130,7 +130,7 @@ class Shown:
     )] = "table"
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", envvar=variable("output"), metavar="DIR", rich_help_panel=RESULT,
-        help="Write report.json, report.html, junit.xml and the format asked for to this directory.",
+        help="Write report.json, report.html, junit.xml and the format asked for here.",
     )] = None
 
 
@@ -181,12 +181,11 @@ def takes(**groups: type) -> Callable[[Callable[..., int]], Callable[..., None]]
             if name not in groups
         ]
         for group in groups.values():
-            hints = get_type_hints(group, include_extras=True)
+            hints, default = get_type_hints(group, include_extras=True), group()
             parameters += [
                 inspect.Parameter(
                     each.name, inspect.Parameter.KEYWORD_ONLY, annotation=hints[each.name],
-                    default=each.default if each.default is not MISSING
-                    else each.default_factory(),  # type: ignore[misc]
+                    default=getattr(default, each.name),
                 )
                 for each in fields(group)
             ]

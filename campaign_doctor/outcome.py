@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""How a run ended: the exit code, decided from the report and never from Ansible's own code alone."""
+"""How a run ended: the exit code, decided from the report, never from Ansible's code alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MEANINGS = {
     ExitCode.NOT_REPAIRED: "a repair failed, and the former state was kept or restored",
     ExitCode.STATE_UNKNOWN: "a repair failed, and the state is another than before, or unknown",
     ExitCode.UNREACHABLE: "some hosts could not be reached or diagnosed",
-    ExitCode.NOT_RUN: "it did not run: bad input, bad inventory, no host, an order that was refused",
+    ExitCode.NOT_RUN: "it did not run: bad input, no host, no inventory, a refused order",
     ExitCode.INTERRUPTED: "interrupted: the run is incomplete, and nothing follows from its code",
 }
 

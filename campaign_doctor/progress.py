@@ -24,7 +24,8 @@ WORST_FIRST = ("down", "degraded", "unknown", "healthy", "not_expected")
 # How long a module has to stay up where the inventory says nothing: campaign_module's default.
 SETTLE_SECONDS = 30.0
 
-# Names of tasks in the roles; the tests hold them against the files.
+# Names of plays and of tasks in the roles; the tests hold them against the files.
+DIAGNOSING = "Diagnose"  # how the plays begin that look at all hosts
 STEP_BEGINS = "Begin the step"
 HOST_IS_GIVEN_BACK = "Give the host back"
 
@@ -95,6 +96,12 @@ class Progress:
         return [host.name for host in self.hosts.values() if host.changing]
 
     @property
+    def steps(self) -> tuple[int, int]:
+        """How many steps are done, and how many there are."""
+        done = sum(host.step - host.changing for host in self.hosts.values())
+        return done, sum(len(host.steps) for host in self.hosts.values())
+
+    @property
     def changed(self) -> list[str]:
         """The hosts whose repair has begun, ended or not."""
         return [host.name for host in self.hosts.values() if host.changed]
@@ -105,6 +112,9 @@ class Progress:
         kind = event.get("event")
         if kind == "playbook_on_play_start":
             self.play = str(data.get("name") or "")
+            if self.play.startswith(DIAGNOSING):  # it may be for the second time
+                for known in self.hosts.values():
+                    known.state = "waiting"
             return None
         name = data.get("host")
         if not isinstance(name, str):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 import fcntl
+import itertools
 import json
 import locale
 import os
@@ -33,6 +34,7 @@ import psutil
 import yaml
 
 from .errors import DoctorError
+from .files import write_new
 from .interrupts import Interrupts
 
 HERE = Path(__file__).resolve().parent
@@ -89,6 +91,7 @@ class Ended:
     stats: dict[str, Any] | None = None
     errors: list[str] = field(default_factory=list)
     text: list[str] = field(default_factory=list)  # the report as the collection shows it
+    said: list[str] = field(default_factory=list)  # whatever else Ansible said in plain lines
     stopped: bool = False
     killed: bool = False
 
@@ -116,7 +119,7 @@ class Watcher(Protocol):
 
 @contextmanager
 def private_directory() -> Iterator[Path]:
-    """A directory for this command alone, removed with it; also those of commands that were killed."""
+    """A directory for this command alone, removed with it, as are those of killed commands."""
     try:
         base = Path(tempfile.gettempdir())
         _sweep(base)
@@ -335,13 +338,7 @@ def _has_configuration() -> bool:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    with path.open("x", encoding="utf-8", opener=_private) as file:
-        json.dump(content, file)
-
-
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
+    write_new(path, json.dumps(content).encode())
 
 
 def _drain(events: SimpleQueue[Event], ended: Ended, watcher: Watcher) -> None:
@@ -364,7 +361,7 @@ def _note(event: Event, ended: Ended) -> None:
         ended.stats = data
         return
     if event.get("event") == "verbose" and str(data.get("task_action")).endswith(REPORTING):
-        ended.text.append(event.get("stdout") or "")
+        ended.text += (event.get("stdout") or "").replace("\r", "").split("\n")
         return
     text = plain(event.get("stdout") or "")
     if event.get("event") == "runner_on_failed" and data.get("host") and ended.stats is None:
@@ -372,7 +369,25 @@ def _note(event: Event, ended: Ended) -> None:
         if isinstance(message, str):
             ended.errors.append(f"{data['host']}: {one_line(message)}")
     elif "[ERROR]: " in text or text.startswith("ERROR! "):
-        ended.errors.append(one_line(re.split(r"\[ERROR\]: |ERROR! ", text, maxsplit=1)[1]))
+        error = one_line(re.split(r"\[ERROR\]: |ERROR! ", text, maxsplit=1)[1])
+        ended.errors.append(" ".join([error, *_inventory_fault(error, ended.said)]))
+    elif event.get("event") == "verbose" and ended.stats is None:
+        ended.said.append(text)
+
+
+def _inventory_fault(error: str, said: list[str]) -> list[str]:
+    """Why an inventory cannot be read: of all the plugins that tried, what the right one said."""
+    if "inventory source" not in error:
+        return []
+    for before, line in itertools.pairwise(said):
+        if before.startswith("Standard error from inventory script"):
+            return [f"({one_line(line)})"]
+    right = "yaml" if error.endswith((".yml", ".yaml", ".json")) else "ini"
+    for line in said:
+        _plugins, told, fault = line.partition(f"with '{right}' plugin: ")
+        if told:
+            return [f"({one_line(fault)})"]
+    return []
 
 
 def _pass_on(path: Path, watcher: Watcher) -> None:
@@ -399,8 +414,8 @@ def _reason(error: BaseException) -> str:
 
 
 def plain(text: str) -> str:
-    """Text of a terminal without colours."""
-    return COLOURS.sub("", text)
+    """Text of a terminal without colours and carriage returns."""
+    return COLOURS.sub("", text).replace("\r", "")
 
 
 def one_line(text: str) -> str:

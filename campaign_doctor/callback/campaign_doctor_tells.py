@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Tells campaign-doctor what no event of ansible-runner says. Loaded by Ansible, not by the command."""
+"""Tells campaign-doctor what no event of ansible-runner says. Ansible loads it, not the command."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -15,7 +16,7 @@ from ansible.plugins.callback import CallbackBase
 DOCUMENTATION = """
 name: campaign_doctor_tells
 type: notification
-short_description: Tells campaign-doctor which hosts a play is for, and how long a module has to stay up
+short_description: Tells campaign-doctor the hosts of a play, and the settling time of a module
 version_added: 1.0.0
 description: Writes both into the file that campaign-doctor names in the environment, as JSON.
 """
@@ -49,8 +50,8 @@ class CallbackModule(CallbackBase):
             return
         manager = self._play.get_variable_manager()
         wait = manager.get_vars(play=self._play, host=host, task=task).get("campaign_wait")
-        if isinstance(wait, (int, float)):
-            self._told["wait"][host.get_name()] = wait
+        with contextlib.suppress(TypeError, ValueError):  # the playbook refuses what is no number
+            self._told["wait"][host.get_name()] = float(wait)
             self._tell()
 
     def _tell(self) -> None:

@@ -157,7 +157,7 @@ class ActionModule(ActionBase):
         return hostvars.raw_get(host).get(variable)
 
     def _width(self) -> int:
-        """Of the terminal, or what COLUMNS says: whoever gives Ansible one may show it elsewhere."""
+        """Of the terminal, or COLUMNS: who runs Ansible in a terminal may show it in another."""
         return shutil.get_terminal_size((self._display.columns + 1, 24)).columns
 
     def _show(self, lines: Iterable[text.Line]) -> None:
