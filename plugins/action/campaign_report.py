@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import locale
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -92,7 +91,7 @@ class ActionModule(ActionBase):
         directory = Path(options["directory"]).absolute()
         result.update(changed=False, report_dir=str(directory), files=[], summary=report["summary"])
         if options["display"]:
-            width = self._width() if ON_TERMINAL else LOG_WIDTH
+            width = self._display.columns + 1 if ON_TERMINAL else LOG_WIDTH
             self._show(text.render(report, width=width, unicode=_unicode()))
         try:
             written = files.write(report, directory, options["formats"])
@@ -155,10 +154,6 @@ class ActionModule(ActionBase):
         if hostvars is None or host not in hostvars:
             return None
         return hostvars.raw_get(host).get(variable)
-
-    def _width(self) -> int:
-        """Of the terminal, or COLUMNS: who runs Ansible in a terminal may show it in another."""
-        return shutil.get_terminal_size((self._display.columns + 1, 24)).columns
 
     def _show(self, lines: Iterable[text.Line]) -> None:
         for tone, group in groupby(lines, key=lambda line: line.tone):
