@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from campaign_lab import database
+from campaign_lab import database, process
 from campaign_lab.faults.base import Fault, Work
 from campaign_lab.faults.mail import nobody
 from campaign_lab.faults.system import http, wait_until, writable
@@ -20,6 +20,16 @@ ORPHANS = 3
 def log_directory(work: Work) -> str:
     """Where trackinglogd writes for an instance."""
     return os.path.join(work.home.var, work.instance, "redir", "log")
+
+
+def runs(work: Work, workflow: str) -> bool:
+    """Is there a process of that workflow?"""
+    return any(
+        task.module == "runwf" and task.instance == work.instance
+        and "-wf:" + workflow in process.command_line(task.pid)
+        for task in process.recorded(work.home)
+        if process.alive(work.home, "runwf", task.pid)
+    )  # fmt: skip
 
 
 class RedirectionDown(Fault):
@@ -125,7 +135,10 @@ class TrackingWorkflowFailed(Fault):
             " labNext = 0 WHERE internalName = 'tracking'", before["state"], before["labActivity"])
         work.sql("UPDATE xtk_workflow SET labActivity = 'consolidate', labNext = ?"
                  " WHERE internalName = 'tracking'", time.time() + OLD_SECONDS)
-        wait_until(lambda: not self._row(work)["processId"], 60, "the present run ends")
+        # A wfserver that starts forgets the runs of the one before; the process table does not.
+        wait_until(lambda: not self._row(work)["processId"] and not runs(work, "tracking"),
+                   60, "the present run ends")
+        work.sql("UPDATE xtk_workflow SET labErrors = 0 WHERE internalName = 'tracking'")
         log = work.log("runwf")
         for _ in range(TECHNICAL_ERRORS):
             work.nlserver("runwf", "-instance:" + work.instance, "-wf:tracking", check=False)

@@ -55,7 +55,7 @@ class WfServer(Module):
         ended = self.reap()
         now = time.time()
         with database.session(self.database) as connection:
-            due = self._due(connection, now)
+            due = bool(self._due(connection, now))
             following = connection.execute(
                 "SELECT min(labNext) FROM xtk_workflow WHERE state = ? AND processId = 0"
                 " AND labPeriod > 0 AND labNext > ?",
@@ -68,7 +68,7 @@ class WfServer(Module):
                     self.cleared = True
                 for pid, code in ended:
                     self._settle(connection, pid, code)
-                for workflow in due:
+                for workflow in self._due(connection, now):  # as it is in this transaction
                     self._start(connection, workflow)
         return min(PERIOD_SECONDS, max(0.2, following - now)) if following else PERIOD_SECONDS
 
@@ -165,14 +165,15 @@ class RunWf(Module):
 
     def _failed(self, workflow: sqlite3.Row, message: str) -> None:
         self.error("%s: %s" % (self.name, message))
-        errors = workflow["labErrors"] + 1
-        final = not workflow["isTechnical"] or errors >= TECHNICAL_ERRORS
         with database.session(self.database, write=True) as connection:
+            # Counted in the database: another run of it may have ended meanwhile.
+            connection.execute("UPDATE xtk_workflow SET labErrors = labErrors + 1 WHERE id = ?",
+                               (workflow["id"],))
             connection.execute(
-                "UPDATE xtk_workflow SET labErrors = ?, failed = ?, state = ? WHERE id = ?",
-                (0 if final else errors, int(final),
-                 database.PAUSED if final else workflow["state"], workflow["id"]),
-            )  # fmt: skip
+                "UPDATE xtk_workflow SET labErrors = 0, failed = 1, state = ?"
+                " WHERE id = ? AND (isTechnical = 0 OR labErrors >= ?)",
+                (database.PAUSED, workflow["id"], TECHNICAL_ERRORS),
+            )
             _log(connection, workflow["id"], LOG_ERROR, workflow["labActivity"], message)
 
     # ------------------------------------------------------------------------ activities

@@ -120,7 +120,7 @@ class View:
 
     def rows(self, query: str, instance: str = "prod") -> list[Any]:
         path = self.home.parent / "database" / f"{instance}.sqlite"
-        connection = sqlite3.connect(path)
+        connection = sqlite3.connect(path, isolation_level=None)
         try:
             return connection.execute(query).fetchall()
         finally:
@@ -373,6 +373,17 @@ def test_fault(name: str, two_instances: Any, eventually: Callable[..., Any]) ->
     assert "is not broken" in lab.labctl("heal", name).stdout
     if name not in ("everything_down", "tmp_other_device", "web_java_broken"):
         assert others == {module: lab.pid(module, "prod2") for module in others}
+
+
+@pytest.mark.parametrize("errors", [1, 2])
+def test_tracking_workflow_fails_whatever_came_before(errors: int, two_instances: Any) -> None:
+    view = View(two_instances)
+    view.rows(f"UPDATE xtk_workflow SET labErrors = {errors} WHERE internalName = 'tracking'")
+    try:
+        two_instances.labctl("break", "tracking_workflow_failed")
+        assert SEEN["tracking_workflow_failed"](view)
+    finally:
+        two_instances.labctl("heal")
 
 
 @pytest.mark.parametrize("module", faults.FAULTS["module_killed"].modules)
