@@ -8,10 +8,10 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from .formats import table
 from .history import Run
 from .model import Changes, Report, Severity
 
-STYLES = {Severity.CRITICAL: "red", Severity.WARNING: "yellow", Severity.INFO: ""}
 KINDS = ("new", "worse", "better", "gone", "unseen")
 WORDS = {"unseen": "not to be seen"}
 
@@ -62,10 +62,7 @@ def show(console: Console, old: Run, new: Run, changes: Changes) -> None:
              style="bold"),
         soft_wrap=True,
     )
-    told = lines(changes)
-    for line in told or ["Nothing changed."]:
-        style = next((STYLES[each] for each in Severity if each.value.upper() in line), "")
-        console.print(Text(f"  {line}", style=style), soft_wrap=True)
+    table.show(console, table.changes(changes))
     for score in changes.scores:
         console.print(Text(f"  score of {score.host}: {score.was} → {score.score}"),
                       soft_wrap=True)

@@ -16,13 +16,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.prompt import Confirm
-from rich.text import Text
 
 from . import changes_view, live, outcome, plan_view
 from .configuration import seconds
 from .errors import DoctorError
 from .files import PRIVATE, write_whole
-from .formats import RENDERERS, nagios
+from .formats import RENDERERS, nagios, table
 from .history import History, compare
 from .interrupts import Interrupts
 from .model import InvalidReport, Report
@@ -34,7 +33,6 @@ from .runner import (
     Access,
     Ended,
     Order,
-    plain,
     run,
 )
 
@@ -43,8 +41,6 @@ FILES = {
     "json": "report.json", "html": "report.html", "junit": "junit.xml", "table": "report.txt",
     "sarif": "report.sarif", "openmetrics": "campaign.prom", "nagios": "nagios.txt",
 }
-
-LOG_WIDTH = 120  # of the table where there is no terminal
 
 Decide = Callable[[Report], ExitCode]
 
@@ -90,8 +86,7 @@ class Doctor:
             become_password_file=servers.become_password_file,
             passwords=ask_passwords(servers),
             verbosity=max(0, terminal.verbose - 1),
-            width=out.width if out.is_terminal else LOG_WIDTH,
-            colour=out.is_terminal or err.is_terminal,
+            colour=err.is_terminal,
         )
 
     # -- Commands -----------------------------------------------------------------------------
@@ -138,12 +133,9 @@ class Doctor:
             order = Order("remediate", variables, check=check, changes=not check)
             return self._finish("remediate", self._run(order, outcome.of_diagnosis), shown)
         self._must_ask()
-        # A run in check mode asks the guards as well: they know who would be cut off (pdump -who).
         draft = self.private / "plan.json"
-        first = self._run(
-            Order("remediate", {**variables, "campaign_plan_write": str(draft)}, check=True),
-            outcome.of_diagnosis,
-        )
+        planning = {"campaign_plan_only": True, "campaign_plan_write": str(draft)}
+        first = self._run(Order("remediate", {**variables, **planning}), outcome.of_diagnosis)
         if first.report is None or first.code is ExitCode.INTERRUPTED:
             return self._finish("remediate", first, shown)
         steps = plan_view.show(self.err, first.report)
@@ -227,9 +219,11 @@ class Doctor:
                 self._tell(f"no diagnosis: {reason(result.ended)} Trying again in {every}.")
             else:
                 changes = compare(before, report) if before else None
-                for line in changes_view.first(report) if changes is None else \
-                        changes_view.lines(changes):
+                for line in changes_view.lines(changes) if changes else []:
                     self._tell(line)
+                if changes is None:
+                    for line in changes_view.first(report):
+                        self._tell(line)
                 if changes is None or changes:
                     self._keep("watch", report, result.code)
                 if shown.output is not None:
@@ -382,7 +376,7 @@ class Doctor:
                 )
                 code = outcome.worst([code, ExitCode.NOT_RUN])
         if shown.format == "table":
-            self._print_table(result.ended)
+            table.show(self.out, table.render(report))
         elif shown.output is None or shown.format == "nagios":
             text = self._rendered(result, report, shown.format)
             self.out.file.write(text)
@@ -391,20 +385,11 @@ class Doctor:
             return int(nagios.state(report))
         return int(code)
 
-    def _print_table(self, ended: Ended) -> None:
-        for line in ended.text:
-            if line.startswith(("Report: ", "\x1b")) and plain(line).startswith("Report: "):
-                continue  # files that go away with this command
-            if self.out.is_terminal:
-                self.out.print(Text.from_ansi(line), soft_wrap=True)
-            else:
-                self.out.print(plain(line), markup=False, highlight=False, soft_wrap=True)
-
     def _rendered(self, result: Result, report: Report, name: str) -> str:
         if name in RENDERERS:
             return RENDERERS[name](report)
         if name == "table":
-            return "".join(f"{plain(line)}\n" for line in result.ended.text)
+            return table.as_text(report)
         return (result.ended.folder / FILES[name]).read_text(encoding="utf-8")
 
     def _write(self, result: Result, report: Report, shown: Shown) -> None:

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .progress import MODULES, SETTLE_SECONDS, Host, Progress
+from .progress import MODULES, Host, Progress
 from .runner import Event, plain
 
 # What a cell shows; colour only repeats what the sign says.
@@ -66,7 +66,7 @@ class Quiet:
         if host is not None:
             self.news(host)
 
-    def told(self, hosts: list[str], wait: Mapping[str, float]) -> None:
+    def told(self, hosts: list[str], wait: Mapping[str, float | None]) -> None:
         """Take notice of the hosts."""
         self.progress.told(hosts, wait)
 
@@ -96,20 +96,33 @@ class Lines(Quiet):
     def __init__(self, console: Console, **options: Any) -> None:
         super().__init__(console, **options)
         self.told_at = self.began
+        self.fresh: list[Host] = []
 
     def news(self, host: Host) -> None:
-        self.told_at = self.clock()
-        doing = activity(host, self.progress, self.clock(), seconds=False)
-        said = doing if host.changing and doing else result(host)
-        if said:
-            self.line(f"{host.name}: {said}")
+        self.fresh.append(host)  # told with the next tick, which knows the settling times
+
+    def __exit__(self, *_error: object) -> None:
+        self.tick()
 
     def tick(self) -> None:
         now = self.clock()
+        for host in self.fresh:
+            if said := self.said(host, now):
+                self.line(f"{host.name}: {said}")
+            self.told_at = now
+        self.fresh = []
         if now - self.told_at < NEWS_SECONDS:
             return
         self.told_at = now
         self.line(headline(self.progress, now, now - self.began))
+
+    def said(self, host: Host, now: float) -> str:
+        """What is news of a host."""
+        if not host.changing:
+            return result(host)
+        step = f"step {host.step} of {len(host.steps)}, {host.title}" if host.title else ""
+        doing = activity(host, self.progress, now, seconds=False)
+        return ": ".join(part for part in (step, doing) if part)
 
     def line(self, text: str) -> None:
         """One line with the time."""
@@ -194,14 +207,11 @@ def headline(progress: Progress, now: float, seconds: float) -> str:
 def activity(host: Host, progress: Progress, now: float, *, seconds: bool = True) -> str:
     """What is being done on a host, for how long, and when a settling time is over."""
     if not host.doing:
-        return host.title if host.changing else ""
+        return ""
     spent = max(0.0, now - host.since)
     words = host.doing
-    if host.changing and not seconds and host.title:
-        words = f"step {host.step} of {len(host.steps)}, {host.title}: {words}"
-    if host.settles:
-        settle = progress.settle.get(host.name, SETTLE_SECONDS)
-        words += f", then it must stay up for {settle:.0f} s"
+    if host.settles and host.name in progress.settle:
+        words += f", then it must stay up for {progress.settle[host.name]:.0f} s"
     return f"{words} · {spent:.0f} s" if seconds else words
 
 

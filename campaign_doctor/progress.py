@@ -74,11 +74,12 @@ class Progress:
         self.play = ""
         self.settle: dict[str, float] = {}
 
-    def told(self, names: Iterable[str], wait: Mapping[str, float]) -> None:
+    def told(self, names: Iterable[str], wait: Mapping[str, float | None]) -> None:
         """The hosts of the play that has begun, and their settling times."""
         for name in names:
             self.hosts.setdefault(name, Host(name))
-        self.settle.update(wait)
+        for name, seconds in wait.items():
+            self.settle[name] = SETTLE_SECONDS if seconds is None else seconds
 
     def count(self, *states: State) -> int:
         """How many hosts are in one of these states."""

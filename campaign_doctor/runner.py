@@ -39,7 +39,6 @@ from .interrupts import Interrupts
 
 HERE = Path(__file__).resolve().parent
 COLLECTION = "campaign.remediation"
-REPORTING = "campaign_report"  # the action that shows the report
 PREFIX = "campaign-doctor-"
 
 BECOME_PROMPT = r"^BECOME password(\[defaults to SSH password\])?: ?$"
@@ -68,7 +67,6 @@ class Access:
     become_password_file: Path | None = None
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     verbosity: int = 0
-    width: int = 80
     colour: bool = False
 
 
@@ -90,8 +88,7 @@ class Ended:
     rc: int | None = None
     stats: dict[str, Any] | None = None
     errors: list[str] = field(default_factory=list)
-    text: list[str] = field(default_factory=list)  # the report as the collection shows it
-    said: list[str] = field(default_factory=list)  # whatever else Ansible said in plain lines
+    said: list[str] = field(default_factory=list)  # what Ansible said in plain lines
     stopped: bool = False
     killed: bool = False
 
@@ -107,7 +104,7 @@ class Watcher(Protocol):
     def event(self, event: Event) -> None:
         """Something that Ansible did."""
 
-    def told(self, hosts: list[str], wait: Mapping[str, float]) -> None:
+    def told(self, hosts: list[str], wait: Mapping[str, float | None]) -> None:
         """The hosts of the play that has begun; for how long a module has to stay up on each."""
 
     def stopping(self) -> None:
@@ -314,7 +311,6 @@ def _environment(access: Access, folder: Path) -> dict[str, str]:
     environment = {
         "PATH": path,
         "ANSIBLE_CALLBACK_PLUGINS": os.pathsep.join(each for each in plugins if each),
-        "COLUMNS": str(access.width),
         "CAMPAIGN_DOCTOR_TELLS": str(folder / "tells.json"),
         # A mistake in an inventory ends the run instead of emptying it.
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": os.environ.get(
@@ -359,9 +355,6 @@ def _note(event: Event, ended: Ended) -> None:
     data = event.get("event_data") or {}
     if event.get("event") == "playbook_on_stats":
         ended.stats = data
-        return
-    if event.get("event") == "verbose" and str(data.get("task_action")).endswith(REPORTING):
-        ended.text += (event.get("stdout") or "").replace("\r", "").split("\n")
         return
     text = plain(event.get("stdout") or "")
     if event.get("event") == "runner_on_failed" and data.get("host") and ended.stats is None:

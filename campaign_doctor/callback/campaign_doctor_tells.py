@@ -51,7 +51,7 @@ class CallbackModule(CallbackBase):
         manager = self._play.get_variable_manager()
         wait = manager.get_vars(play=self._play, host=host, task=task).get("campaign_wait")
         with contextlib.suppress(TypeError, ValueError):  # the playbook refuses what is no number
-            self._told["wait"][host.get_name()] = float(wait)
+            self._told["wait"][host.get_name()] = None if wait is None else float(wait)
             self._tell()
 
     def _tell(self) -> None:
