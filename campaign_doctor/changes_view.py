@@ -16,22 +16,24 @@ KINDS = ("new", "worse", "better", "gone", "unseen")
 WORDS = {"unseen": "not to be seen"}
 
 
-def first(report: Report) -> list[str]:
-    """Where there is nothing to compare with: the numbers, and every cause."""
-    summary = report.summary
-    hosts = f"{summary.hosts} host{'s' if summary.hosts != 1 else ''}"
-    lines = [f"{hosts}, {summary.critical} critical, {summary.warning} warnings"]
-    lines += [
+def numbers(report: Report) -> str:
+    """How it is, in one line."""
+    return table.summary(report).plain
+
+
+def causes(report: Report) -> list[str]:
+    """Where there is nothing to compare with: every host without a diagnosis, and every cause."""
+    told = [
         f"{host.status.replace('_', ' ')}: {host.name}: {host.error}"
         for host in report.hosts if host.status != "diagnosed"
     ]
     for root in report.roots:
         finding = report.finding(root)
         if finding.severity is not Severity.INFO:
-            lines.append(
+            told.append(
                 f"{finding.severity.value.upper()} {root.host} {finding.label}: {finding.title}"
             )
-    return lines
+    return told
 
 
 def lines(changes: Changes) -> list[str]:

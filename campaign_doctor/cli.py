@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -440,6 +441,9 @@ def replay(
 
 def main() -> None:
     """The command. Whatever goes wrong before a run is 5: it did not run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a sign that a terminal has not is no reason to fail
+            stream.reconfigure(errors="replace")
     sys.exit(call())
 
 

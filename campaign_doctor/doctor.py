@@ -206,7 +206,7 @@ class Doctor:
 
     def watch(self, scope: Mapping[str, Any], every: str, shown: Shown) -> int:
         """Diagnose again and again, and tell only what changed, until somebody ends it."""
-        before = self._last()
+        before, seen = self._last(), False
         while True:
             began = time.monotonic()
             result = self._run(
@@ -219,11 +219,12 @@ class Doctor:
                 self._tell(f"no diagnosis: {reason(result.ended)} Trying again in {every}.")
             else:
                 changes = compare(before, report) if before else None
-                for line in changes_view.lines(changes) if changes else []:
+                told = [] if seen else [changes_view.numbers(report)]
+                told += changes_view.causes(report) if changes is None else \
+                    changes_view.lines(changes)
+                for line in told:
                     self._tell(line)
-                if changes is None:
-                    for line in changes_view.first(report):
-                        self._tell(line)
+                seen = True
                 if changes is None or changes:
                     self._keep("watch", report, result.code)
                 if shown.output is not None:

@@ -14,17 +14,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from .formats.table import VERDICTS
 from .progress import MODULES, Host, Progress
 from .runner import Event, plain
 
-# What a cell shows; colour only repeats what the sign says.
-SIGNS = {
-    "healthy": ("●", "ok", "green"),
-    "degraded": ("▲", "!", "yellow"),
-    "down": ("✖", "X", "bold red"),
-    "unknown": ("?", "?", "magenta"),
-    "not_expected": ("·", "-", "dim"),
-}
 SHORT = {
     "watchdog": "wdog", "syslogd": "sysl", "stat": "stat", "mta": "mta", "web": "web",
     "trackinglogd": "trkd", "tracking": "trk", "inMail": "inM", "wfserver": "wf",
@@ -153,7 +146,6 @@ class LiveTable(Quiet):
         hosts = list(self.progress.hosts.values())
         busy = [host for host in self.progress.pending if host.changing]
         wide = self.console.width >= WIDE_COLUMNS
-        sign = 0 if "utf" in self.console.encoding.lower() else 1
         room = max(3, self.console.height - CHROME_LINES - min(len(busy), 5))
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("host", no_wrap=True, max_width=NAME_COLUMNS, overflow="ellipsis")
@@ -162,7 +154,7 @@ class LiveTable(Quiet):
         table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
         shown = sorted(hosts, key=_interest)[:room]
         for host in shown:
-            table.add_row(host.name, *_cells(host, sign), _said(host, self.progress, now))
+            table.add_row(host.name, *_cells(host), _said(host, self.progress, now))
         parts: list[RenderableType] = [
             Text(headline(self.progress, now, now - self.began), style="bold", no_wrap=True,
                  overflow="ellipsis"),
@@ -175,7 +167,7 @@ class LiveTable(Quiet):
                 host.name
             doing = activity(host, self.progress, now)
             parts.append(Text.assemble((words, "bold"), f": {doing}" if doing else ""))
-        parts.append(_legend(sign))
+        parts.append(_legend())
         return Group(*parts)
 
 
@@ -258,11 +250,10 @@ def _interest(host: Host) -> tuple[int, float]:
     return (4, 0.0) if host.state == "diagnosed" else (5, 0.0)
 
 
-def _cells(host: Host, sign: int) -> Iterable[Text]:
+def _cells(host: Host) -> Iterable[Text]:
     for module in MODULES:
-        verdict = host.verdict(module)
-        shown = SIGNS.get(verdict or "")
-        yield Text(shown[sign], style=shown[2]) if shown else Text("")
+        sign, style = VERDICTS.get(host.verdict(module) or "", ("", ""))
+        yield Text(sign, style=style)
 
 
 def _said(host: Host, progress: Progress, now: float) -> Text:
@@ -287,10 +278,10 @@ def _others(hosts: list[Host], shown: list[Host]) -> str:
     return f"… and {len(hosts) - len(shown)} more: {words}"
 
 
-def _legend(sign: int) -> Text:
+def _legend() -> Text:
     text = Text("")
-    for verdict, shown in SIGNS.items():
-        text.append(shown[sign], style=shown[2])
+    for verdict, (sign, style) in VERDICTS.items():
+        text.append(sign, style=style)
         text.append(f" {verdict.replace('_', ' ')}   ", style="dim")
     return text
 
