@@ -442,7 +442,7 @@ def replay(
 def main() -> None:
     """The command. Whatever goes wrong before a run is 5: it did not run."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a sign that a terminal has not is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):  # not every terminal has every sign
             stream.reconfigure(errors="replace")
     sys.exit(call())
 

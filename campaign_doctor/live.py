@@ -25,6 +25,7 @@ SHORT = {
 }
 WIDE_COLUMNS = 120
 NAME_COLUMNS = 24
+SAID_COLUMNS = 20  # what is kept free behind the modules, where there is so much
 CHROME_LINES = 7  # title, head of the table, its rules, legend
 NEWS_SECONDS = 15.0  # without a terminal: how often it is told who is still pending
 
@@ -145,16 +146,19 @@ class LiveTable(Quiet):
         now = self.clock()
         hosts = list(self.progress.hosts.values())
         busy = [host for host in self.progress.pending if host.changing]
-        wide = self.console.width >= WIDE_COLUMNS
+        heads = MODULES if self.console.width >= WIDE_COLUMNS else tuple(map(SHORT.get, MODULES))
+        rest = self.console.width - sum(len(str(head)) + 1 for head in heads)
+        widest = max((len(host.name) for host in hosts), default=4)
+        names = max(min(8, widest), min(NAME_COLUMNS, widest, rest - SAID_COLUMNS), 4)
         room = max(3, self.console.height - CHROME_LINES - min(len(busy), 5))
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-        table.add_column("host", no_wrap=True, max_width=NAME_COLUMNS, overflow="ellipsis")
-        for module in MODULES:
-            table.add_column(module if wide else SHORT[module], justify="center", no_wrap=True)
-        table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column("host", no_wrap=True, width=names, overflow="ellipsis")
+        for head in heads:
+            table.add_column(head, justify="center", no_wrap=True, min_width=len(str(head)))
+        table.add_column("", no_wrap=True, overflow="ellipsis", width=max(1, rest - names - 1))
         shown = sorted(hosts, key=_interest)[:room]
         for host in shown:
-            table.add_row(host.name, *_cells(host), _said(host, self.progress, now))
+            table.add_row(Text(host.name), *_cells(host), _said(host, self.progress, now))
         parts: list[RenderableType] = [
             Text(headline(self.progress, now, now - self.began), style="bold", no_wrap=True,
                  overflow="ellipsis"),
@@ -184,15 +188,15 @@ def headline(progress: Progress, now: float, seconds: float) -> str:
     done, steps = progress.steps
     if progress.changing:
         parts = [f"{progress.play}: {done} of {steps} {'step' if steps == 1 else 'steps'} done"]
+    unreachable, failed = progress.count("unreachable"), progress.count("failed")
+    parts += [f"{unreachable} unreachable"] if unreachable else []
+    parts += [f"{failed} without a diagnosis"] if failed else []
+    parts.append(clock_time(seconds))
     pending = [host for host in progress.pending if not host.changing]
     if pending:
         names = [f"{host.name} {now - host.since:.0f} s" for host in pending[:3]]
         more = ", …" if len(pending) > 3 else ""
         parts.append(f"{len(pending)} pending: {', '.join(names)}{more}")
-    unreachable, failed = progress.count("unreachable"), progress.count("failed")
-    parts += [f"{unreachable} unreachable"] if unreachable else []
-    parts += [f"{failed} without a diagnosis"] if failed else []
-    parts.append(clock_time(seconds))
     return " · ".join(parts)
 
 
