@@ -144,7 +144,7 @@ class Terminal:
     )] = False
     verbose: Annotated[int, typer.Option(
         "--verbose", "-v", count=True, rich_help_panel=ANSIBLE,
-        help="Show Ansible's own output as well; -vvv as with ansible-playbook.",
+        help="Show Ansible's own output as well; -vv and more make it say more.",
     )] = 0
 
 
