@@ -27,6 +27,7 @@ from .doctor import Doctor
 from .errors import DoctorError
 from .explain import Unknown, names
 from .history import History, UnknownRun, compare
+from .interrupts import Interrupts
 from .model import InvalidReport
 from .options import (
     Check,
@@ -120,10 +121,11 @@ def doctor(
     work: Callable[[Doctor], int],
 ) -> int:
     """Do a command's work in surroundings that go away with it."""
-    with private_directory() as private:
+    out, err = consoles()
+    with Interrupts() as interrupts, private_directory() as private:
         return work(Doctor(
             servers, terminal, kept, variables=context.obj, private=private,
-            out=consoles()[0], err=consoles()[1],
+            interrupts=interrupts, out=out, err=err,
         ))
 
 

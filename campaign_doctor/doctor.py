@@ -65,6 +65,7 @@ class Doctor:
         *,
         variables: Mapping[str, Any],
         private: Path,
+        interrupts: Interrupts,
         out: Console,
         err: Console,
     ) -> None:
@@ -72,6 +73,7 @@ class Doctor:
         self.terminal = terminal
         self.kept = kept
         self.private = private
+        self.interrupts = interrupts
         self.out = out
         self.err = err
         self.history = History(kept.history, self.say)
@@ -84,7 +86,7 @@ class Doctor:
             vault_ids=tuple(servers.vault_id),
             vault_password_files=tuple(servers.vault_password_file),
             become_password_file=servers.become_password_file,
-            passwords=ask_passwords(servers),
+            passwords=self._passwords(),
             verbosity=max(0, terminal.verbose - 1),
             colour=err.is_terminal,
         )
@@ -251,7 +253,9 @@ class Doctor:
             verbose=self.terminal.verbose > 0,
         )
         with watcher:
-            ended = run(order, access or self.access, self.private, watcher)
+            ended = run(
+                order, access or self.access, self.private, watcher, self.interrupts
+            )
         report, fault = read_report(ended)
         if fault:
             ended.errors.append(fault)
@@ -330,6 +334,25 @@ class Doctor:
         copy.write_text(json.dumps(content), encoding="utf-8")
         return copy
 
+    def _passwords(self) -> dict[str, str]:
+        """The passwords that Ansible will ask for, asked before anything is shown."""
+        asked: dict[str, str] = {}
+        wanted = {
+            BECOME_PROMPT: (self.servers.ask_become_pass, "BECOME password: "),
+            VAULT_PROMPT: (self.servers.ask_vault_pass, "Vault password: "),
+        }
+        for pattern, (ask, prompt) in wanted.items():
+            if not ask:
+                continue
+            if not sys.stdin.isatty():
+                raise DoctorError(
+                    "Without a terminal no password can be asked for: use "
+                    "--become-password-file or --vault-password-file."
+                )
+            with self.interrupts.asking():
+                asked[pattern] = getpass.getpass(prompt)
+        return asked
+
     def _must_ask(self) -> None:
         if not sys.stdin.isatty():
             raise DoctorError(
@@ -338,10 +361,11 @@ class Doctor:
             )
 
     def _agrees(self, question: str) -> bool:
-        try:
-            return Confirm.ask(question, console=self.err, default=False)
-        except EOFError:
-            return False
+        with self.interrupts.asking():
+            try:
+                return Confirm.ask(question, console=self.err, default=False)
+            except EOFError:
+                return False
 
     def _tell(self, text: str) -> None:
         self.out.print(
@@ -352,11 +376,10 @@ class Doctor:
 
     def _wait(self, rest: float, every: str) -> bool:
         """Between two rounds; whether it was ended meanwhile."""
-        with Interrupts() as interrupts:
-            if self.err.is_terminal and not self.terminal.quiet:
-                with self.err.status(f"Next look in at most {every}; Ctrl-C ends this."):
-                    return interrupts.pause(rest)
-            return interrupts.pause(rest)
+        if self.err.is_terminal and not self.terminal.quiet:
+            with self.err.status(f"Next look in at most {every}; Ctrl-C ends this."):
+                return self.interrupts.pause(rest)
+        return self.interrupts.pause(rest)
 
     def say(self, text: str, style: str = "") -> None:
         """A line for a person, beside the result."""
@@ -406,21 +429,6 @@ class Doctor:
             mode = 0o644 if shown.format == "openmetrics" else PRIVATE
             text = self._rendered(result, report, shown.format)
             write_whole(folder / FILES[shown.format], text.encode(), mode)
-
-
-def ask_passwords(servers: Servers) -> dict[str, str]:
-    """The passwords that Ansible will ask for, asked before anything is shown."""
-    asked = {}
-    if (servers.ask_become_pass or servers.ask_vault_pass) and not sys.stdin.isatty():
-        raise DoctorError(
-            "Without a terminal no password can be asked for: use --become-password-file or "
-            "--vault-password-file."
-        )
-    if servers.ask_become_pass:
-        asked[BECOME_PROMPT] = getpass.getpass("BECOME password: ")
-    if servers.ask_vault_pass:
-        asked[VAULT_PROMPT] = getpass.getpass("Vault password: ")
-    return asked
 
 
 def read_report(ended: Ended) -> tuple[Report | None, str | None]:

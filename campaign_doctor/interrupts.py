@@ -1,12 +1,14 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Ctrl-C and its relatives: counted while something runs, acted upon by who runs it."""
+"""Ctrl-C and its relatives: counted, and acted upon by whoever runs something."""
 
 from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -20,6 +22,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.count = 0
+        self._asking = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -39,6 +42,17 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """While a person is asked something: here the signals end the command."""
+        self._asking = True
+        try:
+            if self.count:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._asking = False
+
     def pause(self, seconds: float) -> bool:
         """Wait until that time is over or a signal has come; whether one has."""
         end = time.monotonic() + seconds
@@ -49,3 +63,5 @@ class Interrupts:
     def _heard(self, number: int, frame: FrameType | None) -> None:
         # Nothing but this: a handler may interrupt whatever holds a lock.
         self.count += 1
+        if self._asking:
+            raise KeyboardInterrupt

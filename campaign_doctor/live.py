@@ -146,15 +146,15 @@ class LiveTable(Quiet):
         now = self.clock()
         hosts = list(self.progress.hosts.values())
         busy = [host for host in self.progress.pending if host.changing]
-        heads = MODULES if self.console.width >= WIDE_COLUMNS else tuple(map(SHORT.get, MODULES))
-        rest = self.console.width - sum(len(str(head)) + 1 for head in heads)
+        heads = MODULES if self.console.width >= WIDE_COLUMNS else tuple(SHORT[name] for name in MODULES)
+        rest = self.console.width - sum(len(head) + 1 for head in heads)
         widest = max((len(host.name) for host in hosts), default=4)
         names = max(min(8, widest), min(NAME_COLUMNS, widest, rest - SAID_COLUMNS), 4)
         room = max(3, self.console.height - CHROME_LINES - min(len(busy), 5))
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("host", no_wrap=True, width=names, overflow="ellipsis")
         for head in heads:
-            table.add_column(head, justify="center", no_wrap=True, min_width=len(str(head)))
+            table.add_column(head, justify="center", no_wrap=True, min_width=len(head))
         table.add_column("", no_wrap=True, overflow="ellipsis", width=max(1, rest - names - 1))
         shown = sorted(hosts, key=_interest)[:room]
         for host in shown:

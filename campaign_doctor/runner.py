@@ -159,7 +159,9 @@ def playbook_path(name: str) -> str:
     return str(path) if in_checkout else f"{COLLECTION}.{name}"
 
 
-def run(order: Order, access: Access, private: Path, watcher: Watcher) -> Ended:
+def run(
+    order: Order, access: Access, private: Path, watcher: Watcher, interrupts: Interrupts
+) -> Ended:
     """Run it to its end, or until a person stops it.
 
     The first Ctrl-C lets every host finish what it is doing and begins no other; the second kills.
@@ -169,7 +171,6 @@ def run(order: Order, access: Access, private: Path, watcher: Watcher) -> Ended:
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=private))
     ended = Ended(folder=folder / "report")
     events: SimpleQueue[Event] = SimpleQueue()
-    interrupts = Interrupts()
     runner = _prepare(order, access, folder, events.put, lambda: interrupts.count > 1)
     failure: list[BaseException] = []
 
@@ -182,24 +183,23 @@ def run(order: Order, access: Access, private: Path, watcher: Watcher) -> Ended:
 
     thread = threading.Thread(target=work, name="ansible-runner", daemon=True)
     tells = folder / "tells.json"
-    with interrupts:
-        thread.start()
-        while True:
-            alive = thread.is_alive()
-            _drain(events, ended, watcher)
-            _pass_on(tells, watcher)
-            watcher.tick()
-            if not alive:
-                break
-            if interrupts.count and not ended.stopped:
-                ended.stopped = True
-                (folder / "stop").touch()
-                watcher.stopping()
-            if interrupts.count > 1 and not ended.killed:
-                ended.killed = True
-                _kill_children()
-        while not events.empty():
-            _drain(events, ended, watcher)
+    thread.start()
+    while True:
+        alive = thread.is_alive()
+        _drain(events, ended, watcher)
+        _pass_on(tells, watcher)
+        watcher.tick()
+        if not alive:
+            break
+        if interrupts.count and not ended.stopped:
+            ended.stopped = True
+            (folder / "stop").touch()
+            watcher.stopping()
+        if interrupts.count > 1 and not ended.killed:
+            ended.killed = True
+            _kill_children()
+    while not events.empty():
+        _drain(events, ended, watcher)
     ended.rc = runner.rc
     if failure:
         ended.errors.append(f"ansible-runner failed: {_reason(failure[0])}")
@@ -262,7 +262,10 @@ def _options(order: Order, access: Access, folder: Path) -> list[str]:
         words += ["-e", f"@{folder / 'env' / 'configured'}"]
     for number, text in enumerate(access.extra):
         if text.startswith("@"):
-            words += ["-e", f"@{Path(text[1:]).expanduser().absolute()}"]
+            path = Path(text[1:]).expanduser().absolute()
+            if not path.is_file():
+                raise DoctorError(f"-e {text}: there is no file {path}.")
+            words += ["-e", f"@{path}"]
         else:  # in a file, as it may be a secret
             path = folder / "env" / f"extra{number}"
             _write(path, extra_variables(text))

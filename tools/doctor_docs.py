@@ -4,8 +4,8 @@
 
 """Writes the derived parts of docs/campaign-doctor.md: `tools/doctor_docs.py`; a test compares.
 
-What stands between the marks comes from the command itself: its commands, options, exit codes and the
-keys of its configuration file.
+What stands between the marks comes from the command itself: commands, options, exit codes,
+and the keys of its configuration file.
 """
 
 from __future__ import annotations

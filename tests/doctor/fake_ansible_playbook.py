@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import uuid
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def marked(data: dict[str, Any]) -> str:
 def tell(kind: str, stdout: str = "", **data: Any) -> None:
     name = str(uuid.uuid4())
     told = {"event": kind, "uuid": name, "pid": os.getpid(), "event_data": data,
-            "created": datetime.now(timezone.utc).isoformat()}
+            "created": datetime.now(UTC).isoformat()}
     half = FOLDER / f"{name}-partial.json.tmp"
     half.write_text(json.dumps(told))
     half.replace(FOLDER / f"{name}-partial.json")

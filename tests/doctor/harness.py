@@ -35,7 +35,8 @@ class Done(NamedTuple):
     err: str
 
     def __str__(self) -> str:
-        return f"$ {' '.join(self.words)}\n(code {self.code})\n--- out\n{self.out}\n--- err\n{self.err}"
+        head = f"$ {' '.join(self.words)}\n(code {self.code})"
+        return f"{head}\n--- out\n{self.out}\n--- err\n{self.err}"
 
 
 class Person:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from campaign_doctor import configuration
+from campaign_doctor.cli import app, defaults_for
 from campaign_doctor.configuration import Settings, seconds
 from campaign_doctor.errors import DoctorError
 from doctor.harness import Person
@@ -18,9 +20,6 @@ def load(path: Path, text: str) -> Settings:
 
 
 def test_every_key_is_an_option_of_a_command() -> None:
-    from campaign_doctor.cli import app, defaults_for
-    from typer.main import get_command
-
     keys = set(Settings.model_fields) - {"extra_vars"}
     taken = defaults_for(get_command(app), dict.fromkeys(keys, "x"))
 

@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from campaign_doctor import runner
+from campaign_doctor.interrupts import Interrupts
 from campaign_doctor.live import LiveTable
 from campaign_doctor.runner import Access, Order, private_directory
 
@@ -30,7 +31,7 @@ class Measured(LiveTable):
     def event(self, event: dict[str, Any]) -> None:
         created = event.get("created")
         if created:
-            age = datetime.now(timezone.utc) - datetime.fromisoformat(created)
+            age = datetime.now(UTC) - datetime.fromisoformat(created)
             self.lags.append(age.total_seconds())
         super().event(event)
 
@@ -59,10 +60,9 @@ def test_the_table_does_not_fall_behind(fake: Path) -> None:
     watcher = Measured(Console(file=screen, width=120, height=40, force_terminal=True))
     watcher.lags = []
     used = time.process_time()
-    with private_directory() as private, watcher:
-        ended = runner.run(
-            Order("diagnose", {"hosts": HOSTS}), Access(inventory=("none,",)), private, watcher
-        )
+    order, access = Order("diagnose", {"hosts": HOSTS}), Access(inventory=("none,",))
+    with Interrupts() as interrupts, private_directory() as private, watcher:
+        ended = runner.run(order, access, private, watcher, interrupts)
         left = sorted(path.name for path in private.rglob("*.json"))
     used = time.process_time() - used
     assert ended.rc == 0 and ended.stats is not None, ended
