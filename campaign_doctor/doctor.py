@@ -261,14 +261,18 @@ class Doctor:
             ended.errors.append(fault)
         code = outcome.of_run(ended, report, decide, changed=watcher.progress.changed)
         if ended.killed:
-            unfinished = watcher.progress.changing
-            self.say(
-                f"Killed. State unknown: {', '.join(unfinished)}. What was done stands in the "
-                "ledger on the host; diagnose it before anything else." if unfinished
-                else "Killed. State unknown of what was being looked at; nothing was being changed."
-            )
+            self.say("Killed.")
         elif ended.stopped:
             self.say("Interrupted: not all was looked at or done; the report says what was.")
+        if ended.killed or report is None:
+            unknown = watcher.progress.changing or watcher.progress.changed
+            if unknown:
+                self.say(
+                    f"State unknown: {', '.join(unknown)}. The ledger on the host says what was "
+                    "begun; diagnose it before anything else.", style="bold red",
+                )
+            elif ended.killed:
+                self.say("State unknown of what was being looked at; nothing was being changed.")
         return Result(code, report, ended)
 
     def _finish(self, command: str, result: Result, shown: Shown, *, keep: bool = True) -> int:

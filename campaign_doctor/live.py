@@ -146,7 +146,8 @@ class LiveTable(Quiet):
         now = self.clock()
         hosts = list(self.progress.hosts.values())
         busy = [host for host in self.progress.pending if host.changing]
-        heads = MODULES if self.console.width >= WIDE_COLUMNS else tuple(SHORT[name] for name in MODULES)
+        wide = self.console.width >= WIDE_COLUMNS
+        heads = [name if wide else SHORT[name] for name in MODULES]
         rest = self.console.width - sum(len(head) + 1 for head in heads)
         widest = max((len(host.name) for host in hosts), default=4)
         names = max(min(8, widest), min(NAME_COLUMNS, widest, rest - SAID_COLUMNS), 4)
