@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.main import get_command
 
+from campaign_doctor.cli import app
 from doctor.harness import Person, Site
 from integration.harness import BIN, CHECKOUT, INVENTORY, run
 
@@ -19,7 +21,7 @@ sys.path.insert(0, str(CHECKOUT / "tools"))
 import doctor_docs
 
 PACKAGE = CHECKOUT / "campaign_doctor"
-COMMANDS = dict(doctor_docs.commands(doctor_docs.get_command(doctor_docs.app)))
+COMMANDS = dict(doctor_docs.commands(get_command(app)))
 
 
 def test_the_page_is_what_the_command_says() -> None:

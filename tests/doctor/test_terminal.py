@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pexpect
 import pyte
@@ -37,7 +38,7 @@ class Terminal:
     def read(self) -> bool:
         """Read a little; whether there may be more."""
         try:
-            data = bytes(self.child.read_nonblocking(65536, timeout=0.1))
+            data: Any = self.child.read_nonblocking(65536, timeout=0.1)  # bytes: it has no encoding
         except pexpect.TIMEOUT:
             return True
         except pexpect.EOF:
