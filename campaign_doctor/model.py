@@ -112,6 +112,7 @@ class Step(_Part):
     limit: str | None = None
     subject: str | None = None
     not_after: str | None = None
+    work: list[dict[str, Any]] | None = None
 
     @property
     def label(self) -> str:
@@ -147,6 +148,8 @@ class Action(_Part):
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     seconds: float | None = None
+    started: str | None = None
+    finished: str | None = None
     evidence: str | None = None
     left: Literal["as_before", "changed", "unknown"] | None = None
 
@@ -212,6 +215,8 @@ class Summary(_Part):
     info: int
     roots: int
     repaired: int = 0
+    done: int = 0
+    unproved: int = 0
     not_repaired: int = 0
     refused: int = 0
 

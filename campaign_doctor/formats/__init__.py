@@ -17,7 +17,9 @@ from . import nagios, openmetrics, sarif
 
 def as_json(report: Report) -> str:
     """The report itself."""
-    return json.dumps(report.as_json(), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(report.as_json(), indent=1, ensure_ascii=False)
+    # A lone surrogate, from a log's broken text, becomes \\udcXX: in JSON the very same text.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 
 
 RENDERERS: dict[str, Callable[[Report], str]] = {

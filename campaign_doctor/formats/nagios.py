@@ -30,7 +30,8 @@ def state(report: Report) -> State:
     blind = summary.unreachable + summary.failed + summary.not_installed + summary.unknown
     if blind or not report.hosts:
         return State.UNKNOWN
-    return State.WARNING if summary.warning or summary.degraded else State.OK
+    doubtful = summary.warning or summary.degraded or summary.unproved or summary.refused
+    return State.WARNING if doubtful else State.OK
 
 
 def render(report: Report) -> str:
@@ -80,7 +81,7 @@ def _data(report: Report) -> Iterator[tuple[str, str]]:
     scores = [host.score for host in report.hosts if host.score is not None]
     if scores:
         yield "worst_score", f"{min(scores)};;;0;100"
-    for name in ("repaired", "not_repaired", "refused"):
+    for name in ("repaired", "done", "unproved", "not_repaired", "refused"):
         yield name, f"{getattr(summary, name)};;;0"
 
 

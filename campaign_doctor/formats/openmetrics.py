@@ -88,7 +88,7 @@ def _metrics(report: Report) -> Iterator[Metric]:
     yield Metric(
         "campaign_repairs", "Steps of the last remediation, by how they ended.",
         [({"result": result}, getattr(report.summary, result))
-         for result in ("repaired", "not_repaired", "refused")],
+         for result in ("repaired", "done", "unproved", "not_repaired", "refused")],
     )
 
 

@@ -23,7 +23,8 @@ Json = dict[str, Any]
 def render(report: Report) -> str:
     """The file's text."""
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(report)]}
-    return json.dumps(log, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(log, indent=1, ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode("utf-8") + "\n"
 
 
 def _run(report: Report) -> Json:

@@ -41,7 +41,15 @@ VERDICTS = {
 }
 STATUSES = {"unreachable": "unreachable", "failed": "not diagnosed", "not_installed": "no Campaign"}
 SEVERITIES = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-RESULTS = {"repaired": "green", "not_repaired": "bold red", "refused": "yellow", "skipped": "dim"}
+# What did not work comes first.
+RESULTS = {
+    "not_repaired": "bold red", "refused": "yellow", "unproved": "yellow", "repaired": "green",
+    "done": "green", "skipped": "dim",
+}
+LEFT = {
+    "as_before": "Left as it was found.", "changed": "Left otherwise than it was found.",
+    "unknown": "The state afterwards could not be seen.",
+}
 CHANGES = {"new": "bold red", "worse": "bold red", "better": "green", "gone": "green",
            "unseen": "yellow"}
 HOST_CHANGES = {
@@ -343,10 +351,8 @@ def _action(host: Host, action: Action) -> RenderableType:
     before, after = words.facts(action.before), words.facts(action.after)
     if before or after:
         parts.append(_before_and_after(dict(before), dict(after)))
-    if action.left == "unknown":
-        parts.append(Text("The state afterwards could not be seen.", style="bold red"))
-    elif action.left == "changed" and action.result != "repaired":
-        parts.append(Text("It runs otherwise than before.", style="yellow"))
+    if action.result == "not_repaired" and action.left in LEFT:
+        parts.append(Text(LEFT[action.left], style="bold red"))
     return Group(head, Indented(4, *parts))
 
 
@@ -414,8 +420,8 @@ def summary(report: Report) -> Text:
                 _counted(counts.roots, "root cause")]
     problems += [
         f"{count} {word}" for word, count in (
-            ("repaired", counts.repaired), ("not repaired", counts.not_repaired),
-            ("refused", counts.refused),
+            ("repaired", counts.repaired), ("done", counts.done), ("not proved", counts.unproved),
+            ("not repaired", counts.not_repaired), ("refused", counts.refused),
         ) if count
     ]
     style = "green"
@@ -433,7 +439,10 @@ def _counted(count: int, noun: str) -> str:
 
 def as_text(report: Report, width: int = 100, *, colour: bool = False) -> str:
     """The same as text, for a file."""
-    console = Console(width=width, no_color=not colour, force_terminal=colour, highlight=False)
+    console = Console(
+        width=width, force_terminal=colour, color_system="standard" if colour else None,
+        highlight=False,
+    )
     with console.capture() as captured:
         show(console, render(report))
     return captured.get()

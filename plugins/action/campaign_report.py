@@ -158,7 +158,8 @@ class ActionModule(ActionBase):
     def _show(self, lines: Iterable[text.Line]) -> None:
         for tone, group in groupby(lines, key=lambda line: line.tone):
             colour = COLOURS.get(tone)
-            self._display.display("\n".join(line.text for line in group), color=colour)
+            # An own line break for each: display() takes one at the end for its own.
+            self._display.display("".join(f"{line.text}\n" for line in group), color=colour)
 
 
 def _unicode() -> bool:

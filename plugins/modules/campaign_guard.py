@@ -49,6 +49,11 @@ options:
     description: The instance, for the modules that belong to one.
     type: str
     default: default
+  since:
+    description:
+      - When the caller has last looked at the host, in seconds since 1970 by the clock of the host,
+        for O(state=opened).
+    type: float
   restart:
     description:
       - Whether the remedy restarts O(module). Only then budget and work in flight are asked.
@@ -174,8 +179,8 @@ seconds:
 left:
   description:
     - V(as_before) if O(module) is in the state and with the log precision in which it was when the
-      remedy began, else V(changed), and V(unknown) if that was not seen. What is beside the process,
-      such as a file or another service, is not looked at.
+      remedy began, else V(changed), and V(unknown) if that was not seen. What is beside the
+      process, such as a file or another service, is not looked at.
   returned: with O(state=ended)
   type: str
 work:
@@ -194,6 +199,11 @@ work:
       instance: prod
       pid: 4711
       since: 1763894400.5
+meanwhile:
+  description: Other runs that have written into the ledger after O(since).
+  returned: with O(state=opened)
+  type: list
+  elements: str
 waited:
   description: How long another run had the host before this one got it, in seconds.
   returned: with O(state=opened)
@@ -257,7 +267,6 @@ from ansible_collections.campaign.remediation.plugins.module_utils.model import 
     ProbeError,
 )
 
-
 STATES = ["looked", "opened", "begun", "ended", "closed"]
 
 
@@ -268,6 +277,7 @@ def argument_spec():
         state=dict(type="str", required=True, choices=STATES),
         module=dict(type="str", default="", choices=[""] + list(MODULES)),
         instance=dict(type="str", default=DEFAULT),
+        since=dict(type="float"),
         restart=dict(type="bool", default=True),
         whole_server=dict(type="bool", default=False),
         result=dict(type="str", default="done", choices=["done", "failed", "unchanged"]),
@@ -342,6 +352,7 @@ class Call:
         """The run begins."""
         self.result["waited"] = round(self.bracket.enter("run"), 3)
         try:
+            self.result["meanwhile"] = self.others_since(self.options["since"])
             if self.options["evidence"] and not self.bracket.check_mode:
                 self.bracket.keep_evidence("", DEFAULT)
             self.bracket.write("run_opened", because=self.options["because"])
@@ -350,6 +361,13 @@ class Call:
             raise
         self.bracket.leave(keep=True)
         return "The run %s has this host." % self.bracket.run
+
+    def others_since(self, since):
+        """Other runs that have done something here since then."""
+        if since is None:
+            return []
+        lines = [line for line in self.bracket.lines() if line["at"] > since]
+        return sorted(set(line["run"] for line in lines) - {self.bracket.run})
 
     def begun(self):
         """A remedy begins."""
@@ -394,7 +412,8 @@ class Call:
         before, after = self.state_before, self.state_after or self.look()
         self.state_after = after
         self.result.update(before=before, after=after, seconds=self.seconds, left="unknown")
-        if before and after and all(key in state for state in (before, after) for key in control.KEPT):
+        seen = [state for state in (before, after) if state and set(control.KEPT) <= set(state)]
+        if len(seen) == 2:
             self.result["left"] = control.left(before, after)
         line = dict(self.line(), result=self.options["result"], reason=self.options["reason"])
         self.bracket.note("ended", **line)

@@ -74,7 +74,7 @@ def build(
         "run": run,
         "mode": mode,
         "check": check,
-        "started": words.iso(_started(diagnoses, finished)),
+        "started": words.iso(_started(diagnoses, hosts, finished)),
         "finished": words.iso(finished),
         "collection": collection,
         "hosts": hosts,
@@ -141,6 +141,8 @@ def _completed(report: Json) -> Json:
             },
             host.get("actions"),
         )
+        for action in part["actions"]:
+            repair.span(action)  # raises ValueError where a time is none
         full: Json = {"started_at": None, **host, "findings": findings, **part}
         hosts.append(full if "score" in full else full | _scored(full))
     known = {(host["name"], finding["id"]) for host in hosts for finding in host["findings"]}
@@ -196,8 +198,11 @@ def _no_diagnosis(name: str, error: str, *, reachable: bool = True) -> Json:
     return {"name": name, "reachable": reachable, "error": error, "modules": [], "findings": []}
 
 
-def _started(diagnoses: list[Mapping[str, Any]], finished: float) -> float:
+def _started(
+    diagnoses: list[Mapping[str, Any]], hosts: list[Json], finished: float
+) -> float:
     moments = [diagnosis.get("started_at", diagnosis.get("taken_at")) for diagnosis in diagnoses]
+    moments += [begin for host in hosts for begin, _ in map(repair.span, host["actions"]) if begin]
     # A target's clock may be ahead of the controller's.
     return min([finished, *(float(moment) for moment in moments if moment)])
 

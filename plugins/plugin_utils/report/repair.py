@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 
 # The order in which a person wants them: what did not work first.
-RESULTS = ("not_repaired", "refused", "repaired", "done", "skipped")
+RESULTS = ("not_repaired", "refused", "unproved", "repaired", "done", "skipped")
 WORDS = {"not_repaired": "NOT REPAIRED", "refused": "REFUSED", "repaired": "repaired"}
-WORDS |= {"done": "done", "skipped": "skipped"}
+WORDS |= {"unproved": "NOT PROVED", "done": "done", "skipped": "skipped"}
 LEFT = {"as_before": "as it was found", "changed": "changed", "unknown": "unknown: look at it"}
 
-COUNTED = ("repaired", "done", "not_repaired", "refused")
+COUNTED = ("repaired", "done", "unproved", "not_repaired", "refused")
 
 _STEP: Json = {
     "order": 0, "module": "host", "instance": "default", "remedy": "", "rungs": [],
@@ -27,7 +28,7 @@ _ACTION: Json = {
     "module": "host", "instance": "default", "remedy": "", "rung": None, "subject": None,
     "because": [], "command": [], "result": "skipped", "reason": None,
     "guard": None, "before": {}, "after": {}, "left": "unknown", "seconds": None,
-    "finished": None, "evidence": None,
+    "started": None, "finished": None, "evidence": None,
 }
 _LEFT: Json = {
     "id": "", "key": "", "module": "host", "instance": "default", "why": "", "reason": "",
@@ -136,6 +137,17 @@ def _grouped(entries: Iterable[tuple[str, Json]], keys: tuple[str, ...]) -> list
 def word(action: Mapping[str, Any]) -> str:
     """The result in one or two words."""
     return WORDS.get(action["result"], str(action["result"]))
+
+
+def span(action: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """When an action began and ended, in seconds since the epoch; None where that is not known."""
+    if not action["started"] or not action["finished"]:
+        return None, None
+    moments = [
+        datetime.fromisoformat(action[key].replace("Z", "+00:00")).timestamp()
+        for key in ("started", "finished")
+    ]
+    return moments[0], moments[1]
 
 
 def title(action: Mapping[str, Any]) -> str:

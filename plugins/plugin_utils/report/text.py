@@ -312,7 +312,8 @@ def _more(count: int) -> Iterator[Line]:
 
 
 def _action(host: str, action: Json, width: int) -> Iterator[Line]:
-    tones = {"not_repaired": "critical", "refused": "warning", "repaired": "ok", "done": "ok"}
+    tones = {"not_repaired": "critical", "refused": "warning", "unproved": "warning"}
+    tones |= {"repaired": "ok", "done": "ok"}
     label = words.label(action["module"], action["instance"])
     seconds = "" if action["seconds"] is None else f", {float(action['seconds']):.1f} s"
     head = f"  {repair.word(action):<12}  "

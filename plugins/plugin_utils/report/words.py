@@ -46,7 +46,10 @@ def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def clean(text: object) -> str:
     """Text of a log or a file name, safe to show: no control characters, no lone surrogates."""
-    kept = (" " if unicodedata.category(letter) in _UNSAFE else letter for letter in str(text))
+    text = str(text)
+    if text.isprintable():  # true of nearly all, and told at once
+        return text
+    kept = (" " if unicodedata.category(letter) in _UNSAFE else letter for letter in text)
     return "".join(kept).encode("utf-8", "replace").decode("utf-8")
 
 

@@ -110,6 +110,7 @@ def test_numbers(report: Json) -> None:
         "roots": 1,
         "repaired": 0,
         "done": 0,
+        "unproved": 0,
         "not_repaired": 0,
         "refused": 0,
     }
