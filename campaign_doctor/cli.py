@@ -45,6 +45,8 @@ from .options import (
 from .outcome import ExitCode
 from .runner import private_directory
 
+LOG_WIDTH = 120  # of a table that goes to a file or a mail
+
 EXIT_CODES = "  ".join(f"{code.value} {code.meaning};" for code in ExitCode).rstrip(";")
 
 app = typer.Typer(
@@ -131,7 +133,11 @@ def doctor(
 
 def consoles() -> tuple[Console, Console]:
     """For the result, and for what is said beside it."""
-    return Console(), Console(stderr=True)
+    found = Console(), Console(stderr=True)
+    for console in found:
+        if not console.is_terminal and "COLUMNS" not in os.environ:
+            console.width = LOG_WIDTH
+    return found
 
 
 def warn(text: str) -> None:
