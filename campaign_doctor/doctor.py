@@ -133,7 +133,8 @@ class Doctor:
             variables["campaign_plan_file"] = str(self._agreed_to(plan))
         if check or yes:
             order = Order("remediate", variables, check=check, changes=not check)
-            return self._finish("remediate", self._run(order, outcome.of_diagnosis), shown)
+            command = "remediate --check" if check else "remediate"
+            return self._finish(command, self._run(order, outcome.of_diagnosis), shown)
         self._must_ask()
         draft = self.private / "plan.json"
         planning = {"campaign_plan_only": True, "campaign_plan_write": str(draft)}
@@ -175,6 +176,7 @@ class Doctor:
         order = Order(
             playbook, {**variables, **self._previous()}, check=check, changes=not check
         )
+        command = f"{command} --check" if check else command
         return self._finish(command, self._run(order, outcome.of_order), shown)
 
     def replay(self, snapshots: list[Path], shown: Shown) -> int:
@@ -259,14 +261,15 @@ class Doctor:
         report, fault = read_report(ended)
         if fault:
             ended.errors.append(fault)
-        code = outcome.of_run(ended, report, decide, changed=watcher.progress.changed)
+        begun = watcher.progress.changed if order.changes else []
+        code = outcome.of_run(ended, report, decide, changed=begun)
         if ended.killed:
             self.say("Killed.")
         elif ended.stopped:
             self.say("Interrupted: not all was looked at or done; the report says what was.")
         if ended.killed or report is None:
-            unknown = watcher.progress.changing or watcher.progress.changed
-            if unknown:
+            unknown = watcher.progress.changing or begun
+            if unknown and order.changes:
                 self.say(
                     f"State unknown: {', '.join(unknown)}. The ledger on the host says what was "
                     "begun; diagnose it before anything else.", style="bold red",

@@ -12,7 +12,7 @@ from doctor.harness import FAST, Site, until
 from integration.harness import INVENTORY
 
 # Two steps, the first of which takes its time.
-SLOW = ("-i", str(INVENTORY), "--yes", *FAST, "-e", "campaign_wait=10")
+SLOW = ("-i", str(INVENTORY), "--yes", *FAST, "-e", "campaign_wait=12")
 ONLY = ("--module", "stat", "--module", "inMail")
 
 
@@ -24,11 +24,11 @@ def repairing(site: Site) -> Site:
     return site
 
 
-def under_way(process: subprocess.Popen[str], sign: str = "step 1 of 2") -> str:
-    """Read until the first step is begun, or until its module has to stay up."""
+def under_way(process: subprocess.Popen[str]) -> str:
+    """Read until the module of the first step has been started and has to stay up."""
     told = ""
     assert process.stdout is not None
-    while sign not in told:
+    while "must stay up" not in told:
         line = process.stdout.readline()
         assert line, told
         told += line
@@ -60,7 +60,7 @@ def test_the_first_ends_the_step_in_hand_and_begins_no_other(
 
 def test_the_second_kills_and_says_that_the_state_is_unknown(repairing: Site) -> None:
     process = repairing.start("remediate", *SLOW, *ONLY)
-    told = under_way(process, "must stay up")
+    told = under_way(process)
     assert len(repairing.processes()) > 2, "Ansible and a worker of its own session"
     process.send_signal(signal.SIGINT)
     assert process.stdout is not None
@@ -95,7 +95,7 @@ def test_a_diagnosis_is_interrupted_with_what_it_has(site: Site) -> None:
 def test_killed_from_outside_leaves_no_secret_for_long(repairing: Site) -> None:
     """Nobody can clean up after SIGKILL; the next command does."""
     process = repairing.start("remediate", *SLOW, *ONLY)
-    under_way(process, "must stay up")
+    under_way(process)
     process.kill()
     process.wait()
     (left,) = repairing.tmp.glob("campaign-doctor-*")
@@ -108,7 +108,7 @@ def test_killed_from_outside_leaves_no_secret_for_long(repairing: Site) -> None:
 
 def test_ansible_killed_in_the_middle_of_a_repair_is_3(repairing: Site) -> None:
     process = repairing.start("remediate", *SLOW, *ONLY)
-    told = under_way(process, "must stay up")
+    told = under_way(process)
     for each in repairing.processes():
         if each.pid != process.pid:
             os.kill(each.pid, signal.SIGKILL)
