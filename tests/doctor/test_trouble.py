@@ -43,7 +43,7 @@ def full(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("blocks", [1, 4])
 def test_no_room_for_what_a_run_needs_is_5(site: Site, full: Path, blocks: int) -> None:
-    """Too little to begin, or too little to come to a report. Without any, Python goes elsewhere."""
+    """Too little to begin, or to come to a report. Without any at all, Python goes elsewhere."""
     os.truncate(full / "filler", (full / "filler").stat().st_size - blocks * BLOCK)
     done = site.doctor("diagnose", *ONLY, env={"TMPDIR": str(full)})
     assert done.code == 5, str(done)
