@@ -17,12 +17,12 @@ help:  ## Show this list
 # -- The two commands -------------------------------------------------------------------------
 
 .PHONY: demo
-demo: venv-demo  ## Start the lab, break two things in it, diagnose it
+demo: venv-demo  ## Start the lab, break two things in it, diagnose it, repair it
 	@tools/demo
 
 .PHONY: test
-test: venv  ## Run lint, types, unit, sanity and integration; one verdict
-	@$(RUN) python tools/stages.py lint types unit sanity integration
+test: venv  ## Run lint, types, unit, sanity, doctor and integration; one verdict
+	@$(RUN) python tools/stages.py lint types unit sanity doctor integration
 
 # -- Stages of make test, each usable alone ---------------------------------------------------
 
@@ -45,6 +45,10 @@ unit: venv  ## Unit tests
 .PHONY: sanity
 sanity: venv  ## ansible-test sanity on the built collection
 	$(RUN) python tools/sanity.py $(ARGS)
+
+.PHONY: doctor
+doctor: venv  ## campaign-doctor: every command, exit code and interruption, against labs of their own
+	$(RUN) pytest tests/doctor -n 3 --junitxml=build/junit/doctor.xml $(ARGS)
 
 .PHONY: integration
 integration: venv  ## Playbooks, installed collection and every fault, against labs of their own
