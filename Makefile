@@ -21,8 +21,8 @@ demo: venv-demo  ## Start the lab, break two things in it, diagnose it
 	@tools/demo
 
 .PHONY: test
-test: venv  ## Run lint, types, unit, sanity and integration; one verdict
-	@$(RUN) python tools/stages.py lint types unit sanity integration
+test: venv  ## Run lint, types, unit, sanity, integration and molecule; one verdict
+	@$(RUN) python tools/stages.py lint types unit sanity integration molecule
 
 # -- Stages of make test, each usable alone ---------------------------------------------------
 
@@ -49,6 +49,10 @@ sanity: venv  ## ansible-test sanity on the built collection
 .PHONY: integration
 integration: venv  ## Playbooks, installed collection and every fault, against labs of their own
 	$(RUN) pytest tests/integration -n 3 --junitxml=build/junit/integration.xml $(ARGS)
+
+.PHONY: molecule
+molecule: venv  ## Real hosts with systemd and SSH (podman, as root): make molecule ARGS=default
+	@$(RUN) python tools/scenarios.py $(ARGS)
 
 # -- Beside make test -------------------------------------------------------------------------
 
