@@ -13,7 +13,7 @@ import time
 from campaign_lab import install, process
 from campaign_lab import server as servers
 from campaign_lab.config import Config, ConfigError
-from campaign_lab.database import DatabaseError
+from campaign_lab.database import POSTGRESQL, DatabaseError, drop
 from campaign_lab.layout import FRONT, Lab, Server, default_root, task_name
 from campaign_lab.outside import OutsideError
 
@@ -49,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
                     help="a server (several allowed; default: those of the lab, or app1)")
     up.add_argument("--instance", action="append", default=[], metavar="NAME",
                     help="an instance of each server (several allowed; default: prod)")
+    up.add_argument("--database", default="", metavar="URL",
+                    help="PostgreSQL for instances that are new: "
+                         "postgresql://account:password@host:port/database (default: SQLite)")
     down = command("down", "stop everything")
     down.add_argument("--purge", action="store_true", help="remove the files, too")
     command("status", "show servers, modules and ports")
@@ -117,8 +120,10 @@ def up(lab: Lab, options: argparse.Namespace) -> int:
     lab.save()
     servers.install_sources(lab)
     servers.install_python(lab)
+    if options.database or on_postgresql(chosen):
+        servers.install_driver(lab)
     for server in chosen:
-        servers.create(lab, server)
+        servers.create(lab, server, options.database)
     servers.outside(chosen[0]).start()
     for server in chosen:
         servers.begin(server)
@@ -129,6 +134,13 @@ def up(lab: Lab, options: argparse.Namespace) -> int:
             server.name, server.address, " ".join(server.instances), server.home))
     print("%d server(s) in %.1f s" % (len(chosen), time.monotonic() - began))
     return 0
+
+
+def on_postgresql(chosen: List[Server]) -> bool:
+    """Does an instance that is there already use PostgreSQL?"""
+    return any(target.provider == POSTGRESQL for server in chosen
+               if os.path.exists(server.home.conf + "/serverConf.xml")
+               for target in servers.databases(server))
 
 
 def declare(lab: Lab, name: str, instances: List[str]) -> Server:
@@ -154,6 +166,8 @@ def down(lab: Lab, options: argparse.Namespace) -> int:
         heal_quietly(server)
         servers.end(server)
         servers.unmount_below(server.home.path)
+        if options.purge:
+            drop_databases(server)
         print("%s is down" % server.name)
     if lab.servers:
         servers.outside(next(iter(lab.servers.values()))).stop()
@@ -163,6 +177,15 @@ def down(lab: Lab, options: argparse.Namespace) -> int:
         servers.purge(lab)
         print("%s removed" % lab.root)
     return 0
+
+
+def drop_databases(server: Server) -> None:
+    """Remove what is not below the lab's directory; what cannot be reached is left, and named."""
+    try:
+        for target in servers.databases(server):
+            drop(target)
+    except (DatabaseError, ConfigError) as error:
+        print("labctl: %s: database left: %s" % (server.name, error), file=sys.stderr)
 
 
 def heal_quietly(server: Server) -> None:

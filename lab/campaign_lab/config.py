@@ -165,7 +165,7 @@ def instances(home: Home) -> List[str]:
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<serverconf>\n  <shared>\n'
 DATA_STORE = """\
-    <dataStore hosts="{hosts}*" lang="en_US">
+    <dataStore hosts="{hosts},{hosts}.*" lang="en_US">
       <mapping logical="*" physical="default"/>
 {source}    </dataStore>
   </shared>
@@ -211,7 +211,10 @@ def server_conf(server: Server) -> str:
         }
         modules += element(2, name, merged, element(4, "relay", relay) if name == "mta" else "")
     proxy = {"enabled": "false", "login": "proxy", "password": LAB_PASSWORD}
-    return (HEAD + element(4, "authentication", {"internalPassword": LAB_PASSWORD})
+    zone = {"name": "lab", "label": "The lab", "allowHTTP": "true", "showErrors": "true"}
+    network = {"name": "loopback", "label": "Loopback", "mask": "127.0.0.0/8"}
+    return (HEAD + element(4, "authentication", {"internalPassword": LAB_PASSWORD},
+                           element(6, "securityZone", zone, element(8, "subNetwork", network)))
             + element(4, "proxyConfig", proxy) + "  </shared>\n" + modules + "</serverconf>\n")
 
 
@@ -227,12 +230,21 @@ def config_default(server: Server) -> str:
     return (HEAD + DATA_STORE.format(hosts="default", source="") + started + "</serverconf>\n")
 
 
-def config_instance(server: Server, instance: str) -> str:
-    """config-<instance>.xml: data source and the modules of one instance."""
-    from campaign_lab.database import path_of
+def config_instance(server: Server, instance: str, database_url: str = "") -> str:
+    """config-<instance>.xml: data source and the modules of one instance.
 
-    database = {"provider": "SQLite", "server": path_of(server.home.path, instance),
-                "login": instance, "password": LAB_PASSWORD, "encrypted": "false"}
+    Raises ValueError for a URL that names no PostgreSQL database.
+    """
+    from campaign_lab.database import SQLITE, Target, path_of
+
+    if database_url:
+        import re
+
+        whose = instance if server.installed else "%s_%s" % (server.name, instance)
+        schema = re.sub(r"\W", "_", whose).lower()
+        database = Target.of_url(database_url, schema)
+    else:
+        database = Target(SQLITE, path_of(server.home.path, instance), instance, LAB_PASSWORD)
     modules: Dict[str, Dict[str, Any]] = {
         name: {"autoStart": "true"} if name in server.modules else {}
         for name in INSTANCE_MODULES}
@@ -241,7 +253,7 @@ def config_instance(server: Server, instance: str) -> str:
         port = server.ports["stat"] + number
         modules["stat"]["port"] = port
         modules["mta"]["statServerAddress"] = stat_address(server, port)
-    source = element(6, "dataSource", {"name": "default"}, element(8, "dbcnx", database))
+    source = element(6, "dataSource", {"name": "default"}, element(8, "dbcnx", database.dbcnx()))
     started = "".join(element(2, name, attributes) for name, attributes in modules.items()
                       if attributes)
     return HEAD + DATA_STORE.format(hosts=instance, source=source) + started + "</serverconf>\n"

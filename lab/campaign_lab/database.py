@@ -1,14 +1,14 @@
-"""The database of an instance: one SQLite file, beside the server's home.
+"""The database of an instance: a SQLite file beside the server's home, or PostgreSQL.
 
-In life this is PostgreSQL, Oracle or SQL Server on another machine, reached with the
-``dbcnx`` of ``config-<instance>.xml``. The stand-in keeps the names of Campaign's schemas
-and attributes (``xtk:workflow/@internalName`` is column ``internalName`` of table
-``xtk_workflow``), so that an API over it can translate a query word by word. Columns that
-start with ``lab`` have no counterpart in life.
+The ``provider`` of the ``dbcnx`` in ``config-<instance>.xml`` says which. The tables are those of
+the API's schemas (api/schemas.py): ``xtk:workflow/@internalName`` is column ``internalName`` of
+table ``xtk_workflow``. Columns that start with ``lab`` have no counterpart in life.
 
-A connection lives as long as one unit of work: a database that is moved away, locked or
-damaged is noticed by the next statement and not by the next restart. ``sqlite3`` is imported
-when the first connection is opened, so that ``nlserver`` itself never pays for it.
+Statements are written once for both: parameters are ``?``, rows answer to column names in
+any case, an INSERT gives the new ``lastrowid``. A connection lives as long as one unit of work: a
+database that is moved away, locked or damaged is noticed by the next statement and not by the
+next restart. Its driver is imported when the first connection is opened, so that ``nlserver``
+itself never pays for it.
 """
 
 from __future__ import annotations
@@ -16,77 +16,63 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Tuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
+    from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
     from campaign_lab.config import Config
 
+SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 BUSY_SECONDS = 3.0
 
 # xtk:workflow/@state. 13 and 20 are documented; the others are the lab's reading.
 EDITED, START_PENDING, STARTED, PAUSED, STOPPED = 0, 1, 11, 13, 20
 # nms:delivery/@state and nms:broadLog/@status, as far as the lab needs them.
+DELIVERY_EDITED, DELIVERY_FAILED, DELIVERY_PREPARED = 0, 37, 45
 DELIVERY_READY, DELIVERY_RUNNING, DELIVERY_DONE = 51, 55, 95
 LOG_PENDING, LOG_SENT, LOG_FAILED = 6, 1, 2
+# xtk:workflowTask/@status, the lab's reading.
+TASK_PENDING, TASK_RUNNING, TASK_DONE, TASK_ERROR = 0, 1, 2, 3
+# The lab's reading of @logType.
+LOG_INFO, LOG_ERROR = 1, 3
 # xtk:job/@status, documented.
-JOB_EDITED, JOB_RUNNING, JOB_CANCELLED, JOB_FINISHED, JOB_ERROR = 0, 2, 4, 5, 6
+JOB_EDITED, JOB_RUNNING, JOB_CANCELLING, JOB_CANCELLED, JOB_FINISHED = 0, 2, 3, 4, 5
+JOB_ERROR, JOB_PAUSING, JOB_PAUSED, JOB_PURGING = 6, 7, 8, 9
 
-SCHEMA = """
-CREATE TABLE xtk_option (name TEXT PRIMARY KEY, dataType INTEGER DEFAULT 6, value TEXT);
-CREATE TABLE xtk_operator (id INTEGER PRIMARY KEY, name TEXT UNIQUE, label TEXT, email TEXT,
-    labPassword TEXT, accountDisabled INTEGER DEFAULT 0, labAdmin INTEGER DEFAULT 0);
-CREATE TABLE xtk_workflow (id INTEGER PRIMARY KEY, internalName TEXT UNIQUE, label TEXT,
-    state INTEGER DEFAULT 0, failed INTEGER DEFAULT 0, processId INTEGER DEFAULT 0,
-    lastStart REAL, labActivity TEXT, labPeriod INTEGER DEFAULT 0, labNext REAL DEFAULT 0,
-    labErrors INTEGER DEFAULT 0, isTechnical INTEGER DEFAULT 0);
-CREATE TABLE xtk_workflowLog (id INTEGER PRIMARY KEY, workflowId INTEGER, logDate REAL,
-    logType INTEGER, activity TEXT, message TEXT);
-CREATE TABLE xtk_job (id INTEGER PRIMARY KEY, name TEXT, label TEXT, kind TEXT, operator TEXT,
-    status INTEGER DEFAULT 0, startDate REAL, endDate REAL, processId INTEGER DEFAULT 0,
-    processed INTEGER DEFAULT 0, rejected INTEGER DEFAULT 0, labArguments TEXT);
-CREATE TABLE xtk_jobLog (id INTEGER PRIMARY KEY, jobId INTEGER, logDate REAL,
-    logType INTEGER, message TEXT);
-CREATE TABLE nms_recipient (id INTEGER PRIMARY KEY, email TEXT, firstName TEXT, lastName TEXT,
-    externalId TEXT, lastModified REAL, labBounces INTEGER DEFAULT 0);
-CREATE TABLE nms_delivery (id INTEGER PRIMARY KEY, internalName TEXT, label TEXT,
-    state INTEGER DEFAULT 0, contactDate REAL, toSend INTEGER DEFAULT 0,
-    success INTEGER DEFAULT 0, errors INTEGER DEFAULT 0, subject TEXT);
-CREATE TABLE nms_broadLog (id INTEGER PRIMARY KEY, deliveryId INTEGER, recipientId INTEGER,
-    address TEXT, status INTEGER DEFAULT 6, lastModified REAL, labReason TEXT);
-CREATE INDEX nms_broadLog_delivery ON nms_broadLog (deliveryId, status);
-CREATE TABLE nms_broadLogMsg (id INTEGER PRIMARY KEY, received REAL, address TEXT,
-    messageId TEXT UNIQUE, text TEXT);
-CREATE TABLE nms_trackingLog (id INTEGER PRIMARY KEY, logDate REAL, deliveryId INTEGER,
-    broadLogId INTEGER, url TEXT, sourceIp TEXT);
-CREATE TABLE nms_extAccount (id INTEGER PRIMARY KEY, name TEXT UNIQUE, label TEXT, type TEXT,
-    server TEXT, port INTEGER, account TEXT, labPassword TEXT, active INTEGER DEFAULT 1);
-"""
-
+API_LOGIN = "remediation"
+"""The operator that the product logs on as."""
 OPERATORS = (
     # name, label, administrator
     ("admin", "Administrator", 1),
     ("internal", "Internal", 1),
     ("anna.berg", "Anna Berg", 0),
     ("paul.roux", "Paul Roux", 0),
+    (API_LOGIN, "Remediation", 1),
 )
+TECHNICAL_FOLDER = ("nmsTechnicalWorkflow", "Technical workflows")
+CAMPAIGN_FOLDER = ("labCampaignWorkflows", "Campaigns")
 WORKFLOWS = (
-    # internal name, label, activity, period in seconds, technical
-    ("contactsExport", "Export of the contacts", "job:export contacts_export anna.berg", 21600, 0),
-    ("contactsImport", "Import of the contacts", "job:import contacts_import paul.roux", 21600, 0),
-    ("tracking", "Tracking", "tracking", 60, 1),
-    ("cleanup", "Database cleanup", "cleanup", 300, 1),
-    ("deliverabilityUpdate", "Update for deliverability", "deliverability", 600, 1),
-    ("operationMgt", "Jobs on campaigns", "operations", 300, 1),
-    ("welcomeMail", "Welcome mail", "delivery", 60, 0),
-    ("catalogueLoad", "Load of the catalogue", "load:upload/catalogue.csv", 300, 0),
-)
+    # internal name, label, activity, period in seconds, technical, owner
+    ("contactsExport", "Export of the contacts", "job:export contacts_export anna.berg", 21600, 0,
+     "anna.berg"),
+    ("contactsImport", "Import of the contacts", "job:import contacts_import paul.roux", 21600, 0,
+     "paul.roux"),
+    ("tracking", "Tracking", "tracking", 60, 1, "internal"),
+    ("cleanup", "Database cleanup", "cleanup", 300, 1, "internal"),
+    ("deliverabilityUpdate", "Update for deliverability", "deliverability", 600, 1, "internal"),
+    ("operationMgt", "Jobs on campaigns", "operations", 300, 1, "internal"),
+    ("welcomeMail", "Welcome mail", "delivery", 60, 0, "anna.berg"),
+    ("catalogueLoad", "Load of the catalogue", "load:upload/catalogue.csv", 300, 0, "paul.roux"),
+)  # fmt: skip
+# The types of options: those of XTK.
+LONG, TEXT, DATETIME = 3, 6, 7
 OPTIONS = (
-    ("NmsOperation_LimitConcurrency", "10"),
-    ("NmsServer_LastPostUpgrade", "9356"),
-    ("NmsTracking_Pointer", ""),
-    ("XtkInstance_Locale", "en"),
+    ("NmsOperation_LimitConcurrency", LONG, "10"),
+    ("NmsServer_LastPostUpgrade", TEXT, "9356"),
+    ("NmsTracking_Pointer", TEXT, ""),
+    ("XtkInstance_Locale", TEXT, "en"),
+    ("XtkDatabaseId", TEXT, "u0000000000000000000000000000LAB0"),
 )
 NAMES = (
     "Ada Byron", "Alan Kay", "Barbara Liskov", "Claude Shannon", "Donald Knuth",
@@ -100,84 +86,268 @@ class DatabaseError(Exception):
     """A statement failed; its text is the line Campaign would log."""
 
 
+class Target:
+    """Where a database is: what a ``dbcnx`` says."""
+
+    __slots__ = ("login", "password", "provider", "schema", "server")
+
+    def __init__(
+        self, provider: str, server: str, login: str = "", password: str = "", schema: str = ""
+    ) -> None:
+        self.provider = provider
+        self.server = server
+        """SQLite: the file. PostgreSQL: ``host`` or ``host:port``."""
+        self.login = login
+        """PostgreSQL: ``database:account``, as ``nlserver config -setdblogin`` writes it."""
+        self.password = password
+        self.schema = schema
+        """``dbSchema``: so several instances can share a PostgreSQL database."""
+
+    @classmethod
+    def of_url(cls, url: str, schema: str) -> Target:
+        """Read ``postgresql://account:password@host:port/database``. Raises ValueError."""
+        from urllib.parse import unquote, urlsplit
+
+        parts = urlsplit(url)
+        name = parts.path.strip("/")
+        if parts.scheme != "postgresql" or not parts.hostname or not parts.username or not name:
+            raise ValueError("--database wants postgresql://account:password@host:port/database")
+        return cls(POSTGRESQL, "%s:%d" % (parts.hostname, parts.port or 5432),
+                   "%s:%s" % (name, unquote(parts.username)), unquote(parts.password or ""),
+                   schema)  # fmt: skip
+
+    def dbcnx(self) -> Dict[str, str]:
+        """The attributes of the ``dbcnx`` element."""
+        found = {"provider": self.provider, "server": self.server, "login": self.login,
+                 "password": self.password, "encrypted": "false"}  # fmt: skip
+        return {**found, "dbSchema": self.schema} if self.schema else found
+
+
 def path_of(home: str, instance: str) -> str:
-    """Where the database of a new instance is made; not below the home, as in life."""
+    """Where the SQLite file of a new instance is made; not below the home, as in life."""
     return os.path.join(os.path.dirname(home.rstrip("/")), "database", instance + ".sqlite")
 
 
-def configured(config: Config, instance: str) -> str:
-    """The database that an instance uses: the ``server`` of its ``dbcnx``."""
-    return str(config.database(instance).get("server", ""))
+def configured(config: Config, instance: str) -> Target:
+    """The database that an instance uses."""
+    cnx = config.database(instance)
+    return Target(str(cnx.get("provider", "")), str(cnx.get("server", "")),
+                  str(cnx.get("login", "")), str(cnx.get("password", "")),
+                  str(cnx.get("dbSchema", "")))  # fmt: skip
+
+
+class Connection:
+    """One open database, the same for both drivers."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+
+    def execute(self, text: str, parameters: Sequence[Any] = ()) -> Any:
+        """One statement; gives a cursor (fetchone, fetchall, rowcount, lastrowid)."""
+        return self.driver.execute(text, parameters)
+
+    def executemany(self, text: str, rows: Iterable[Sequence[Any]]) -> None:
+        """One statement for many rows."""
+        self.driver.executemany(text, list(rows))
+
+    def close(self) -> None:
+        """Give it back."""
+        self.driver.close()
+
+
+class PostgresConnection(Connection):
+    """psycopg2: other placeholders, other rows, and a key must be asked for."""
+
+    def execute(self, text: str, parameters: Sequence[Any] = ()) -> Any:
+        inserts = text.startswith("INSERT ")
+        cursor = self.driver.cursor()
+        cursor.execute(*self._translated(text + (" RETURNING id" if inserts else ""), parameters))
+        return PostgresResult(cursor, inserts)
+
+    def executemany(self, text: str, rows: Iterable[Sequence[Any]]) -> None:
+        for row in rows:
+            self.driver.cursor().execute(*self._translated(text, row))
+
+    @staticmethod
+    def _translated(text: str, parameters: Sequence[Any]) -> Tuple[str, Optional[Tuple[Any, ...]]]:
+        if not parameters:
+            return text, None
+        return text.replace("%", "%%").replace("?", "%s"), tuple(parameters)
+
+
+class PostgresResult:
+    """What a statement gave."""
+
+    def __init__(self, cursor: Any, inserts: bool) -> None:
+        self.cursor = cursor
+        self.rowcount: int = cursor.rowcount
+        self.names = {column[0]: at for at, column in enumerate(cursor.description or ())}
+        row = cursor.fetchone() if inserts else None
+        self.lastrowid: int = row[0] if row else 0
+
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+        row = self.cursor.fetchone()
+        return None if row is None else PostgresRow(row, self.names)
+
+    def fetchall(self) -> List[Any]:
+        """All rows."""
+        return [PostgresRow(row, self.names) for row in self.cursor.fetchall()]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.fetchall())
+
+
+class PostgresRow(tuple):  # type: ignore[type-arg]
+    """A row by number or by name; PostgreSQL folds names to lower case."""
+
+    names: Dict[str, int]
+
+    def __new__(cls, values: Tuple[Any, ...], names: Dict[str, int]) -> PostgresRow:
+        row = super().__new__(cls, values)
+        row.names = names
+        return row
+
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(self.names[key.lower()] if isinstance(key, str) else key)
+
+    def keys(self) -> List[str]:
+        """The columns' names."""
+        return list(self.names)
 
 
 @contextmanager
-def session(path: str, write: bool = False) -> Iterator[sqlite3.Connection]:
-    """One transaction; any failure of the database becomes a DatabaseError.
+def session(target: Target, write: bool = False) -> Iterator[Connection]:
+    """One transaction; any failure of the database becomes a DatabaseError."""
+    connect = _postgresql if target.provider == POSTGRESQL else _sqlite
+    with connect(target, write) as connection:
+        yield connection
 
-    A missing file is an error (mode=rw), never a new empty database.
-    """
+
+@contextmanager
+def _sqlite(target: Target, write: bool) -> Iterator[Connection]:
+    """A missing file is an error (mode=rw), never a new empty database."""
     import sqlite3
 
-    connection: Optional[sqlite3.Connection] = None
+    driver: Any = None
     try:
-        connection = sqlite3.connect(
-            "file:%s?mode=rw" % path.replace("?", "%3f").replace("#", "%23"),
+        driver = sqlite3.connect(
+            "file:%s?mode=rw" % target.server.replace("?", "%3f").replace("#", "%23"),
             uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,
         )
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-        yield connection
-        connection.execute("COMMIT")
+        driver.row_factory = sqlite3.Row
+        driver.execute("PRAGMA synchronous=OFF")
+        driver.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        yield Connection(driver)
+        driver.execute("COMMIT")
     except sqlite3.Error as error:
         raise DatabaseError("SQLite error: %s (iRc=-2006)" % error) from error
     finally:
-        if connection is not None:
-            connection.close()
+        if driver is not None:
+            driver.close()
 
 
-def create(path: str, pop3: Tuple[str, int, str, str], front_url: str, password: str) -> None:
+@contextmanager
+def _postgresql(target: Target, _write: bool) -> Iterator[Connection]:
+    try:
+        import psycopg2
+    except ImportError:
+        raise DatabaseError("PostgreSQL error: psycopg2 is not installed (iRc=-2006)") from None
+
+    host, _, port = target.server.partition(":")
+    name, _, account = target.login.partition(":")
+    driver: Any = None
+    try:
+        driver = psycopg2.connect(
+            host=host, port=port or 5432, dbname=name, user=account, password=target.password,
+            connect_timeout=int(BUSY_SECONDS), application_name="nlserver",
+            options="-c search_path=%s -c lock_timeout=%d" % (
+                target.schema or "public", BUSY_SECONDS * 1000),
+        )  # fmt: skip
+        yield PostgresConnection(driver)
+        driver.commit()
+    except psycopg2.Error as error:
+        reason = " ".join(str(error).split())
+        raise DatabaseError("PostgreSQL error: %s (iRc=-2006)" % reason) from error
+    finally:
+        if driver is not None:
+            driver.close()
+
+
+def create(
+    target: Target, pop3: Tuple[str, int, str, str], front_url: str, password: str
+) -> None:
     """Make the database of an instance with its seed; an existing one is left alone.
 
     ``pop3`` is the bounce mailbox (host, port, login, password), ``front_url`` the redirection
     server that tracking fetches from, ``password`` that of every operator.
     """
-    import sqlite3
-
-    if os.path.exists(path):
+    if target.provider == POSTGRESQL:
+        with session(target, write=True) as connection:
+            if connection.execute(
+                "SELECT 1 FROM information_schema.schemata WHERE schema_name = ?",
+                (target.schema,),
+            ).fetchone():
+                return
+            connection.execute("CREATE SCHEMA " + target.schema)
+            _fill(connection, "BIGSERIAL", (pop3, front_url, password))
         return
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    draft = "%s.%d" % (path, os.getpid())
-    connection = sqlite3.connect(draft)
-    try:
-        connection.executescript("PRAGMA synchronous=OFF;" + SCHEMA)
-        _seed(connection, pop3, front_url, password)
-        connection.commit()
-    finally:
-        connection.close()
-    os.rename(draft, path)
+    if os.path.exists(target.server):
+        return
+    os.makedirs(os.path.dirname(target.server), exist_ok=True)
+    draft = Target(SQLITE, "%s.%d" % (target.server, os.getpid()))
+    with open(draft.server, "xb"):
+        pass
+    with session(draft, write=True) as connection:
+        _fill(connection, "INTEGER", (pop3, front_url, password))
+    os.rename(draft.server, target.server)
+
+
+def drop(target: Target) -> None:
+    """Remove a PostgreSQL schema with all that is in it; a SQLite file goes with its server."""
+    if target.provider == POSTGRESQL and target.schema:
+        with session(target, write=True) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS %s CASCADE" % target.schema)
+
+
+def _fill(
+    connection: Connection, identity: str, seed: Tuple[Tuple[str, int, str, str], str, str]
+) -> None:
+    from campaign_lab.api import schemas
+
+    for each in schemas.tables():
+        connection.execute(each.ddl(identity))
+    for index in schemas.INDEXES:
+        connection.execute(index)
+    _seed(connection, *seed)
 
 
 def _seed(
-    connection: sqlite3.Connection, pop3: Tuple[str, int, str, str], front_url: str, password: str
+    connection: Connection, pop3: Tuple[str, int, str, str], front_url: str, password: str
 ) -> None:
     now = time.time()
     connection.executemany(
-        "INSERT INTO xtk_operator (name, label, labPassword, labAdmin) VALUES (?, ?, ?, ?)",
-        [(name, label, password, administrator) for name, label, administrator in OPERATORS],
-    )
-    connection.executemany("INSERT INTO xtk_option (name, value) VALUES (?, ?)", OPTIONS)
+        "INSERT INTO xtk_operator (name, label, email, labPassword, labAdmin)"
+        " VALUES (?, ?, ?, ?, ?)",
+        [(name, label, "%s@example.com" % name, password, administrator)
+         for name, label, administrator in OPERATORS],
+    )  # fmt: skip
     connection.executemany(
-        "INSERT INTO xtk_workflow (internalName, label, state, labActivity, labPeriod,"
-        " isTechnical, labNext) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            # The jobs at once, the others spread over the first seconds of a server's life.
-            (name, label, STARTED, activity, period, technical, now + max(0, order - 1))
-            for order, (name, label, activity, period, technical) in enumerate(WORKFLOWS)
-        ],
-    )
+        "INSERT INTO xtk_option (name, dataType, value) VALUES (?, ?, ?)", OPTIONS)
+    connection.executemany("INSERT INTO xtk_folder (name, label, fullName) VALUES (?, ?, ?)", [
+        (name, label, "/%s/" % label) for name, label in (TECHNICAL_FOLDER, CAMPAIGN_FOLDER)])
+    for order, (name, label, activity, period, technical, owner) in enumerate(WORKFLOWS):
+        # The jobs at once, the others spread over the first seconds of a server's life.
+        connection.execute(
+            "INSERT INTO xtk_workflow (internalName, label, state, labActivity, labPeriod,"
+            " isTechnical, labNext, created, lastModified, folderId, createdById) SELECT"
+            " ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM xtk_folder WHERE name = ?), id"
+            " FROM xtk_operator WHERE name = ?",
+            (name, label, STARTED, activity, period, technical, now + max(0, order - 1), now, now,
+             (TECHNICAL_FOLDER if technical else CAMPAIGN_FOLDER)[0], owner),
+        )  # fmt: skip
     people: List[Tuple[str, str, str, str, float]] = []
     for number, name in enumerate(NAMES):
         first, last = name.split()
@@ -202,22 +372,21 @@ def _seed(
 # -- small questions that several modules ask --------------------------------------------
 
 
-def option(connection: sqlite3.Connection, name: str, default: str = "") -> str:
+def option(connection: Connection, name: str, default: str = "") -> str:
     row = connection.execute("SELECT value FROM xtk_option WHERE name = ?", (name,)).fetchone()
     return default if row is None or row["value"] is None else str(row["value"])
 
 
-def set_option(connection: sqlite3.Connection, name: str, value: str) -> None:
+def set_option(connection: Connection, name: str, value: str, kind: int = TEXT) -> None:
     connection.execute(
-        "INSERT INTO xtk_option (name, value) VALUES (?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (name, value),
+        "INSERT INTO xtk_option (name, dataType, value) VALUES (?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value, dataType = excluded.dataType",
+        (name, kind, value),
     )
 
 
-def account(connection: sqlite3.Connection, kind: str) -> Optional[sqlite3.Row]:
-    """The active external account of a type."""
-    row: Any = connection.execute(
+def account(connection: Connection, kind: str) -> Any:
+    """The active external account of a type, or None."""
+    return connection.execute(
         "SELECT * FROM nms_extAccount WHERE type = ? AND active = 1 ORDER BY id", (kind,)
     ).fetchone()
-    return row  # type: ignore[no-any-return]

@@ -94,6 +94,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                         help="what runs here (several allowed; default: all); syslogd always does")
     parser.add_argument("--syslogd-port", type=int, default=DOCUMENTED_PORTS["syslogd"],
                         metavar="PORT", help="default: %d" % DOCUMENTED_PORTS["syslogd"])
+    parser.add_argument("--database", default="", metavar="URL",
+                        help="postgresql://login:password@host:port/name; the instance's schema"
+                             " there is shared by all servers (default: SQLite on this machine)")
     parser.add_argument("--stat", default="", metavar="HOST[:PORT]",
                         help="the statistics server of mta (default: this machine's)")
     parser.add_argument("--mail", default="127.0.0.1", metavar="HOST",
@@ -125,7 +128,9 @@ def install(options: argparse.Namespace, root: str) -> None:
     lab.save()
     servers.install_sources(lab)
     servers.install_python(lab)
-    servers.create(lab, server)
+    if options.database:
+        servers.install_driver(lab)
+    servers.create(lab, server, options.database)
     _own(place, options.account)
     values = {"account": server.user, "home": server.home.path, "name": server.name,
               "http": ports["http"], "redirection": REDIRECTION_PORT}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from campaign_lab.database import API_LOGIN
 from campaign_lab.layout import LAB_PASSWORD
 
 TYPE_CHECKING = False
@@ -33,6 +34,8 @@ def host_variables(server: Server) -> Dict[str, Any]:
         "campaign_user": server.user,
         "campaign_thresholds": dict.fromkeys(QUIET_THRESHOLDS, 10000),
     }
+    if "web" in server.modules:
+        described["campaign_api"] = [api(server, name) for name in server.instances]
     if "inMail" in server.modules:
         described["campaign_mailboxes"] = [mailbox(server, name) for name in server.instances]
     if "wfserver" in server.modules:
@@ -71,6 +74,16 @@ def front_command(server: Server, action: str) -> List[str]:
     """The web server in front is no unit here: labctl starts and stops it."""
     labctl = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "labctl")
     return [labctl, "front", action, "--root", server.root, "--server", server.name]
+
+
+def api(server: Server, instance: str) -> Dict[str, Any]:
+    """The operator that the tools log on as; where there is a choice, the host names the instance.
+
+    The name fits the ``hosts`` of the instance's ``dataStore``.
+    """
+    found = {"instance": instance, "url": server.tomcat_url, "login": API_LOGIN,
+             "password": LAB_PASSWORD}  # fmt: skip
+    return found if len(server.instances) == 1 else {**found, "host": instance + ".example.com"}
 
 
 def mailbox(server: Server, instance: str) -> Dict[str, Any]:

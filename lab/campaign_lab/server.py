@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from campaign_lab import config, process, seed
+from campaign_lab import config, database, process, seed
 from campaign_lab.layout import (
     IMPLEMENTATIONS,
     PROGRAMS,
@@ -28,7 +28,7 @@ from campaign_lab.runtime import kill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List
+    from typing import Dict, Iterator, List
 
     from campaign_lab.outside import Outside
 
@@ -61,8 +61,11 @@ class ServerError(Exception):
 # ------------------------------------------------------------------------------- creation
 
 
-def create(lab: Lab, server: Server) -> None:
-    """Make what is missing of the tree; a configuration that is there stays as it is."""
+def create(lab: Lab, server: Server, database_url: str = "") -> None:
+    """Make what is missing of the tree; a configuration that is there stays as it is.
+
+    ``database_url`` is the PostgreSQL database of instances that are new; empty: SQLite.
+    """
     home = server.home
     for directory in ("bin", "conf", "lib", "var/default/log", "var/.lab/run",
                       "var/.lab/faults", "var/.lab/requests"):
@@ -78,7 +81,7 @@ def create(lab: Lab, server: Server) -> None:
         for directory in ("log", "redir/log", "redir/url", "mta", "export", "import"):
             os.makedirs(home.join("var", instance, directory), exist_ok=True)
         _write_once("%s/config-%s.xml" % (home.conf, instance),
-                    config.config_instance(server, instance), 0o640)
+                    config.config_instance(server, instance, database_url), 0o640)
     seed.create(server)
 
 
@@ -105,6 +108,28 @@ def install_sources(lab: Lab) -> None:
         _link_all(target, {name: os.path.join(directory, name) for name in files
                            if name.endswith(".py")})
     compileall.compile_dir(package, quiet=2)
+
+
+def install_driver(lab: Lab) -> None:
+    """Let the lab's processes, which see no site-packages, load the driver of PostgreSQL."""
+    import importlib.util
+
+    found = importlib.util.find_spec("psycopg2")
+    if found is None or not found.origin:
+        raise ServerError("PostgreSQL needs psycopg2 in %s (Debian: python3-psycopg2)" % (
+            sys.executable))
+    package = os.path.dirname(found.origin)
+    beside = os.path.join(os.path.dirname(package), "psycopg2_binary.libs")
+    links = {"psycopg2": package}
+    if os.path.isdir(beside):
+        links["psycopg2_binary.libs"] = beside
+    _link_all(lab.library, links)
+
+
+def databases(server: Server) -> Iterator[database.Target]:
+    """The databases of the instances that are configured."""
+    settings = config.Config(server.home)
+    return (database.configured(settings, instance) for instance in settings.instances)
 
 
 def install_python(lab: Lab) -> None:

@@ -265,12 +265,17 @@ class Work:
 
     # ------------------------------------------------------------------------ database
 
+    @property
+    def database(self) -> database.Target:
+        """The instance's database."""
+        return undo.database_of(self.server, self.instance)
+
     def sql(self, text: str, *parameters: Any) -> List[Any]:
         """One statement on the instance's database; gives the rows."""
         try:
-            path = database.path_of(self.home.path, self.instance)
-            with database.session(path, True) as connection:
-                return list(connection.execute(text, parameters).fetchall())
+            with database.session(self.database, True) as connection:
+                done = connection.execute(text, parameters)
+                return list(done.fetchall()) if text.startswith("SELECT") else []
         except database.DatabaseError as error:
             raise FaultError(str(error)) from None
 
@@ -283,8 +288,7 @@ class Work:
         now = time.time()
         people = self.sql(
             "SELECT id, email FROM nms_recipient WHERE email LIKE '%@example.com' LIMIT ?", number)
-        path = database.path_of(self.home.path, self.instance)
-        with database.session(path, True) as connection:
+        with database.session(self.database, True) as connection:
             delivery = connection.execute(
                 "INSERT INTO nms_delivery (internalName, label, state, contactDate, toSend,"
                 " subject) VALUES (?, 'News', ?, ?, ?, 'News of the lab')",

@@ -9,8 +9,8 @@ import subprocess
 import sys
 from typing import Any, Callable, Dict, List, Sequence
 
-from campaign_lab import process
-from campaign_lab.config import Config
+from campaign_lab import database, process
+from campaign_lab.config import Config, ConfigError
 from campaign_lab.faults.system import (
     FaultError,
     answers,
@@ -303,14 +303,35 @@ def open_service(lab: Lab, _server: Server, service: str) -> None:
 # ---------------------------------------------------------------------------- database
 
 
+def database_of(server: Server, instance: str) -> database.Target:
+    """The instance's database; the SQLite file where its configuration cannot be read."""
+    try:
+        return database.configured(Config(server.home), instance)
+    except ConfigError:
+        return database.Target(database.SQLITE, database.path_of(server.home.path, instance))
+
+
 @step
 def sql(_lab: Lab, server: Server, instance: str, statements: List[List[Any]]) -> None:
     """Statements on an instance's database, each ``[text, parameters]``."""
-    from campaign_lab import database
-
     try:
-        with database.session(database.path_of(server.home.path, instance), True) as connection:
+        with database.session(database_of(server, instance), True) as connection:
             for text, parameters in statements:
                 connection.execute(text, parameters)
+    except database.DatabaseError as error:
+        raise FaultError(str(error)) from None
+
+
+@step
+def accept_connections(_lab: Lab, server: Server, instance: str, accept: bool) -> None:
+    """Let nobody into a PostgreSQL database, or everybody again; only its owner may."""
+    target = database_of(server, instance)
+    name, _, account = target.login.partition(":")
+    try:
+        with database.session(database.Target(
+            target.provider, target.server, "postgres:" + account, target.password
+        ), True) as connection:
+            connection.execute('ALTER DATABASE "%s" ALLOW_CONNECTIONS %s' % (
+                name.replace('"', '""'), "true" if accept else "false"))  # fmt: skip
     except database.DatabaseError as error:
         raise FaultError(str(error)) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from campaign_lab import database
+from campaign_lab.faults import undo
 from campaign_lab.faults.base import Fault, Work
 
 LIMIT = "NmsOperation_LimitConcurrency"
@@ -19,13 +20,21 @@ class DatabaseDown(Fault):
             "fine; the processes run")
 
     def strike(self, work: Work) -> None:
-        path = database.path_of(work.home.path, work.instance)
+        target = work.database
         logs = [work.log(name) for name in ("wfserver", "mta", "inMail")]
-        work.move(path, path + ".away")
+        if target.provider == database.SQLITE:
+            work.move(target.server, target.server + ".away")
+        else:
+            work.undo_with("accept_connections", instance=work.instance, accept=True)
+            undo.STEPS["accept_connections"](work.lab, work.server, work.instance, False)
         work.expect_any(logs, "(iRc=-2006)")
 
     def present(self, work: Work) -> bool:
-        return not os.path.exists(database.path_of(work.home.path, work.instance))
+        try:
+            with database.session(work.database):
+                return False
+        except database.DatabaseError:
+            return True
 
 
 class WorkflowFailed(Fault):

@@ -16,8 +16,7 @@ from campaign_lab.runtime import Module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import poplib
-    import sqlite3
-    from typing import List, Tuple
+    from typing import Any, List, Tuple
 
 PERIOD_SECONDS = 10
 POP3_SECONDS = 10.0
@@ -63,7 +62,7 @@ class InMail(Module):
             self.error("Unable to read the mailbox %s: %s" % (where, _reason(error)), "pop3")
             return False
 
-    def _read(self, mailbox: poplib.POP3, account: sqlite3.Row, where: str) -> bool:
+    def _read(self, mailbox: poplib.POP3, account: Any, where: str) -> bool:
         mailbox.user(account["account"])
         mailbox.pass_(account["labPassword"])
         waiting, size = mailbox.stat()
@@ -75,8 +74,9 @@ class InMail(Module):
         with database.session(self.database, write=True) as connection:
             for address, message_id, text in bounces:
                 connection.execute(
-                    "INSERT OR IGNORE INTO nms_broadLogMsg (received, address, messageId, text)"
-                    " VALUES (?, ?, ?, ?)", (time.time(), address, message_id, text))  # fmt: skip
+                    "INSERT INTO nms_broadLogMsg (received, address, messageId, text)"
+                    " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    (time.time(), address, message_id, text))  # fmt: skip
                 connection.execute("UPDATE nms_recipient SET labBounces = labBounces + 1"
                                    " WHERE email = ?", (address,))  # fmt: skip
         for number in numbers:

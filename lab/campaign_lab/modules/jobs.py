@@ -61,7 +61,7 @@ class Job(Module):
             self._open()
             self.work()
         except (JobError, database.DatabaseError) as error:
-            self._end(database.JOB_ERROR)
+            self._end(database.JOB_ERROR, str(error))
             self._leave("Job '%s' stopped on an error: %s" % (self.name, error), 1)
         if self.stopping.is_set():
             self._end(database.JOB_CANCELLED)
@@ -91,27 +91,29 @@ class Job(Module):
             ).fetchone():
                 raise JobError("the operator '%s' does not exist" % self.operator)
             self.identifier = connection.execute(
-                "INSERT INTO xtk_job (name, label, kind, operator, status, startDate, processId,"
-                " labArguments) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO xtk_job (name, label, kind, operator, status, startDate, pid,"
+                " labArguments, createdById) VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
+                " (SELECT id FROM xtk_operator WHERE name = ?))",
                 (self.name, self.name, self.kind, self.operator, database.JOB_RUNNING,
-                 time.time(), os.getpid(), " ".join(self.arguments.words)),
+                 time.time(), os.getpid(), " ".join(self.arguments.words), self.operator),
             ).lastrowid or 0  # fmt: skip
 
-    def _end(self, status: int) -> None:
+    def _end(self, status: int, reason: str = "") -> None:
         if not self.identifier:
             return
         try:
             with database.session(self.database, write=True) as connection:
                 connection.execute(
-                    "UPDATE xtk_job SET status = ?, endDate = ?, processId = 0, processed = ?,"
+                    "UPDATE xtk_job SET status = ?, endDate = ?, pid = 0, processed = ?,"
                     " rejected = ? WHERE id = ?",
                     (status, time.time(), self.processed, self.rejected, self.identifier),
                 )
                 connection.execute(
-                    "INSERT INTO xtk_jobLog (jobId, logDate, logType, message)"
-                    " VALUES (?, ?, ?, ?)",
-                    (self.identifier, time.time(), int(status == database.JOB_ERROR),
-                     "%d processed, %d rejected" % (self.processed, self.rejected)),
+                    "INSERT INTO xtk_jobLog (jobId, logDate, logType, iRc, message)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    (self.identifier, time.time(),
+                     database.LOG_ERROR if reason else database.LOG_INFO, 16384 if reason else 0,
+                     reason or "%d processed, %d rejected" % (self.processed, self.rejected)),
                 )  # fmt: skip
         except database.DatabaseError as error:
             self.error(str(error))

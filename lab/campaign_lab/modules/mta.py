@@ -20,8 +20,7 @@ from campaign_lab.runtime import Module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
-    from typing import Dict, List, Optional, Set, Tuple
+    from typing import Any, Dict, List, Optional, Set, Tuple
 
     from campaign_lab.config import Config
     from campaign_lab.layout import Home
@@ -170,7 +169,7 @@ class Mta(Module):
                 os.rename(os.path.join(self.spool, message.name),
                           os.path.join(self.spool, message.base))  # fmt: skip
 
-    def _prepare(self, delivery: sqlite3.Row, present: Set[int]) -> None:
+    def _prepare(self, delivery: Any, present: Set[int]) -> None:
         with database.session(self.database, write=True) as connection:
             if delivery["state"] == database.DELIVERY_READY:
                 connection.execute("UPDATE nms_delivery SET state = ? WHERE id = ?",
@@ -204,7 +203,7 @@ class Mta(Module):
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(LANDING_PAGE + "\n")
 
-    def _message(self, delivery: sqlite3.Row, row: sqlite3.Row, front: str) -> str:
+    def _message(self, delivery: Any, row: Any, front: str) -> str:
         link = "%s/r/?id=h%x,%x,1&i=%s" % (front, delivery["id"], row["id"], self.instance)
         return MESSAGE.format(
             address=row["address"], subject=delivery["subject"] or delivery["label"],
@@ -234,7 +233,7 @@ class Mta(Module):
             return False
         return True
 
-    def _close(self, connection: sqlite3.Connection, delivery: sqlite3.Row) -> None:
+    def _close(self, connection: database.Connection, delivery: Any) -> None:
         counts: Dict[int, int] = dict(connection.execute(
             "SELECT status, count(*) FROM nms_broadLog WHERE deliveryId = ? GROUP BY status",
             (delivery["id"],)).fetchall())  # fmt: skip

@@ -1,8 +1,12 @@
-"""The SOAP side of web: envelopes, faults, and a table of methods.
+"""The SOAP side of web: envelopes, faults, sessions, and a table of methods.
 
 The forms are those of the documentation and of adobe/acc-js-sdk's recorded answers. A method
-is a function in ``METHODS`` under ``(service, name)`` that takes the web module and the call
-and gives the inner XML of its response: more of the API is more entries.
+is a function in a ``METHODS`` table under ``(service, name)`` that takes the web module and the
+call and gives the inner XML of its response: more of the API is more entries (api/methods.py).
+
+As published: every call but ``Logon`` needs both tokens, ``__sessiontoken`` as a cookie and
+``X-Security-Token`` as a header; a refused logon or session is HTTP 403 and one line of text that
+starts with its XSV code; any other failure is a SOAP fault with HTTP 500.
 """
 
 from __future__ import annotations
@@ -16,10 +20,10 @@ from campaign_lab.modules.httpd import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, Tuple
+    from typing import Any, Callable, Dict, Optional, Tuple
 
     from campaign_lab.modules.httpd import Request
-    from campaign_lab.modules.web import Web
+    from campaign_lab.modules.web import Session, Web
 
 ENVELOPE = (
     "<?xml version='1.0'?><SOAP-ENV:Envelope xmlns:xsd='http://www.w3.org/2001/XMLSchema' "
@@ -28,16 +32,31 @@ ENVELOPE = (
     "</SOAP-ENV:Body></SOAP-ENV:Envelope>"
 )
 ENCODING = "SOAP-ENV:encodingStyle='http://schemas.xmlsoap.org/soap/encoding/'"
+LITERAL = "SOAP-ENV:encodingStyle='http://xml.apache.org/xml-soap/literalxml'"
+EXPIRED = "XSV-350008 Session has expired or is invalid. Please reconnect."
+REFUSED = "XSV-350012 Invalid login or password. Connection denied."
+ZONE = ("XSV-350013 The '%s' IP address via which you are trying to log on is in no security zone "
+        "that permits it. Connection denied.")
+
+
+class Refused(Exception):
+    """A logon or a session that is not accepted: one line of text, no envelope."""
 
 
 class Fault(Exception):
-    """A SOAP fault; the detail starts with Campaign's code."""
+    """A SOAP fault; text or detail hold Campaign's code."""
 
-    def __init__(self, text: str, detail: str, code: str = "SOAP-ENV:Client") -> None:
+    def __init__(self, text: str, detail: str = "", code: str = "SOAP-ENV:Error") -> None:
         super().__init__("%s %s" % (text, detail))
         self.text = text
         self.detail = detail
         self.code = code
+
+    @classmethod
+    def of(cls, call: Call, detail: str) -> Fault:
+        """The wrapper SOP-330011 around what went wrong in a method."""
+        return cls("SOP-330011 Error while executing the method '%s' of service '%s'." % (
+            call.method, call.service), detail)
 
     def envelope(self) -> str:
         """As it goes over the wire."""
@@ -55,10 +74,14 @@ class Call:
         self, request: Request, service: str, method: str, element: ElementTree.Element
     ) -> None:
         self.request = request
-        self.service = service
+        self.service, _, entity = service.partition("|")
+        self.entity = entity
+        """``nms:delivery`` of ``xtk:jobInterface|nms:delivery``."""
         self.method = method
         self.element = element
         """The method's element of the body; parameters are its children."""
+        self.session: Optional[Session] = None
+        """Set before a method that needs one is called."""
 
     @classmethod
     def of(cls, request: Request) -> Call:
@@ -67,51 +90,93 @@ class Call:
         try:
             root = ElementTree.fromstring(request.body)
         except ElementTree.ParseError as error:
-            raise Fault("Invalid XML", "SOP-330011 %s (iRc=-53)" % error) from None
+            raise Fault("SOP-330011 Invalid XML", "%s (iRc=-53)" % error) from None
         for body in root:
             if local(body.tag) == "Body" and len(body):
                 element = body[0]
                 return cls(request, service, method or local(element.tag), element)
-        raise Fault("The SOAP message has no body", "SOP-330011 empty message (iRc=-53)")
+        raise Fault("SOP-330011 The SOAP message has no body", "empty message (iRc=-53)")
+
+    @property
+    def instance(self) -> str:
+        """The instance that the operator is logged on to."""
+        return self.session.instance if self.session else ""
+
+    def find(self, name: str) -> Optional[ElementTree.Element]:
+        """A parameter's element, whatever its prefix; clients differ in case and in ``str``."""
+        wanted = name.lower()
+        for child in self.element:
+            if local(child.tag).lower() in (wanted, "str" + wanted, "elem" + wanted,
+                                            "dom" + wanted, "b" + wanted, "l" + wanted):
+                return child
+        return None
 
     def text(self, name: str) -> str:
         """A parameter's text; empty if it is absent."""
+        found = self.find(name)
+        return "" if found is None else found.text or ""
+
+    def document(self) -> Optional[ElementTree.Element]:
+        """The entity that a method which is not static works on."""
         for child in self.element:
-            if local(child.tag) == name:
-                return child.text or ""
-        return ""
+            if local(child.tag) != "sessiontoken" and len(child):
+                return child[0]
+        return None
 
     def respond(self, parameters: str) -> str:
         """The envelope of the answer."""
-        namespace = "urn:" + self.service
+        namespace = "urn:" + (self.entity or self.service)
         body = "<%sResponse xmlns='%s' %s>%s</%sResponse>" % (
             self.method, namespace, ENCODING, parameters, self.method)  # fmt: skip
         return ENVELOPE.format(namespace=namespace, body=body)
 
 
-def local(tag: str) -> str:
+def local(tag: Any) -> str:
     """A tag without its namespace."""
-    return tag.rpartition("}")[2]
+    return str(tag).rpartition("}")[2]
 
 
-def string(name: str, value: str) -> str:
-    """A string parameter of an answer."""
-    return "<%s xsi:type='xsd:string'>%s</%s>" % (name, escape(value), name)
+def string(name: str, value: str, kind: str = "string") -> str:
+    """A simple parameter of an answer."""
+    return "<%s xsi:type='xsd:%s'>%s</%s>" % (name, kind, escape(value), name)
+
+
+def document(name: str, xml: str) -> str:
+    """A parameter of an answer that is a document or an element.
+
+    In the namespace of nobody, as the element itself would be if it stood alone.
+    """
+    return "<%s xsi:type='ns:Element' %s>%s</%s>" % (name, LITERAL, xml, name)
 
 
 def dispatch(web: Web, call: Call) -> str:
-    """Run a call and give the answer's envelope. Raises Fault."""
-    method = METHODS.get((call.service, call.method))
+    """Run a call and give the answer's envelope. Raises Fault, Refused."""
+    method = ANONYMOUS.get((call.service, call.method))
     if method is None:
-        raise Fault(
-            "The method '%s' of '%s' is not known" % (call.method, call.service),
-            "SOP-330011 method not implemented (iRc=-55)",
-        )
+        from campaign_lab.api import methods
+
+        call.session = authenticated(web, call)
+        if call.service not in methods.SERVICES:
+            raise Fault("SOP-330024 Unspecified function library", "'%s'" % call.service)
+        method = methods.METHODS.get((call.service, call.method))
+    if method is None:
+        raise Fault.of(call, "The method '%s' of '%s' is not known (iRc=-55)" % (
+            call.method, call.service))  # fmt: skip
     try:
         return call.respond(method(web, call))
     except database.DatabaseError as error:
         web.error(str(error))
-        raise Fault("Database error", "SOP-330011 %s" % error, "SOAP-ENV:Server") from None
+        raise Fault.of(call, str(error)) from None
+
+
+def authenticated(web: Web, call: Call) -> Session:
+    """The session of a call's tokens. Raises Refused."""
+    token = call.request.cookies.get("__sessiontoken", "") or call.text("sessiontoken")
+    session = web.sessions.get(token)
+    sent = call.request.headers.get("x-security-token", "")
+    if session is None or sent != session.security_token:
+        raise Refused(EXPIRED)
+    return session
 
 
 def check(web: Web) -> None:
@@ -121,42 +186,51 @@ def check(web: Web) -> None:
         web.error("xtk:session: " + broken)
         raise Fault(
             "Error while executing a method of service 'xtk:session'.",
-            "SOP-330011 xtk:session: " + broken, "SOAP-ENV:Server",
-        )  # fmt: skip
+            "SOP-330011 xtk:session: " + broken,
+        )
 
 
 def logon(web: Web, call: Call) -> str:
     """``xtk:session#Logon``: a session for an operator of the database."""
-    login = call.text("strLogin")
+    login, client = call.text("login"), call.request.client
+    if not web.permitted(client):
+        web.warning((ZONE + " (%s)") % (client, login))
+        raise Refused(ZONE % client)
     instance = web.instance_of(call.request)
-    with database.session(web.database_path(instance)) as connection:
+    with database.session(web.database(instance)) as connection:
         operator = connection.execute(
             "SELECT * FROM xtk_operator WHERE name = ? AND accountDisabled = 0", (login,)
         ).fetchone()
-    if operator is None or operator["labPassword"] != call.text("strPassword"):
-        web.warning("XSV-350012 Invalid login or password. Connection denied (%s from %s)" % (
-            login, call.request.client))  # fmt: skip
-        raise Fault(
-            "Invalid login or password. Connection denied.",
-            "XSV-350012 Invalid login or password. Connection denied.",
-        )
-    session = web.sessions.open(login, instance, call.request.client)
+    if operator is None or operator["labPassword"] != call.text("password"):
+        web.warning("%s (%s from %s)" % (REFUSED, login, client))
+        raise Refused(REFUSED)
+    session = web.sessions.open(login, instance, client)
     server = _element("serverInfo", {
         "buildNumber": BUILD, "commitId": SHA1, "instanceName": instance, "majNumber": "7",
-        "minNumber": "0", "serverDate": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()),
+        "minNumber": "0", "serverDate": server_date(),
         "sessionTimeOut": "86400", "securityTimeOut": "86400",
     })  # fmt: skip
-    user = _element("userInfo", {
-        "login": login, "loginCS": "%s (%s)" % (operator["label"], login),
-        "loginId": str(operator["id"]), "locale": "en", "timezone": "UTC",
-    }, "<login-right right='admin'/>" if operator["labAdmin"] else "")  # fmt: skip
     return (
         string("pstrSessionToken", session.token)
-        + "<pSessionInfo xsi:type='ns:Element' SOAP-ENV:encodingStyle="
-        "'http://xml.apache.org/xml-soap/literalxml'><sessionInfo>%s%s</sessionInfo>"
-        "</pSessionInfo>" % (server, user)
+        + document("pSessionInfo", "<sessionInfo>%s%s</sessionInfo>" % (server, user(operator)))
         + string("pstrSecurityToken", session.security_token)
     )
+
+
+def server_date() -> str:
+    """Now, as the API writes it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S.000Z", time.gmtime())
+
+
+def user(operator: Any) -> str:
+    """The ``userInfo`` of an operator's row."""
+    login = str(operator["name"])
+    return _element("userInfo", {
+        "datakitInDatabase": "true", "homeDir": "", "instanceLocale": "en", "locale": "en",
+        "login": login, "loginCS": "%s (%s)" % (operator["label"], login),
+        "loginId": str(operator["id"]), "noConsoleCnx": "false", "orgUnitId": "0", "theme": "",
+        "timezone": "UTC",
+    }, "<login-right right='admin'/>" if operator["labAdmin"] else "")  # fmt: skip
 
 
 def _element(tag: str, attributes: Dict[str, str], content: str = "") -> str:
@@ -167,6 +241,6 @@ def _element(tag: str, attributes: Dict[str, str], content: str = "") -> str:
 if TYPE_CHECKING:
     Method = Callable[[Web, Call], str]
 
-METHODS: Dict[Tuple[str, str], Method] = {
+ANONYMOUS: Dict[Tuple[str, str], Method] = {
     ("xtk:session", "Logon"): logon,
 }

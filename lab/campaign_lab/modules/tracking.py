@@ -48,7 +48,7 @@ class Tracking(Module):
                     "INSERT INTO nms_trackingLog (logDate, deliveryId, broadLogId, sourceIp, url)"
                     " VALUES (?, ?, ?, ?, ?)", rows)  # fmt: skip
                 database.set_option(connection, POINTER, pointer)
-                database.set_option(connection, LAST, "%.3f" % time.time())
+                database.set_option(connection, LAST, "%.3f" % time.time(), database.DATETIME)
         except (database.DatabaseError, TrackingError) as error:
             self.error(str(error))
             raise SystemExit(1) from None

@@ -231,7 +231,18 @@ class Web(Module):
                 return name
         return self.config.instances[0]
 
-    def database_path(self, instance: str) -> str:
+    def permitted(self, client: str) -> bool:
+        """Is the address in a sub-network of some security zone that permits plain HTTP?"""
+        from ipaddress import ip_address, ip_network
+
+        address = ip_address(client)
+        for network in self.config.server.all("shared/authentication/securityZone/subNetwork"):
+            for mask in network.get("mask", "").replace(",", " ").split():
+                if mask == "*" or address in ip_network(mask, strict=False):
+                    return True
+        return False
+
+    def database(self, instance: str) -> database.Target:
         """The instance's database."""
         return database.configured(self.config, instance)
 
@@ -263,7 +274,7 @@ class Web(Module):
         if session is None:
             return Response(403, b"XSV-350008 Session has expired or is invalid.", TEXT)
         try:
-            with database.session(self.database_path(session.instance)) as connection:
+            with database.session(self.database(session.instance)) as connection:
                 database.option(connection, "XtkInstance_Locale")
         except database.DatabaseError as error:
             self.error(str(error))
@@ -279,6 +290,8 @@ class Web(Module):
             soap.check(self)
             call = soap.Call.of(request)
             return Response(200, soap.dispatch(self, call).encode(), XML)
+        except soap.Refused as refused:
+            return Response(403, str(refused).encode(), TEXT)
         except soap.Fault as fault:
             self.verbose("SOAP fault: %s" % fault, "soap")
             return Response(500, fault.envelope().encode(), XML)

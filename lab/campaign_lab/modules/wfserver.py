@@ -17,15 +17,13 @@ from campaign_lab.runtime import Module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
-    from typing import Callable, Dict, List
+    from typing import Any, Callable, Dict, List
 
 PERIOD_SECONDS = 10.0
 STEP_SECONDS = 60.0
 TECHNICAL_ERRORS = 3
 KEPT_ROWS = 500
 KEPT_SECONDS = 86400.0
-LOG_INFO, LOG_ERROR = 1, 3
 
 
 class WorkflowError(Exception):
@@ -72,12 +70,12 @@ class WfServer(Module):
                     self._start(connection, workflow)
         return min(PERIOD_SECONDS, max(0.2, following - now)) if following else PERIOD_SECONDS
 
-    def _due(self, connection: sqlite3.Connection, now: float) -> List[sqlite3.Row]:
+    def _due(self, connection: database.Connection, now: float) -> List[Any]:
         rows = connection.execute(
             "SELECT * FROM xtk_workflow WHERE (state = ? OR (state = ? AND labPeriod > 0"
             " AND labNext <= ?)) AND internalName NOT IN (%s) ORDER BY id"
-            % ",".join("?" * len(self.names)),
-            (database.START_PENDING, database.STARTED, now, *self.names.values()),
+            % ",".join("?" * (1 + len(self.names))),
+            (database.START_PENDING, database.STARTED, now, "", *self.names.values()),
         ).fetchall()
         limit = database.option(connection, "NmsOperation_LimitConcurrency", "10")
         room = int(limit) if limit.isdigit() else 10
@@ -93,7 +91,7 @@ class WfServer(Module):
             due.append(row)
         return due
 
-    def _start(self, connection: sqlite3.Connection, workflow: sqlite3.Row) -> None:
+    def _start(self, connection: database.Connection, workflow: Any) -> None:
         name = workflow["internalName"]
         pid = self.spawn("runwf", "-wf:" + name)
         self.names[pid] = name
@@ -105,7 +103,7 @@ class WfServer(Module):
         )
         self.verbose("Workflow '%s' started (pid=%d)" % (name, pid))
 
-    def _settle(self, connection: sqlite3.Connection, pid: int, code: int) -> None:
+    def _settle(self, connection: database.Connection, pid: int, code: int) -> None:
         name = self.names.pop(pid, "")
         connection.execute(
             "UPDATE xtk_workflow SET processId = 0 WHERE internalName = ? AND processId = ?",
@@ -140,8 +138,9 @@ class RunWf(Module):
             code = 1
         raise SystemExit(code)
 
-    def _run(self, workflow: sqlite3.Row) -> int:
+    def _run(self, workflow: Any) -> int:
         kind, _, argument = workflow["labActivity"].partition(":")
+        self._begin(workflow, kind)
         activities: Dict[str, Callable[[str], str]] = {
             "tracking": self._tracking, "cleanup": self._cleanup, "delivery": self._delivery,
             "deliverability": self._deliverability, "operations": self._operations,
@@ -160,10 +159,25 @@ class RunWf(Module):
             connection.execute("UPDATE xtk_workflow SET labErrors = 0, failed = 0, state ="
                                " CASE WHEN labPeriod > 0 THEN state ELSE ? END WHERE id = ?",
                                (database.STOPPED, workflow["id"]))  # fmt: skip
-            _log(connection, workflow["id"], LOG_INFO, kind, message)
+            _log(connection, workflow["id"], database.LOG_INFO, kind, message)
+            _end_task(connection, workflow["id"], database.TASK_DONE)
         return 0
 
-    def _failed(self, workflow: sqlite3.Row, message: str) -> None:
+    def _begin(self, workflow: Any, activity: str) -> None:
+        """The task of this run: the one that is left of a run before, or a new one."""
+        now = time.time()
+        with database.session(self.database, write=True) as connection:
+            if not connection.execute(
+                "UPDATE xtk_workflowTask SET status = ?, processingDate = ? WHERE workflowId = ?"
+                " AND status != ?",
+                (database.TASK_RUNNING, now, workflow["id"], database.TASK_DONE)).rowcount:
+                connection.execute(
+                    "INSERT INTO xtk_workflowTask (workflowId, activity, title, status,"
+                    " processingDate) VALUES (?, ?, ?, ?, ?)",
+                    (workflow["id"], activity, workflow["label"], database.TASK_RUNNING, now),
+                )  # fmt: skip
+
+    def _failed(self, workflow: Any, message: str) -> None:
         self.error("%s: %s" % (self.name, message))
         errors = workflow["labErrors"] + 1
         final = not workflow["isTechnical"] or errors >= TECHNICAL_ERRORS
@@ -173,7 +187,8 @@ class RunWf(Module):
                 (0 if final else errors, int(final),
                  database.PAUSED if final else workflow["state"], workflow["id"]),
             )  # fmt: skip
-            _log(connection, workflow["id"], LOG_ERROR, workflow["labActivity"], message)
+            _log(connection, workflow["id"], database.LOG_ERROR, workflow["labActivity"], message)
+            _end_task(connection, workflow["id"], database.TASK_ERROR)
 
     # ------------------------------------------------------------------------ activities
 
@@ -203,11 +218,11 @@ class RunWf(Module):
         """Keep the database and the published addresses small."""
         with database.session(self.database, write=True) as connection:
             for table in ("nms_trackingLog", "nms_broadLogMsg", "nms_broadLog", "nms_delivery",
-                          "xtk_workflowLog", "xtk_jobLog", "xtk_job"):  # fmt: skip
+                          "xtk_workflowLog", "xtk_workflowTask", "xtk_jobLog",
+                          "xtk_job"):  # fmt: skip
                 connection.execute(
-                    "DELETE FROM %s WHERE id <= (SELECT max(id) FROM %s) - ?" % (table, table),
-                    (KEPT_ROWS,),
-                )
+                    "DELETE FROM %s WHERE id < (SELECT min(id) FROM (SELECT id FROM %s"
+                    " ORDER BY id DESC LIMIT ?) AS kept)" % (table, table), (KEPT_ROWS,))
         directory = os.path.join(self.var, "redir", "url")
         oldest = time.time() - KEPT_SECONDS
         removed = 0
@@ -265,8 +280,14 @@ class RunWf(Module):
 
 
 def _log(
-    connection: sqlite3.Connection, workflow: int, kind: int, activity: str, message: str
+    connection: database.Connection, workflow: int, kind: int, activity: str, message: str
 ) -> None:
     connection.execute(
         "INSERT INTO xtk_workflowLog (workflowId, logDate, logType, activity, message)"
         " VALUES (?, ?, ?, ?, ?)", (workflow, time.time(), kind, activity, message))  # fmt: skip
+
+
+def _end_task(connection: database.Connection, workflow: int, status: int) -> None:
+    connection.execute(
+        "UPDATE xtk_workflowTask SET status = ? WHERE workflowId = ? AND status = ?",
+        (status, workflow, database.TASK_RUNNING))  # fmt: skip

@@ -234,22 +234,6 @@ def test_logon_then_ping_then_pdump_who(site: Site) -> None:
     assert site.get("/nl/jsp/ping.jsp?sessiontoken=___0").status == 403
 
 
-@pytest.mark.parametrize(("call", "detail"), [
-    ({"password": "wrong"}, "XSV-350012"),
-    ({"login": "nobody"}, "XSV-350012"),
-    ({"method": "Nonsense"}, "(iRc=-55)"),
-    ({"service": "xtk:nothing"}, "(iRc=-55)"),
-])
-def test_a_call_that_cannot_be_answered_is_a_fault(
-    site: Site, call: dict[str, str], detail: str
-) -> None:
-    answer = site.soap(**call)
-    assert answer.status == 500
-    fault = ElementTree.fromstring(answer.body)[0][0]
-    assert [child.tag for child in fault] == ["faultcode", "faultstring", "detail"]
-    assert detail in (fault[2].text or "")
-
-
 def test_without_its_session_directory_web_answers_xtk_session_faults_until_restarted(
     site: Site,
 ) -> None:
