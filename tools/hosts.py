@@ -265,8 +265,12 @@ def up(place: Place) -> None:
     addresses = {host: f"{subnet}.{number}" for number, host in enumerate(hosts, start=11)}
     lines = ["127.0.0.1 localhost", *(f"{address} {host}" for host, address in addresses.items())]
     (place.directory / "hosts").write_text("\n".join(lines) + "\n")
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda host: _create(place, name, host, addresses[host], hosts[host]), hosts))
+    # First what Campaign needs: the database, the mail servers.
+    for wave in False, True:
+        chosen = [host for host in hosts if _has_campaign(hosts[host]) is wave]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(
+                lambda host: _create(place, name, host, addresses[host], hosts[host]), chosen))
     inventory = {host: _variables(place, host, addresses[host], hosts[host]) for host in hosts}
     text = yaml.safe_dump({"campaign": {"hosts": {
         host: values for host, values in inventory.items() if _has_campaign(hosts[host])}},

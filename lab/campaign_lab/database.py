@@ -286,6 +286,8 @@ def create(
     """
     if target.provider == POSTGRESQL:
         with session(target, write=True) as connection:
+            # Servers of one instance may be installed at the same time.
+            connection.execute("SELECT pg_advisory_xact_lock(666)")
             if connection.execute(
                 "SELECT 1 FROM information_schema.schemata WHERE schema_name = ?",
                 (target.schema,),
