@@ -61,6 +61,8 @@ def alive(home: Home, module: str, pid: int) -> bool:
         return False
     try:
         return os.readlink("/proc/%d/cwd" % pid) == home.lib
+    except PermissionError:  # it has a capability that we have not: the kernel hides it, it lives
+        return True
     except OSError:
         return False
 
