@@ -15,6 +15,7 @@ from integration.harness import Run
 from integration.site import (
     ACCOUNT,
     HOME,
+    RESULTS,
     Machine,
     Process,
     Site,
@@ -44,8 +45,7 @@ class Round(NamedTuple):
 def app(site: Site) -> Machine:
     """The host, once its jobs have run for the first time."""
     app = site["app1"]
-    for path in ("export/contacts_export.csv", "import/contacts_import.done"):
-        assert eventually(lambda path=path: app.host.file(f"{HOME}/var/prod/{path}").exists), path
+    assert eventually(lambda: app.has(*RESULTS))
     return app
 
 

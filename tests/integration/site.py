@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import testinfra
+from hosts import Place, podman
 
 from campaign_lab.layout import LAB_PASSWORD
 from integration.harness import CHECKOUT, Run, playbook, wait_until
@@ -20,6 +21,10 @@ PLAYBOOKS = CHECKOUT / "playbooks"
 HOME = "/usr/local/neolane/nl6"
 ACCOUNT = "neolane"
 WAIT_SECONDS = 60.0
+PLAYBOOK_SECONDS = 400.0
+RESULTS = (f"{HOME}/var/prod/export/contacts_export.csv",
+           f"{HOME}/var/prod/import/contacts_import.done")
+"""Of the jobs that each new server runs at once."""
 QUICK: dict[str, Any] = {
     "campaign_wait": 3,  # seconds that a module must stay up before it counts as repaired
     "campaign_log_window": 10,
@@ -137,6 +142,10 @@ class Machine:
         """How long a log is."""
         return int(self.shell(f"wc -l < {HOME}/var/{instance}/log/{name}.log"))
 
+    def has(self, *paths: str) -> bool:
+        """Are all of these files there?"""
+        return bool(self.host.run("ls " + shlex.join(paths)).rc == 0)
+
     def ledger(self) -> list[dict[str, Any]]:
         """What the collection has written down on this host."""
         text = self.shell("cat /usr/local/neolane/remediation/ledger.jsonl", check=False)
@@ -151,6 +160,10 @@ class Site:
         self._reports = reports
         self._number = count(1)
         self._machines: dict[str, Machine] = {}
+        self.ran: set[str] = set()
+        """The playbooks that were run."""
+        # As tools/hosts.py lays it out: build/molecule/RUN/SCENARIO/inventory/hosts.yml
+        self._place = Place(inventory.parents[1].name, inventory.parents[2].name)
 
     def __getitem__(self, name: str) -> Machine:
         """A host."""
@@ -160,11 +173,12 @@ class Site:
             self._machines[name] = Machine(name, host.ansible.get_variables(), host)
         return self._machines[name]
 
-    def run(self, name: str, *arguments: str, timeout: float = 300, **variables: Any) -> Run:
+    def run(self, name: str, *arguments: str, **variables: Any) -> Run:
         """Run a playbook of the collection on this site."""
+        self.ran.add(name)
         return playbook(
             PLAYBOOKS / f"{name}.yml", *arguments, inventory=self.inventory,
-            report_dir=self._reports / f"{next(self._number):02}-{name}", timeout=timeout,
+            report_dir=self._reports / f"{next(self._number):02}-{name}", timeout=PLAYBOOK_SECONDS,
             variables={**QUICK, **variables},
         )  # fmt: skip
 
@@ -175,6 +189,26 @@ class Site:
     def remediate(self, *arguments: str, **variables: Any) -> Run:
         """playbooks/remediate.yml"""
         return self.run("remediate", *arguments, **variables)
+
+
+    # ------------------------------------------------------- what only the outside can do to hosts
+
+    def pause(self, name: str) -> None:
+        """A host hangs: it is there, and nothing on it moves."""
+        podman("pause", self._place.container(name))
+
+    def resume(self, name: str) -> None:
+        """It goes on."""
+        podman("unpause", self._place.container(name))
+
+    def cut_off(self, name: str) -> None:
+        """A host is off the network."""
+        podman("network", "disconnect", self._place.prefix, self._place.container(name))
+
+    def connect(self, name: str) -> None:
+        """It is on the network again, with its address."""
+        podman("network", "connect", "--ip", self[name].address, self._place.prefix,
+               self._place.container(name))  # fmt: skip
 
 
 def roots(run: Run, host: str) -> set[str]:
