@@ -23,13 +23,14 @@ import xml.etree.ElementTree as ET
 from types import FrameType
 
 import hosts
-from stages import LEFT_OUT, stop_group
+from stages import LEFT_OUT
 
 CHECKOUT = hosts.CHECKOUT
 JUNIT = CHECKOUT / "build" / "junit"
 PACKAGES = ("podman", "runc", "netavark", "aardvark-dns", "iptables", "nftables", "mmdebstrap",
             "openssh-client")  # fmt: skip
 SCENARIO_SECONDS = 900.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def known() -> list[str]:
@@ -69,8 +70,20 @@ def run(scenario: str, name: str) -> bool:
         print(f"scenarios: {scenario} took more than {SCENARIO_SECONDS:g} s", flush=True)
         return False
     finally:
-        stop_group(process)
-        hosts.down(place)
+        clean_up(process, place)
+
+
+def clean_up(process: subprocess.Popen[bytes], place: hosts.Place) -> None:
+    """End what still runs, and remove the hosts; a second Ctrl-C does not get in between."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if process.poll() is None:
+        # Nothing is lost: what Molecule would remove is removed here.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    hosts.down(place)
+    for number in SIGNALS:
+        signal.signal(number, interrupted)
 
 
 def merge(scenarios: list[str]) -> None:
@@ -86,7 +99,7 @@ def merge(scenarios: list[str]) -> None:
 
 
 def interrupted(number: int, _frame: FrameType | None) -> None:
-    """As Ctrl-C, so that everything is removed."""
+    """Leave by way of everything that removes something."""
     sys.exit(128 + number)
 
 
@@ -97,7 +110,7 @@ def main() -> int:
     for name in chosen:
         if name not in known():
             parser.error(f"no scenario '{name}'; there are: {' '.join(known())}")
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, interrupted)
     reason = lacking()
     if reason:
@@ -113,8 +126,6 @@ def main() -> int:
             print(f"\nscenarios: {scenario}", flush=True)
             began = time.monotonic()
             results.append((scenario, run(scenario, name), time.monotonic() - began))
-    except KeyboardInterrupt:
-        return 130
     except hosts.HostsError as error:
         print(f"scenarios: {error}", file=sys.stderr)
         return 1

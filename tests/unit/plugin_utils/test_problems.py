@@ -604,6 +604,14 @@ def another_file_error(s: Snapshot) -> None:
     says(s, "mta", "Unable to open '/x' errno=2 (iRc=-52)", "iRc=-52")
 
 
+@near("mta.temporary_device")
+def the_last_line_of_the_process_before(s: Snapshot) -> None:
+    """The kernel's time of a start is rounded down: such a line lies after it."""
+    process(s, "mta").update(pid=2001, started_at=NOW - 60.5)
+    log(s, "mta")["pids"].append({"pid": 2001, "first_at": NOW - 59, "last_at": NOW - 10})
+    says(s, "mta", "Unable to rename '/tmp/a' to '/x/b' errno=18 (iRc=-52)", "iRc=-52")
+
+
 @holds("mta.quota_met@prod")
 def the_mx_rules_hold_back(s: Snapshot) -> None:
     says(s, "mtachild", "Messages queued (connection quotas met)", level="warning")
