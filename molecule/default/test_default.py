@@ -139,7 +139,7 @@ def machine(site: Site, app: Machine, modules: Round) -> Round:
     app.shell("printf 'module(load=\"imudp\")\\ninput(type=\"imudp\" port=\"666\")\\n'"
               " > /etc/rsyslog.d/network.conf")  # fmt: skip
     app.run("systemctl", "stop", "nlserver")
-    app.run("systemctl", "start", "rsyslog")
+    app.run("systemctl", "enable", "--now", "rsyslog")
     app.run("systemctl", "start", "nlserver")
     app.run("systemctl", "stop", "apache2")
     assert eventually(lambda: app.holder("udp", 666) == "rsyslogd")

@@ -81,7 +81,7 @@ def test_check_syslogd_fails_when_rsyslog_holds_the_port(site: Site, app: Machin
     app.shell("printf 'module(load=\"imudp\")\\ninput(type=\"imudp\" port=\"666\")\\n'"
               " > /etc/rsyslog.d/network.conf")  # fmt: skip
     app.run("systemctl", "stop", "nlserver")
-    app.run("systemctl", "start", "rsyslog")
+    app.run("systemctl", "enable", "--now", "rsyslog")
     app.run("systemctl", "start", "nlserver")
     assert eventually(lambda: app.runs("wfserver@prod") and app.holder("udp", 666) == "rsyslogd")
     try:
