@@ -94,6 +94,7 @@ lab-heal:  ## Undo the faults
 
 .PHONY: clean
 clean:  ## Stop the lab; remove .venv, caches, reports and builds
+	@if [ -d build/molecule ] && [ -d .venv ]; then $(RUN) python tools/hosts.py clean || true; fi
 	@if [ -d .lab ]; then $(RUN) lab/labctl down --purge || true; fi
 	rm -rf .venv .venv.lock .lab .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache build tests/output campaign-report
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

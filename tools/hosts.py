@@ -8,6 +8,7 @@ usage: tools/hosts.py image                build the image unless it is there
        tools/hosts.py up SCENARIO          create the hosts of molecule/SCENARIO/hosts.yml
        tools/hosts.py down SCENARIO        remove them, or what there is of them
        tools/hosts.py down                 remove all hosts of this run
+       tools/hosts.py clean                remove all hosts of this checkout, whatever the run
        tools/hosts.py list                 the hosts of this run, and how to log in
        tools/hosts.py missing              what this machine lacks; nothing if it can run them
 
@@ -30,6 +31,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,9 +77,8 @@ class Place(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """Of the names of the containers and of the network: of this checkout, run, scenario."""
-        mark = hashlib.sha1(str(CHECKOUT).encode()).hexdigest()[:6]
-        return f"campaign-{mark}-{self.run}-{self.scenario}"
+        """Of the names of the containers and of the network."""
+        return f"{checkout_prefix()}-{self.run}-{self.scenario}"
 
     @property
     def key(self) -> Path:
@@ -92,6 +93,11 @@ class Place(NamedTuple):
     def container(self, host: str) -> str:
         """The name of a host's container."""
         return f"{self.prefix}.{host}"
+
+
+def checkout_prefix() -> str:
+    """Two checkouts on one machine do not meet."""
+    return f"campaign-{hashlib.sha1(str(CHECKOUT).encode()).hexdigest()[:6]}"
 
 
 def run_name() -> str:
@@ -376,16 +382,28 @@ def _reachable(place: Place, host: str, address: str) -> None:
 
 def down(place: Place) -> None:
     """Remove the hosts and the network, whatever their state."""
+    _remove(f"{place.prefix}.", place.prefix)
+    shutil.rmtree(place.directory, ignore_errors=True)
+
+
+def clean() -> None:
+    """Remove what any run of this checkout has left, also one that was killed."""
+    if not missing():
+        _remove(f"{checkout_prefix()}-", f"{checkout_prefix()}-*")
+
+
+def _remove(containers: str, networks: str) -> None:
+    """Containers whose names begin so, and then networks of such names."""
     for dummy in range(3):  # a container that is going may need a second word
-        left = podman("ps", "--all", "--format", "{{.Names}}", "--filter",
-                      f"name=^{place.prefix}\\.").split()  # fmt: skip
+        names = podman("ps", "--all", "--format", "{{.Names}}").split()
+        left = [name for name in names if name.startswith(containers)]
         if not left:
             break
         podman("unpause", *left, check=False)
         podman("rm", "--force", "--time=0", "--volumes", *left, check=False)
-    if place.prefix in podman("network", "ls", "--format", "{{.Name}}").split():
-        podman("network", "rm", "--force", place.prefix)
-    shutil.rmtree(place.directory, ignore_errors=True)
+    for name in podman("network", "ls", "--format", "{{.Name}}").split():
+        if fnmatch(name, networks):
+            podman("network", "rm", "--force", name)
 
 
 def places(run: str) -> list[Place]:
@@ -412,7 +430,7 @@ def say(text: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/hosts.py", description=(__doc__ or "").strip(),
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["image", "up", "down", "list", "missing"])
+    parser.add_argument("command", choices=["image", "up", "down", "clean", "list", "missing"])
     parser.add_argument("scenario", nargs="?", default="")
     options = parser.parse_args()
     run = run_name()
@@ -423,6 +441,8 @@ def main() -> int:
             print(build())
         elif options.command == "up":
             up(Place(options.scenario, run))
+        elif options.command == "clean":
+            clean()
         elif options.command == "list":
             list_hosts(run)
         else:
