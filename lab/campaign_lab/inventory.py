@@ -48,9 +48,9 @@ def host_variables(server: Server) -> Dict[str, Any]:
 
 
 def _installed(server: Server) -> Dict[str, Any]:
-    """What it shares with a real one: units, and documented ports found in the configuration."""
+    """A unit for the front end; all else is as the product expects it."""
     front = {"web", "trackinglogd"} & set(server.modules)
-    return {"campaign_front_service": "apache2"} if front else {"campaign_front_url": ""}
+    return {"campaign_front_service": "apache2"} if front else {}
 
 
 def _beside_others(server: Server) -> Dict[str, Any]:

@@ -6,6 +6,7 @@ import http.client
 import json
 import poplib
 import shlex
+import smtplib
 from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
@@ -137,6 +138,11 @@ class Machine:
             return mailbox.stat()[0]
         finally:
             mailbox.quit()
+
+    def send(self, sender: str, recipient: str, text: str) -> None:
+        """Give a mail to the SMTP server of this host."""
+        with smtplib.SMTP(self.address, 25, timeout=15) as relay:
+            relay.sendmail(sender, recipient, text)
 
     def log_lines(self, instance: str, name: str) -> int:
         """How long a log is."""

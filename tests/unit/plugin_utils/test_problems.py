@@ -661,6 +661,18 @@ def children_that_do_not_send(s: Snapshot) -> None:
 # --- web --------------------------------------------------------------------------------------
 
 
+def _delivers_only(s: Snapshot) -> None:
+    """No web and no trackinglogd is to run here, so nobody answers on their ports."""
+    for module in "web", "trackinglogd":
+        configured(s, module).update(auto_start=False)
+        kill(s, module)
+    answers(s, check("front_test", error="refused"), check("front_logon", error="refused"),
+            check("tomcat_logon", error="refused"), check("soap_session", error="refused"))
+
+
+NEAR += [("web.front_down", _delivers_only), ("web.tomcat_down", _delivers_only)]
+
+
 @holds("web.front_down@default")
 def apache_is_down(s: Snapshot) -> None:
     answers(s, check("front_test", error="refused"), check("front_logon", error="refused"))
