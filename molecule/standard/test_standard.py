@@ -48,9 +48,9 @@ def test_each_host_runs_its_part(site: Site) -> None:
 
 def test_mail_goes_out_over_the_mail_host_and_bounces_come_back(site: Site) -> None:
     site["db1"].sql("UPDATE prod.xtk_workflow SET labNext = 0 WHERE internalName = 'welcomeMail'")
-    site["mail1"].send("prod@bounces.lab", "nobody@bounce.example", "Subject: News\r\n\r\nNews.")
+    site["mail1"].send("prod@bounces.lab", "ghost@bounce.example", "Subject: News\r\n\r\nNews.")
     assert eventually(lambda: site["mail1"].mails("sink") > 0, 100), "no mail comes out"
-    assert eventually(lambda: "nobody@bounce.example" in site["db1"].sql(
+    assert eventually(lambda: "ghost@bounce.example" in site["db1"].sql(
         "SELECT address FROM prod.nms_broadLogMsg")), "inMail did not fetch the bounce"
 
 
