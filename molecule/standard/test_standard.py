@@ -73,10 +73,12 @@ def planned(run: Run, name: str) -> list[str]:
 
 def test_the_statistics_host_explains_the_delivery_hosts(site: Site, down: Round) -> None:
     assert roots(down.found, "stat1") == {"watchdog.nothing_runs@default"}
+    assert explained(down.found, "stat1")["stat.not_running@prod"] == [
+        "watchdog.nothing_runs@default"]
     for name in ("mta1", "mta2"):
         assert not roots(down.found, name), str(down.found)
         assert explained(down.found, name)["mta.stat_unreachable@prod"] == [
-            "stat1:watchdog.nothing_runs@default"]
+            "stat1:stat.not_running@prod"]
     assert results(down.repaired, "stat1") == {"start_service watchdog@default": "repaired"}, str(
         down.repaired)
     for name in ("mta1", "mta2"):
