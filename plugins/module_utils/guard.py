@@ -23,6 +23,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils.model import 
     UTILITIES,
     InputError,
     ProbeError,
+    state_directory,
 )
 
 LOCK = ledger.LOCK
@@ -157,7 +158,7 @@ def open_context(options):
 
 
 def store_of(context):
-    path = context.options["state_dir"] or ledger.default_directory(context.options["home"])
+    path = context.options["state_dir"] or state_directory(context.options["home"])
     return ledger.Store(path, context.account.pw_uid, context.account.pw_gid)
 
 

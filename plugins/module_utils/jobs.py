@@ -10,41 +10,9 @@ from ansible_collections.campaign.remediation.plugins.module_utils.model import 
     mask_arguments,
 )
 
-DECLARED = (
-    "name",
-    "kind",
-    "instance",
-    "operator",
-    "result",
-    "rejects",
-    "max_age_hours",
-    "max_minutes",
-)
 LOG_LIMIT = 512 * 1024
 COMPARED = 30  # arguments
 COUNT_LIMIT = 4 * 1024 * 1024
-
-
-def argument_spec():
-    """The options of a declared job."""
-    words = dict(type="list", elements="str")
-    return dict(
-        name=dict(type="str", required=True),
-        kind=dict(type="str", choices=["export", "import"], required=True),
-        instance=dict(type="str", required=True),
-        operator=dict(type="str"),
-        arguments=dict(type="dict", options=dict(full=words, delta=words)),
-        result=dict(type="str"),
-        rejects=dict(type="str"),
-        max_age_hours=dict(type="float"),
-        max_minutes=dict(type="float"),
-        keys=dict(type="list", elements="str", no_log=False),
-    )
-
-
-def declared(job):
-    """What a snapshot may show of a declaration (never its arguments)."""
-    return dict((name, job.get(name)) for name in DECLARED)
 
 
 def newest(pattern, directory):

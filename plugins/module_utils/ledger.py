@@ -44,11 +44,6 @@ class StoreError(Exception):
     """The state directory or the ledger cannot be used."""
 
 
-def default_directory(home):
-    """Beside the home, so that it survives an upgrade of the server."""
-    return os.path.join(os.path.dirname(os.path.realpath(home)), "remediation")
-
-
 class Store(object):
     """The directory. It belongs to the Campaign account, and is written as that account:
     root must not follow what the account may have put there."""

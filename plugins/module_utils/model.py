@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Names of the product, and what every collector needs: errors, masking of secrets."""
 
+import os
 import re
 
 SHARED = ("watchdog", "syslogd", "trackinglogd", "web")
@@ -45,6 +46,8 @@ PROBES = (
 )
 ALWAYS = ("environment", "configuration")
 HOST_PROBES = ("machine", "service")
+# What the probe `ledger` tells of the repairs: see ledger.summary.
+LEDGER_LISTS = ("interrupted", "precisions", "reloads", "renewals", "restarts")
 
 _SECRET = re.compile(
     r"((?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api[-_]?key|authorization)"
@@ -129,3 +132,8 @@ def number(text, default=None):
 def below(path, directory):
     """Is the path the directory itself or something in it?"""
     return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def state_directory(home):
+    """Where the ledger is by default: beside the home, so that it survives an upgrade."""
+    return os.path.join(os.path.dirname(os.path.realpath(home)), "remediation")

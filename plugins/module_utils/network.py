@@ -273,7 +273,7 @@ def udp(entry, found, deadline):
         stream.close()
 
 
-def local_udp(everything):
+def local_udp(listening):
     """A conversation that looks into the table of this machine's sockets instead."""
 
     def look(entry, found, dummy):
@@ -285,7 +285,7 @@ def local_udp(everything):
             line["proto"] == "udp"
             and line["port"] == entry["port"]
             and line["address"] in (where, "0.0.0.0", "::")
-            for line in everything()
+            for line in listening((where, entry["port"]))
         )
         entry["error"] = None if entry["reachable"] else "refused"
 

@@ -96,7 +96,8 @@ def _belongs(pid, home):
     answer = False
     for link in ("/cwd", "/exe"):
         try:
-            if below(os.readlink(PROC + "/" + pid + link), home):
+            path = os.readlink(PROC + "/" + pid + link)
+            if path.startswith(home) and below(path, home):
                 return True
         except OSError:
             answer = None
@@ -208,17 +209,18 @@ def address(text):
     return socket.inet_ntop(socket.AF_INET6, packed)
 
 
-def parse_sockets(lines, proto):
-    """The listening ones (udp: the bound ones) of a table of /proc/net."""
+def parse_sockets(lines, proto, ports=None):
+    """The listening ones (udp: the bound ones) of a table of /proc/net; of these ports, or all."""
     found = []
     state = LISTEN[proto]
     marker = " %s " % state
+    wanted = None if ports is None else set("%04X" % port for port in ports)
     for line in lines:
         if marker not in line:
             continue
         words = line.split()
         try:
-            if words[3] != state:
+            if words[3] != state or (wanted is not None and words[1][-4:] not in wanted):
                 continue
             where, dummy, port = words[1].partition(":")
             found.append(
@@ -236,24 +238,29 @@ def parse_sockets(lines, proto):
     return found
 
 
-def listening(proto):
-    """Every listening socket of the machine, of one protocol: udp or tcp.
+def listening(proto, ports):
+    """Every socket of the machine that listens on one of these ports, of one protocol: udp or tcp.
 
-    The kernel walks through its whole table of connections for tcp, however few there are. It
-    may leave an entry out when others come and go meanwhile, so the table is read twice.
+    The kernel walks through its whole table of connections for tcp, however few there are. It may
+    leave an entry out when others come and go meanwhile: see held.
     """
-    found, failure = {}, None
-    for name in (proto, proto + "6") * 2:
+    found = []
+    for name in (proto, proto + "6"):
         try:
             with open(os.path.join(PROC, "net", name)) as stream:
-                for entry in parse_sockets(stream, name[:3]):
-                    found[(entry["address"], entry["port"], entry["inode"])] = entry
+                found.extend(parse_sockets(stream, proto, ports))
         except OSError as error:
-            if not name.endswith("6"):  # a machine without IPv6 is no fault
-                failure = from_os_error(error)
-    if failure and not found:
-        raise failure
-    return list(found.values())
+            if name == proto:  # a machine without IPv6 is no fault
+                raise from_os_error(error) from None
+    return found
+
+
+def held(entries, places):
+    """Is there a socket at each (address, port)?"""
+    return all(
+        any(entry["port"] == port and concerns(entry, address) for entry in entries)
+        for address, port in places
+    )
 
 
 def is_loopback(where):

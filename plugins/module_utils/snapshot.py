@@ -2,18 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The probes, and the snapshot they fill in. Nothing here judges."""
 
-import json
 import os
 import pwd
 import re
 import time
-import traceback
 
 from ansible_collections.campaign.remediation.plugins.module_utils import (
     command,
     configuration,
+    declarations,
     jobs,
-    ledger,
     logs,
     network,
     parsers,
@@ -24,16 +22,19 @@ from ansible_collections.campaign.remediation.plugins.module_utils.model import 
     ALWAYS,
     DEFAULT,
     HOST_PROBES,
+    LEDGER_LISTS,
     MODULES,
     PROBES,
     InputError,
     ProbeError,
     clean,
     number,
+    state_directory,
 )
 
 SCHEMA = 1
 GRACE = 0.15  # what is left for the answer itself, out of the total time
+STAT_PORT = configuration.SETTINGS["stat"]["port"][1]
 UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,PIDFile"
 INIT_SCRIPTS = ("/etc/init.d/nlserver6", "/etc/init.d/nlserver")
 
@@ -104,9 +105,15 @@ class Context(object):
             "web_control": web.get("control_port", 8005),
         }
         for instance, settings in self.per_instance("stat"):
-            ports["stat@" + instance] = settings.get("port") or 7777
+            ports["stat@" + instance] = settings.get("port") or STAT_PORT
         if self.front_url:
             ports["front"] = network.split_url(self.front_url)[2]
+        return ports
+
+    def interesting_ports(self):
+        """Those, the ones that syslogd and a web server may hold instead, and Tomcat's."""
+        ports = {666, 6666, 80, 443, network.split_url(self.tomcat_url)[2]}
+        ports.update(self.expected_ports().values())
         return ports
 
     # ------------------------------------------------------------ values for several probes
@@ -119,8 +126,24 @@ class Context(object):
             "processes", lambda: proc.processes(self.table(), self.runner.sessions)
         )
 
-    def listening(self, proto):
-        return self.once.get("listening " + proto, lambda: proc.listening(proto))
+    def listening(self, proto, *expected):
+        """The sockets on ports of interest.
+
+        Where one is missing at an expected (address, port), the table is read a second time: the
+        kernel may leave an entry out.
+        """
+        found = self.once.get("listening " + proto, lambda: self._listening(proto))
+        if proc.held(found, expected):
+            return found
+        again = self.once.get("listening again " + proto, lambda: self._listening(proto))
+        return found + [entry for entry in again if entry not in found]
+
+    def _listening(self, proto):
+        ports = set(self.interesting_ports())
+        for dummy, settings in self.per_instance("mta"):
+            if settings.get("stat_address"):
+                ports.add(network.split_address(settings["stat_address"], STAT_PORT)[1])
+        return proc.listening(proto, ports)
 
     def pdump(self):
         return self.once.get("pdump", lambda: read_pdump(self))
@@ -225,15 +248,14 @@ def probe_processes(context):
 
 
 def probe_sockets(context):
-    ports = {666, 6666, 80, 443}
-    ports.update(context.expected_ports().values())
-    ports.add(network.split_url(context.tomcat_url)[2])
     own = set(status.pid for status in context.table().own)
     address = context.options["address"]
-    found = context.listening("udp")
+    expected = context.expected_ports()
+    bound = [expected[name] for name in expected if name.partition("@")[0] in ("syslogd", "stat")]
+    found = context.listening("udp", *((address, port) for port in bound))
     if context.logon_page()["status"] != 200:  # who holds web's port?
-        found = found + context.listening("tcp")
-    return {"listening": proc.sockets(found, ports, address, own)}
+        found = found + context.listening("tcp", (address, expected["web"]))
+    return {"listening": proc.sockets(found, context.interesting_ports(), address, own)}
 
 
 def probe_shared_memory(context):
@@ -406,8 +428,8 @@ def probe_network(context):
 
     for instance, settings in context.per_instance("mta"):
         if settings.get("stat_address"):
-            host, port = network.split_address(settings["stat_address"], 7777)
-            talk = network.local_udp(lambda: context.listening("udp"))
+            host, port = network.split_address(settings["stat_address"], STAT_PORT)
+            talk = network.local_udp(lambda place: context.listening("udp", place))
             want("stat", instance, host, port, "udp", talk)
         if settings.get("relay_host"):
             host, port = network.split_address(
@@ -467,7 +489,13 @@ def probe_jobs(context):
 
 def probe_ledger(context):
     """Read as who runs this: to become the account would change all probes beside this one."""
-    path = context.options["state_dir"] or ledger.default_directory(context.home)
+    path = context.options["state_dir"] or state_directory(context.home)
+    if not os.path.lexists(path):
+        return dict((name, []) for name in LEDGER_LISTS)
+    # Here and not above: on most hosts nothing was repaired yet, and to compile it takes longer
+    # than all the rest of this probe.
+    from ansible_collections.campaign.remediation.plugins.module_utils import ledger
+
     store = ledger.Store(path, os.geteuid(), os.getegid())
     try:
         holder = ledger.read_lock(store)
@@ -550,7 +578,7 @@ def blank(options):
             "probes": chosen_probes(options),
             "expected_ports": {},
         },
-        "jobs_declared": [jobs.declared(job) for job in options["jobs"]],
+        "jobs_declared": [declarations.declared(job) for job in options["jobs"]],
         "installed": True,
         "probes": {},
     }
@@ -662,39 +690,15 @@ def check_options(options):
             raise InputError("mailboxes: port must be 1 to 65535.")
 
 
-def take(options):
-    """(snapshot, None), or (None, one line on the bad input).
-
-    The total time holds even if this machine's disks do not answer: see command.in_child.
-    """
-    started = time.monotonic()
-    try:
-        check_options(options)
-    except InputError as error:
-        return None, str(error)
-
-    def work():
-        try:
-            answer = {"snapshot": collect(options, started)}
-        except InputError as error:
-            answer = {"input_error": str(error)}
-        except Exception:
-            answer = {"defect": traceback.format_exc()}
-        return json.dumps(answer).encode("ascii")
-
-    data = command.in_child(work, options["timeout"] + 0.5)
-    if data is None:
-        snapshot = blank(options)
-        problem = {"kind": "timeout", "message": "nothing answered in %g s" % options["timeout"]}
-        snapshot["seconds"] = round(time.monotonic() - started, 4)
-        for name in snapshot["asked"]["probes"]:
-            snapshot["probes"][name] = {
-                "seconds": snapshot["seconds"],
-                "error": problem,
-                "data": None,
-            }
-        return snapshot, None
-    answer = json.loads(data.decode("ascii") or '{"defect": "the collecting process died"}')
-    if "defect" in answer:
-        raise RuntimeError(answer["defect"])
-    return answer.get("snapshot"), answer.get("input_error")
+def unanswered(options, started):
+    """The snapshot of a machine on which nothing answered in time."""
+    snapshot = blank(options)
+    snapshot["seconds"] = round(time.monotonic() - started, 4)
+    problem = ProbeError("timeout", "nothing answered in %g s" % options["timeout"])
+    for name in snapshot["asked"]["probes"]:
+        snapshot["probes"][name] = {
+            "seconds": snapshot["seconds"],
+            "error": problem.as_data(),
+            "data": None,
+        }
+    return snapshot

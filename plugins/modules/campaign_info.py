@@ -358,9 +358,12 @@ snapshot:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.campaign.remediation.plugins.module_utils import jobs
+from ansible_collections.campaign.remediation.plugins.module_utils import (
+    declarations,
+    zipped,
+)
 from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES, PROBES
-from ansible_collections.campaign.remediation.plugins.module_utils.snapshot import take
+from ansible_collections.campaign.remediation.plugins.module_utils.taking import take
 
 
 def argument_spec():
@@ -399,7 +402,7 @@ def argument_spec():
             type="list",
             elements="dict",
             default=[],
-            options=jobs.argument_spec(),
+            options=declarations.argument_spec(),
         ),
         quota_files=words(elements="path"),
         shared_memory_keys=words(no_log=False),
@@ -415,6 +418,7 @@ def main():
     snapshot, bad_input = take(module.params)
     if bad_input:
         module.fail_json(msg=bad_input)
+    zipped.leave_at_once()
     module.exit_json(changed=False, snapshot=snapshot)
 
 

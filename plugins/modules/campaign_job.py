@@ -328,8 +328,8 @@ msg:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.campaign.remediation.plugins.module_utils import (
+    declarations,
     guard,
-    jobs,
     launch,
 )
 
@@ -338,8 +338,8 @@ def argument_spec():
     """The options."""
     return dict(
         guard.argument_spec(),
-        job=dict(type="dict", required=True, options=jobs.argument_spec()),
-        jobs=dict(type="list", elements="dict", default=[], options=jobs.argument_spec()),
+        job=dict(type="dict", required=True, options=declarations.argument_spec()),
+        jobs=dict(type="list", elements="dict", default=[], options=declarations.argument_spec()),
         state=dict(type="str", default=launch.LAUNCHED, choices=[launch.LAUNCHED, launch.FOLLOWED]),
         mode=dict(type="str", choices=["delta", "full"]),
         operator=dict(type="str"),

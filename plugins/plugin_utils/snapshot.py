@@ -96,6 +96,7 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
     if hint in _SCALARS:
         return _SCALARS[hint]
     if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
+        _plan(hint)
         return lambda value: _read(hint, value)
     return _mapping
 
@@ -687,6 +688,11 @@ class Task:
 
     def number(self, name: str) -> int | None:
         return self.configuration.number(name) if self.configuration else None
+
+
+# Here, before Ansible forks, and not when the first snapshot is read: in every worker that is.
+for _kind in (Snapshot, ProbeError, *_PROBES.values()):
+    _plan(_kind)
 
 
 class Server:

@@ -1,9 +1,10 @@
 """Every fault of the lab, from its root to its repair: the table tests/integration/faults.yml.
 
 Each fault is broken on a fresh server (logs remember) with two instances, beside a second server.
-Then, looked at from outside: the diagnosis names the root and nothing false beside it; check mode
-changes nothing and announces what then happens; the run repairs and touches nothing else, or
-touches nothing at all and says what a person must do; a second run changes nothing.
+Then, looked at from outside: the diagnosis names the root and nothing false beside it, and changes
+nothing; check mode changes nothing and announces what then happens; the run repairs and touches
+nothing else, or touches nothing at all and says what a person must do; a second run changes
+nothing.
 """
 
 from __future__ import annotations
@@ -149,13 +150,21 @@ class Case:
     def explained(self) -> set[str]:
         return set(self.entry.get("explained", []))
 
-    def diagnose(self) -> Run:
-        """Diagnose until the roots are there, but not for ever: the last answer counts."""
+    def diagnose(self) -> tuple[Run, list[str]]:
+        """Diagnose until the roots are there, but not for ever: the last answer counts.
+
+        And what changed meanwhile: files since before the first diagnosis, all else during the
+        last. A fault may still be at work in the first ones.
+        """
+        files = self.app1.look().files
         end = time.monotonic() + self.entry.get("within", 20)
         while True:
+            before = self.app1.look()._replace(files=files)
             run = self.lab.diagnose(self.folder / "diagnosis", "-i", self.inventory)
-            if self.seen(run).roots >= set(self.entry["roots"]) or time.monotonic() > end:
-                return run
+            changes = before.changes(self.app1.look(), self.restless)
+            found = self.seen(run).roots >= set(self.entry["roots"])
+            if (found and not changes) or time.monotonic() > end:
+                return run, changes
             time.sleep(1)
 
     def remediate(self, report: str, *arguments: str) -> Run:
@@ -197,8 +206,9 @@ def test_fault(name: str, fresh: Lab, tmp_path: Path, scopes: dict[str, str]) ->
     fault = case.entry.get("fault", name)
     fresh.ctl("break", fault, "--server", "app1")
 
-    # -- the root, and nothing false beside it
-    found = case.diagnose()
+    # -- the root, and nothing false beside it; to look changes nothing
+    found, changes = case.diagnose()
+    assert changes == []
     seen = case.seen(found)
     assert found.code == 0, str(found)
     shared = scopes[fault.partition(":")[0]] == FOR_ALL_SERVERS

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.module_utils import jobs
+from ansible_collections.campaign.remediation.plugins.module_utils import declarations, jobs
 
 LINE = "2026-11-23T10:00:%02d.000Z\t%d\t1\t1\t%s\tlog\t%s\n"
 JOB: dict[str, Any] = {
@@ -39,8 +39,8 @@ def process(arguments: list[str], name: str = "export", instance: str = "prod") 
 
 
 def test_what_is_shown_of_a_declaration() -> None:
-    assert "arguments" not in jobs.declared(JOB)
-    assert jobs.declared(JOB)["operator"] == "anna"
+    assert "arguments" not in declarations.declared(JOB)
+    assert declarations.declared(JOB)["operator"] == "anna"
 
 
 def test_files_and_log(var: Path) -> None:

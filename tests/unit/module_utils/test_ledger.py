@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.module_utils import ledger
+from ansible_collections.campaign.remediation.plugins.module_utils import ledger, model
 
 RAISED = {"value": "verbose", "until": 2000.0, "filters": []}
 
@@ -31,7 +31,7 @@ def entry(event, module="wfserver", instance="prod", **more):
 
 
 def test_directory_is_beside_the_home_and_private(store):
-    assert ledger.default_directory("/opt/neolane/nl6") == "/opt/neolane/remediation"
+    assert model.state_directory("/opt/neolane/nl6") == "/opt/neolane/remediation"
     assert stat.S_IMODE(os.stat(store.path).st_mode) == 0o700
 
 
@@ -277,3 +277,7 @@ def test_what_is_no_file_does_not_hold_a_look_up(store):
         with pytest.raises(ledger.StoreError, match="Cannot read"):
             ledger.Ledger(store).last_lines()
         remove(store.join(ledger.NAME))
+
+
+def test_a_summary_has_the_lists_that_a_host_without_a_ledger_has():
+    assert tuple(sorted(ledger.summary([], 0.0))) == model.LEDGER_LISTS

@@ -279,8 +279,8 @@ def test_local_statistics_server_is_read_from_the_table() -> None:
         receiver.bind(("127.0.0.1", 0))
         receiver.setblocking(False)
         port = receiver.getsockname()[1]
-        assert ask(7777, network.local_udp(lambda: table), "udp")["reachable"] is True
-        found = ask(port, network.local_udp(lambda: table), "udp")
+        assert ask(7777, network.local_udp(lambda _place: table), "udp")["reachable"] is True
+        found = ask(port, network.local_udp(lambda _place: table), "udp")
         assert (found["reachable"], found["error"]) == (False, "refused")
         with pytest.raises(BlockingIOError):
             receiver.recv(10)

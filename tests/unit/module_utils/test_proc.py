@@ -68,11 +68,30 @@ def test_whose_address(where: str, asked: str, expected: bool) -> None:
     assert proc.concerns({"address": where}, asked) is expected
 
 
+def test_only_the_ports_asked_for() -> None:
+    assert [s["port"] for s in proc.parse_sockets(UDP.splitlines(), "udp", {666})] == [666]
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (("127.0.0.1", 666), True),
+        (("127.0.0.1", 7777), True),  # bound to every address
+        (("127.0.0.2", 666), False),
+        (("127.0.0.1", 667), False),
+    ],
+)
+def test_a_place_that_is_held(place: tuple[str, int], expected: bool) -> None:
+    entries = proc.parse_sockets(UDP.splitlines(), "udp")
+    assert proc.held(entries, [place]) is expected
+    assert proc.held(entries, [("127.0.0.1", 666), place]) is expected
+
+
 def test_who_holds_a_socket() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine:
         mine.bind(("127.0.0.1", 0))
         port = mine.getsockname()[1]
-        everything = proc.listening("udp")
+        everything = proc.listening("udp", {port})
         found = proc.sockets(everything, {port}, "127.0.0.1", {os.getpid()})
         foreign = proc.sockets(everything, {port}, "127.0.0.1", set())
     assert [(s["pid"], s["ours"], s["port"]) for s in found] == [(os.getpid(), True, port)]

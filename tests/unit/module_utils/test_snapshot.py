@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.campaign.remediation.plugins.module_utils import ledger, model, snapshot
 from ansible_collections.campaign.remediation.plugins.module_utils.command import Result
+from ansible_collections.campaign.remediation.plugins.module_utils.taking import take
 from ansible_collections.campaign.remediation.plugins.modules import campaign_info
 
 SECRET = "s3cr3t-in-xml"
@@ -156,7 +157,7 @@ def test_a_machine_that_does_not_answer_at_all(
     """As if the first look at the disk never came back."""
     monkeypatch.setattr(snapshot, "is_installed", lambda _options: time.sleep(60))
     started = time.monotonic()
-    data, bad_input = snapshot.take(options(home, timeout=0.5))
+    data, bad_input = take(options(home, timeout=0.5))
     assert bad_input is None
     assert time.monotonic() - started < 4
     assert {probe["error"]["kind"] for probe in data["probes"].values()} == {"timeout"}
@@ -191,7 +192,7 @@ def test_broken_xml_is_data(home: Path) -> None:
 
 
 def test_a_host_without_campaign(tmp_path: Path) -> None:
-    data, bad_input = snapshot.take(options(tmp_path / "nowhere", user="no-such-user"))
+    data, bad_input = take(options(tmp_path / "nowhere", user="no-such-user"))
     assert bad_input is None
     assert data["installed"] is False
     assert list(data["probes"]) == ["machine", "service"]
@@ -223,6 +224,22 @@ def test_one_instance(home: Path) -> None:
     assert {log["instance"] for log in logs} == {"default", "other"}
     # what explains a trouble may be elsewhere
     assert data["probes"]["configuration"]["data"]["instances"] == ["default", "other", "prod"]
+
+
+@pytest.mark.parametrize(("missed", "reads"), [(0, 1), (1, 2), (2, 2)])
+def test_a_socket_that_the_kernel_left_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch, missed: int, reads: int
+) -> None:
+    """The table is read again where an expected one is missing, and only there."""
+    entry = {"proto": "udp", "address": "127.0.0.1", "port": 666, "queue_bytes": 0, "inode": 1}
+    answers: list[list[dict[str, Any]]] = [[]] * missed + [[entry]] * 2
+    read = iter(answers)
+    monkeypatch.setattr(snapshot.proc, "listening", lambda _proto, _ports: next(read))
+    context = snapshot.Context(options(home), pwd.getpwuid(os.geteuid()))
+    for _again in range(2):
+        found = context.listening("udp", ("127.0.0.1", 666))
+        assert found == ([entry] if missed < 2 else [])
+    assert len(answers) - len(list(read)) == reads
 
 
 EMPTY = {
@@ -293,7 +310,7 @@ BAD = [
 
 @pytest.mark.parametrize(("more", "message"), BAD)
 def test_bad_input_gets_one_line(home: Path, more: dict[str, Any], message: str) -> None:
-    data, bad_input = snapshot.take(options(home, **more))
+    data, bad_input = take(options(home, **more))
     assert data is None
     assert bad_input.startswith(message)
     assert "\n" not in bad_input

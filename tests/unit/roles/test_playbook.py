@@ -39,7 +39,7 @@ def test_one_diagnosing_task(plays: list[Json], shared: list[Json]) -> None:
     assert block["rescue"]
     assert diagnose["gather_facts"] is False
     assert diagnose["ignore_unreachable"] is True
-    assert diagnose["strategy"] == "ansible.builtin.free"
+    assert "strategy" not in diagnose, "free costs more the more hosts there are"
     (task,) = report["tasks"]
     assert task["run_once"] is True
     assert diagnose["hosts"] == report["hosts"]
