@@ -106,11 +106,14 @@ def take_down(labs: Path) -> None:
     """Stop whatever lab a stage left under its temporary folder."""
     for state in labs.glob("**/lab.json"):
         print(f"stages: stopping a lab left in {state.parent}", flush=True)
-        subprocess.run(
-            [sys.executable, CHECKOUT / "lab" / "labctl", "down", "--purge", "--root",
-             state.parent],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False, timeout=120,
-        )
+        try:
+            subprocess.run(
+                [sys.executable, CHECKOUT / "lab" / "labctl", "down", "--purge", "--root",
+                 state.parent],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False, timeout=120,
+            )
+        except subprocess.TimeoutExpired:
+            print(f"stages: {state.parent} did not go down within 120 s", flush=True)
     shutil.rmtree(labs, ignore_errors=True)
 
 

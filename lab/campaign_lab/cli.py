@@ -13,7 +13,7 @@ import time
 from campaign_lab import install, process
 from campaign_lab import server as servers
 from campaign_lab.config import Config, ConfigError
-from campaign_lab.database import POSTGRESQL, DatabaseError, drop
+from campaign_lab.database import POSTGRESQL, DatabaseError, Target, drop
 from campaign_lab.layout import FRONT, Lab, Server, default_root, task_name
 from campaign_lab.outside import OutsideError
 
@@ -115,6 +115,8 @@ def up(lab: Lab, options: argparse.Namespace) -> int:
     """Create and start servers; comes back when all of them work."""
     began = time.monotonic()
     check_names(options.server + options.instance)
+    if options.database:
+        Target.of_url(options.database, "")
     names = options.server or list(lab.servers) or [DEFAULT_SERVER]
     chosen = [declare(lab, name, options.instance) for name in dict.fromkeys(names)]
     lab.save()

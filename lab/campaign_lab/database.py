@@ -254,7 +254,7 @@ def _sqlite(target: Target, write: bool) -> Iterator[Connection]:
 @contextmanager
 def _postgresql(target: Target, _write: bool) -> Iterator[Connection]:
     try:
-        import psycopg2
+        import psycopg2  # type: ignore[import-untyped]
     except ImportError:
         raise DatabaseError("PostgreSQL error: psycopg2 is not installed (iRc=-2006)") from None
 

@@ -242,8 +242,15 @@ class Lab:
         self.state_path = os.path.join(self.root, "lab.json")
         self.servers: Dict[str, Server] = {}
         if os.path.exists(self.state_path):
-            for data in read_json(self.state_path)["servers"]:
+            for data in self._declared():
                 self.servers[data["name"]] = Server.from_json(data)
+
+    def _declared(self) -> List[Dict[str, Any]]:
+        """What the state file says of the servers; ValueError if it is no lab's."""
+        try:
+            return list(read_json(self.state_path)["servers"])
+        except (ValueError, KeyError, TypeError):
+            raise ValueError("%s is not the file of a lab" % self.state_path) from None
 
     @property
     def library(self) -> str:

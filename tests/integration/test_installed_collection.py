@@ -49,7 +49,7 @@ def test_archive_holds_the_product_and_nothing_else(archive: Path) -> None:
 def test_installed_playbook_diagnoses(
     lab: Lab, installed: Path, report_dir: Path, tmp_path: Path
 ) -> None:
-    inventory = tmp_path / "lab.json"
+    inventory = tmp_path / "inventory.json"
     inventory.write_text(lab.ctl("inventory").output)
     (tmp_path / "hosts").write_text(f"#!/bin/sh\nexec cat '{inventory}'\n")
     (tmp_path / "hosts").chmod(0o755)

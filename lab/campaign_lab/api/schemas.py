@@ -57,6 +57,7 @@ class Schema:
         interface: str = "",
         implements: str = "",
         table: str = "",
+        types: Tuple[str, ...] = (),
     ) -> None:
         """``attributes`` and ``inner``: a definition a line, ``path type [column] [=default]``."""
         self.id = identifier
@@ -76,6 +77,8 @@ class Schema:
         self.interface = interface
         """The name of the interface that its methods belong to; empty: its own methods."""
         self.implements = implements
+        self.types = types
+        """Elements that types of parameters refer to: ``sessionUserInfo`` is ``userInfo``."""
 
     @property
     def stored(self) -> bool:
@@ -105,6 +108,7 @@ class Schema:
             lines.append("<interface%s>%s</interface>" % (
                 _pairs(name=self.interface, **({"async": "true"} if self.implements else {})),
                 methods))  # fmt: skip
+        lines += ["<element%s/>" % _pairs(name=name) for name in self.types]
         lines.append("<element%s>%s</element>" % (
             _pairs(name=self.name, label=self.label, autopk="true" if self.stored else ""),
             "".join(self._elements())))  # fmt: skip
@@ -194,6 +198,7 @@ SCHEMAS: Dict[str, Schema] = {schema.id: schema for schema in (
         links=(Link("folder", "xtk:folder", "folderId"), CREATED_BY),
         inner="""
         labActivity string
+        labAffinity string labAffinity =''
         labPeriod long labPeriod =0
         labNext datetime labNext =0
         labErrors long labErrors =0
@@ -287,6 +292,7 @@ SCHEMAS: Dict[str, Schema] = {schema.id: schema for schema in (
         indicators/@error long errors =0
         """, links=(CREATED_BY,), inner="""
         subject string
+        labAffinity string labAffinity =''
         """),
     Schema("nms:broadLogRcp", "Delivery logs", """
         @id long
@@ -324,7 +330,7 @@ SCHEMAS: Dict[str, Schema] = {schema.id: schema for schema in (
         """, inner="""
         labPassword string
         """),
-    Schema("xtk:session", "Sessions", methods=(
+    Schema("xtk:session", "Sessions", types=("sessionInfo", "userInfo"), methods=(
         Method("Logon", ("login:string", "password:string", "parameters:DOMElement",
                          "sessionToken:string:out", "sessionInfo:DOMDocument:out",
                          "securityToken:string:out")),

@@ -10,6 +10,7 @@ import time
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Type
 
 from campaign_lab.faults import (
+    api,
     configuration,
     jobs,
     logs,
@@ -25,7 +26,7 @@ from campaign_lab.faults.system import FaultError, wait_until
 from campaign_lab.layout import Lab, Server, default_instance, read_json
 from campaign_lab.process import running
 
-AREAS = (processes, logs, configuration, web, mail, tracking, workflows, jobs)
+AREAS = (processes, logs, configuration, web, api, mail, tracking, workflows, jobs)
 FAULTS: Dict[str, Type[Fault]] = {
     kind.name: kind for area in AREAS for kind in Fault.registry.values()
     if kind.__module__ == area.__name__ and kind.seen

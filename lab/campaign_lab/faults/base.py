@@ -241,6 +241,10 @@ class Work:
         end(pid, start_ticks(pid), number)
         return pid
 
+    def hang_up(self, module: str) -> None:
+        """SIGHUP: let a module of the server read the configuration again."""
+        undo.STEPS["hang_up"](self.lab, self.server, module=module, instance="default")
+
     def log(self, name: str, instance: str = "") -> LogFile:
         """A log file from now on."""
         return LogFile(self.home, instance or self.instance, name)
@@ -282,6 +286,27 @@ class Work:
     def undo_sql(self, text: str, *parameters: Any) -> None:
         """A statement of the healing."""
         self.undo_with("sql", instance=self.instance, statements=[[text, list(parameters)]])
+
+    def change(self, table: str, key: str, name: Any, **values: Any) -> None:
+        """Set columns of the row whose ``key`` is ``name``; its healing puts the old ones back."""
+        rows = self.sql("SELECT * FROM %s WHERE %s = ?" % (table, key), name)
+        if not rows:
+            raise FaultError("%s has no row with %s '%s'" % (table, key, name))
+        text = "UPDATE %s SET %s WHERE %s = ?" % (
+            table, ", ".join("%s = ?" % column for column in values), key)
+        self.undo_sql(text, *(rows[0][column] for column in values), name)
+        self.sql(text, *values.values(), name)
+
+    def insert(self, table: str, key: str, **values: Any) -> None:
+        """Add a row; its healing deletes the rows with that value of the column ``key``."""
+        self.undo_sql("DELETE FROM %s WHERE %s = ?" % (table, key), values[key])
+        self.sql("INSERT INTO %s (%s) VALUES (%s)" % (
+            table, ", ".join(values), ", ".join("?" * len(values))), *values.values())
+
+    def row(self, table: str, key: str, name: Any) -> Any:
+        """The row whose ``key`` is ``name``, or None."""
+        rows = self.sql("SELECT * FROM %s WHERE %s = ?" % (table, key), name)
+        return rows[0] if rows else None
 
     def deliver(self, number: int = 2) -> None:
         """A delivery that the mta of the instance is to send next."""

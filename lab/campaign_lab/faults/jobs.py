@@ -8,10 +8,11 @@ import subprocess
 import time
 from typing import Any, Dict, List
 
-from campaign_lab import inventory
+from campaign_lab import database, inventory
 from campaign_lab.faults import undo
 from campaign_lab.faults.base import Fault, Work
 from campaign_lab.faults.system import gone, start_ticks, wait_until, writable
+from campaign_lab.faults.workflows import no_pid
 
 STALE_SECONDS = 3 * 86400
 BAD_LINES = ("B0001;no-address;Bad;Line", "B0002;only-two")
@@ -177,3 +178,34 @@ class ImportDuplicates(Fault):
 
     def present(self, work: Work) -> bool:
         return bool(work.sql(self.TWICE))
+
+
+class JobPaused(Fault):
+    """Somebody paused an import five hours ago and forgot it."""
+
+    scope = "instance"
+    seen = "in the database only: a row of xtk:job in status 8, of paul.roux"
+    NAME, STATUS, PROCESSED = "prices_import", database.JOB_PAUSED, 120
+
+    def strike(self, work: Work) -> None:
+        owner = work.row("xtk_operator", "name", "paul.roux")
+        work.insert("xtk_job", "name", name=self.NAME, label=self.NAME, kind="import",
+                    operator=owner["name"], createdById=owner["id"], status=self.STATUS,
+                    startDate=time.time() - 5 * 3600, pid=self.process(), processed=self.PROCESSED)
+
+    def process(self) -> int:
+        """The process that the row names."""
+        return 0
+
+    def present(self, work: Work) -> bool:
+        return work.row("xtk_job", "name", self.NAME) is not None
+
+
+class JobStuck(JobPaused):
+    """A job runs by its state since five hours, and its process is gone."""
+
+    seen = "in the database only: a row of xtk:job in status 2, pid of no process, of paul.roux"
+    NAME, STATUS, PROCESSED = "stores_import", database.JOB_RUNNING, 0
+
+    def process(self) -> int:
+        return no_pid()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from campaign_lab import database
 from campaign_lab.config import Config
 from campaign_lab.faults import undo
 from campaign_lab.faults.base import Fault, Work
@@ -257,3 +258,62 @@ class MailboxBacklog(Fault):
     def healed(self, work: Work) -> bool:
         box = undo.outside(work.lab).mailbox(work.server.mailbox(work.instance))
         return not box.is_dir() or not any(MARK in name for name in os.listdir(box))
+
+
+class DeliveriesWaiting(Fault):
+    """Three deliveries are past their contact date and still wait."""
+
+    scope = "instance"
+    seen = "in the database only: three deliveries in state 51, contact date three hours ago"
+    NAME = "Spring news"
+
+    def strike(self, work: Work) -> None:
+        then = time.time() - 3 * 3600
+        for number in range(3):
+            work.insert("nms_delivery", "internalName", internalName="DMlate%d" % number,
+                        label=self.NAME, state=database.DELIVERY_READY, contactDate=then,
+                        toSend=1000, created=then, lastModified=then, labAffinity="mta7")
+
+    def present(self, work: Work) -> bool:
+        return work.row("nms_delivery", "label", self.NAME) is not None
+
+
+class DeliveryPreparationFailed(Fault):
+    """The preparation of two deliveries failed."""
+
+    scope = "instance"
+    seen = "in the database only: two deliveries in state 37"
+    NAME = "Autumn news"
+
+    def strike(self, work: Work) -> None:
+        now = time.time()
+        for number in range(2):
+            work.insert("nms_delivery", "internalName", internalName="DMfailed%d" % number,
+                        label=self.NAME, state=database.DELIVERY_FAILED, contactDate=now + 3600,
+                        created=now - 600, lastModified=now - 300)
+
+    def present(self, work: Work) -> bool:
+        return work.row("nms_delivery", "label", self.NAME) is not None
+
+
+class BouncesNotProcessed(Fault):
+    """The bounce mailbox's account was switched off: the last bounce is three days old."""
+
+    scope = "instance"
+    seen = ("in the database: no active external account of type pop3; the newest row of "
+            "nms:broadLogMsg is three days old; inMail runs and reads nothing")
+    SECONDS, MARK = 3 * 86400.0, "<old@bounces>"
+
+    def strike(self, work: Work) -> None:
+        work.change("nms_extAccount", "type", "pop3", active=0)
+        work.restart("inMail")  # what it is reading now would still be recorded
+        last = work.sql("SELECT max(id) AS last FROM nms_broadLogMsg")[0]["last"] or 0
+        shift = "UPDATE nms_broadLogMsg SET received = received %s ? WHERE id <= ?"
+        work.undo_sql(shift % "+", self.SECONDS, last)
+        work.sql(shift % "-", self.SECONDS, last)
+        work.insert("nms_broadLogMsg", "messageId", messageId=self.MARK,
+                    address="old@bounce.example", text="550 unknown",
+                    received=time.time() - self.SECONDS)
+
+    def present(self, work: Work) -> bool:
+        return not work.sql("SELECT id FROM nms_extAccount WHERE type = 'pop3' AND active = 1")

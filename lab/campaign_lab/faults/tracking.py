@@ -6,11 +6,12 @@ import os
 import time
 from typing import Any
 
-from campaign_lab import database
+from campaign_lab import database, process
 from campaign_lab.faults.base import Fault, Work
 from campaign_lab.faults.mail import nobody
 from campaign_lab.faults.system import http, wait_until, writable
 from campaign_lab.modules import trackinglogd
+from campaign_lab.modules.tracking import LAST
 from campaign_lab.modules.wfserver import TECHNICAL_ERRORS
 
 OLD_SECONDS = 26 * 3600
@@ -20,6 +21,16 @@ ORPHANS = 3
 def log_directory(work: Work) -> str:
     """Where trackinglogd writes for an instance."""
     return os.path.join(work.home.var, work.instance, "redir", "log")
+
+
+def runs(work: Work, workflow: str) -> bool:
+    """Is there a process of that workflow?"""
+    return any(
+        task.module == "runwf" and task.instance == work.instance
+        and "-wf:" + workflow in process.command_line(task.pid)
+        for task in process.recorded(work.home)
+        if process.alive(work.home, "runwf", task.pid)
+    )  # fmt: skip
 
 
 class RedirectionDown(Fault):
@@ -125,7 +136,10 @@ class TrackingWorkflowFailed(Fault):
             " labNext = 0 WHERE internalName = 'tracking'", before["state"], before["labActivity"])
         work.sql("UPDATE xtk_workflow SET labActivity = 'consolidate', labNext = ?"
                  " WHERE internalName = 'tracking'", time.time() + OLD_SECONDS)
-        wait_until(lambda: not self._row(work)["processId"], 60, "the present run ends")
+        # A wfserver that starts forgets the runs of the one before; the process table does not.
+        wait_until(lambda: not self._row(work)["processId"] and not runs(work, "tracking"),
+                   60, "the present run ends")
+        work.sql("UPDATE xtk_workflow SET labErrors = 0 WHERE internalName = 'tracking'")
         log = work.log("runwf")
         for _ in range(TECHNICAL_ERRORS):
             work.nlserver("runwf", "-instance:" + work.instance, "-wf:tracking", check=False)
@@ -138,6 +152,32 @@ class TrackingWorkflowFailed(Fault):
     @staticmethod
     def _row(work: Work) -> Any:
         return work.sql("SELECT * FROM xtk_workflow WHERE internalName = 'tracking'")[0]
+
+
+class TrackingWorkflowLate(Fault):
+    """The Tracking workflow has not run for a day; it is started and nothing failed."""
+
+    scope = "instance"
+    seen = ("in the database: tracking in state 11, lastStart and NmsTracking_LastConsolidation 26 "
+            "hours ago; nothing new in tracking.log")
+
+    def strike(self, work: Work) -> None:
+        now = time.time()
+        work.change("xtk_workflow", "internalName", "tracking", labNext=now + OLD_SECONDS)
+        wait_until(lambda: not self._row(work)["processId"] and not runs(work, "tracking"),
+                   60, "the present run ends")
+        if work.row("xtk_option", "name", LAST) is None:
+            work.insert("xtk_option", "name", name=LAST, dataType=database.DATETIME, value="0")
+        work.change("xtk_option", "name", LAST, value="%.3f" % (now - OLD_SECONDS))
+        work.change("xtk_workflow", "internalName", "tracking", lastStart=now - OLD_SECONDS)
+
+    def present(self, work: Work) -> bool:
+        row = self._row(work)
+        return row["lastStart"] is not None and row["lastStart"] < time.time() - OLD_SECONDS / 2
+
+    @staticmethod
+    def _row(work: Work) -> Any:
+        return work.row("xtk_workflow", "internalName", "tracking")
 
 
 class TrackinglogdSizeLimit(Fault):

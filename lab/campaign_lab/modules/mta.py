@@ -141,8 +141,9 @@ class Mta(Module):
         waiting = [message for message in spooled(self.spool) if message.due]
         with database.session(self.database) as connection:
             deliveries = connection.execute(
-                "SELECT * FROM nms_delivery WHERE state IN (?, ?) ORDER BY id",
-                (database.DELIVERY_READY, database.DELIVERY_RUNNING),
+                "SELECT * FROM nms_delivery WHERE state IN (?, ?)"
+                " AND coalesce(contactDate, 0) <= ? AND labAffinity = '' ORDER BY id",
+                (database.DELIVERY_READY, database.DELIVERY_RUNNING, time.time()),
             ).fetchall()
         if not deliveries and not waiting:
             return

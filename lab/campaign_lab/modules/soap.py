@@ -6,7 +6,8 @@ call and gives the inner XML of its response: more of the API is more entries (a
 
 As published: every call but ``Logon`` needs both tokens, ``__sessiontoken`` as a cookie and
 ``X-Security-Token`` as a header; a refused logon or session is HTTP 403 and one line of text that
-starts with its XSV code; any other failure is a SOAP fault with HTTP 500.
+starts with its XSV code; a method that fails is a SOAP fault with HTTP 200 (measured by others on
+7.4.3; an 8.6.3 answers with 500).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ ENVELOPE = (
 )
 ENCODING = "SOAP-ENV:encodingStyle='http://schemas.xmlsoap.org/soap/encoding/'"
 LITERAL = "SOAP-ENV:encodingStyle='http://xml.apache.org/xml-soap/literalxml'"
+FAULT_CODE = "SOAP-ENV:Error"
 EXPIRED = "XSV-350008 Session has expired or is invalid. Please reconnect."
 REFUSED = "XSV-350012 Invalid login or password. Connection denied."
 ZONE = ("XSV-350013 The '%s' IP address via which you are trying to log on is in no security zone "
@@ -46,11 +48,11 @@ class Refused(Exception):
 class Fault(Exception):
     """A SOAP fault; text or detail hold Campaign's code."""
 
-    def __init__(self, text: str, detail: str = "", code: str = "SOAP-ENV:Error") -> None:
+    def __init__(self, text: str, detail: str = "", status: int = 200) -> None:
         super().__init__("%s %s" % (text, detail))
         self.text = text
         self.detail = detail
-        self.code = code
+        self.status = status
 
     @classmethod
     def of(cls, call: Call, detail: str) -> Fault:
@@ -63,7 +65,7 @@ class Fault(Exception):
         body = (
             "<SOAP-ENV:Fault><faultcode>%s</faultcode><faultstring xsi:type='xsd:string'>%s"
             "</faultstring><detail xsi:type='xsd:string'>%s</detail></SOAP-ENV:Fault>"
-        ) % (escape(self.code), escape(self.text), escape(self.detail))
+        ) % (escape(FAULT_CODE), escape(self.text), escape(self.detail))
         return ENVELOPE.format(namespace="http://xml.apache.org/xml-soap", body=body)
 
 
@@ -186,8 +188,8 @@ def check(web: Web) -> None:
         web.error("xtk:session: " + broken)
         raise Fault(
             "Error while executing a method of service 'xtk:session'.",
-            "SOP-330011 xtk:session: " + broken,
-        )
+            "SOP-330011 xtk:session: " + broken, 500,
+        )  # fmt: skip
 
 
 def logon(web: Web, call: Call) -> str:

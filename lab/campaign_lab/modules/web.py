@@ -59,6 +59,11 @@ def logon_page(home: Home) -> str:
     return home.join("web", "jsp", "logon.jsp")
 
 
+def maintenance_page(home: Home) -> str:
+    """While this file is there, every request is answered with it."""
+    return home.join("web", "jsp", "maintenance.html")
+
+
 def session_directory(home: Home) -> str:
     """One small file a session. If it goes, no session can be opened until web starts anew."""
     return home.lab + "/sessions"
@@ -85,6 +90,7 @@ class Sessions:
         self.path = path
         self.directory = directory
         self.pools = pools
+        self.seconds = SESSION_SECONDS
         self.lock = threading.Lock()
         self.by_token: Dict[str, Session] = {}
         os.makedirs(directory, exist_ok=True)
@@ -115,7 +121,7 @@ class Sessions:
         now = time.time()
         with self.lock:
             session = self.by_token.get(token)
-            if session is None or now - session.last_access > SESSION_SECONDS:
+            if session is None or now - session.last_access >= self.seconds:
                 return None
             session.last_access = now
             self._write()
@@ -133,7 +139,7 @@ class Sessions:
         return os.path.join(self.directory, "%x" % id(session))
 
     def _write(self) -> None:
-        oldest = time.time() - SESSION_SECONDS
+        oldest = time.time() - self.seconds
         self.by_token = {t: s for t, s in self.by_token.items() if s.last_access > oldest}
         try:
             connections = [
@@ -156,6 +162,7 @@ class Web(Module):
         self.http = self._listen(self.settings.number("httpPort", 8080))
         self.control = self._listen(self.settings.number("controlPort", 8005))
         self.sessions = Sessions(self.home.sessions, session_directory(self.home), self._pools())
+        self.on_reload()
 
     def run(self) -> None:
         """Serve HTTP until stopped."""
@@ -167,7 +174,9 @@ class Web(Module):
                 self._control(self.control)
 
     def on_reload(self) -> None:
-        """Ports need a restart, as in life; everything else is read when it is needed."""
+        """Ports need a restart, as in life; most of the rest is read when it is needed."""
+        zone = next(self.config.server.all("shared/authentication/securityZone"), {})
+        self.sessions.seconds = float(zone.get("sessionTimeOutSec", SESSION_SECONDS))
 
     def on_stop(self) -> None:
         """The sessions end with the process."""
@@ -207,6 +216,9 @@ class Web(Module):
         """The answer to one request; an unforeseen error is a 500 and a log line."""
         self.trace("ncm", "%s %s from %s" % (request.method, request.path, request.client))
         try:
+            if os.path.exists(maintenance_page(self.home)):
+                with open(maintenance_page(self.home), "rb") as page:
+                    return Response(200, page.read(), HTML)
             if request.path == "/nl/jsp/logon.jsp":
                 return self._logon()
             if request.path == "/nl/jsp/ping.jsp":
@@ -294,4 +306,4 @@ class Web(Module):
             return Response(403, str(refused).encode(), TEXT)
         except soap.Fault as fault:
             self.verbose("SOAP fault: %s" % fault, "soap")
-            return Response(500, fault.envelope().encode(), XML)
+            return Response(fault.status, fault.envelope().encode(), XML)

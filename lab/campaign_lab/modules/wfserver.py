@@ -53,7 +53,7 @@ class WfServer(Module):
         ended = self.reap()
         now = time.time()
         with database.session(self.database) as connection:
-            due = self._due(connection, now)
+            due = bool(self._due(connection, now))
             following = connection.execute(
                 "SELECT min(labNext) FROM xtk_workflow WHERE state = ? AND processId = 0"
                 " AND labPeriod > 0 AND labNext > ?",
@@ -66,14 +66,14 @@ class WfServer(Module):
                     self.cleared = True
                 for pid, code in ended:
                     self._settle(connection, pid, code)
-                for workflow in due:
+                for workflow in self._due(connection, now):  # as it is in this transaction
                     self._start(connection, workflow)
         return min(PERIOD_SECONDS, max(0.2, following - now)) if following else PERIOD_SECONDS
 
     def _due(self, connection: database.Connection, now: float) -> List[Any]:
         rows = connection.execute(
             "SELECT * FROM xtk_workflow WHERE (state = ? OR (state = ? AND labPeriod > 0"
-            " AND labNext <= ?)) AND internalName NOT IN (%s) ORDER BY id"
+            " AND labNext <= ?)) AND labAffinity = '' AND internalName NOT IN (%s) ORDER BY id"
             % ",".join("?" * (1 + len(self.names))),
             (database.START_PENDING, database.STARTED, now, "", *self.names.values()),
         ).fetchall()
@@ -144,9 +144,10 @@ class RunWf(Module):
         activities: Dict[str, Callable[[str], str]] = {
             "tracking": self._tracking, "cleanup": self._cleanup, "delivery": self._delivery,
             "deliverability": self._deliverability, "operations": self._operations,
-            "load": self._load, "job": self._job,
+            "load": self._load, "job": self._job, "wait": self._wait,
         }  # fmt: skip
         try:
+            self._check_owner(workflow)
             message = activities[kind](argument)
         except WorkflowError as error:
             self._failed(workflow, str(error))
@@ -179,14 +180,15 @@ class RunWf(Module):
 
     def _failed(self, workflow: Any, message: str) -> None:
         self.error("%s: %s" % (self.name, message))
-        errors = workflow["labErrors"] + 1
-        final = not workflow["isTechnical"] or errors >= TECHNICAL_ERRORS
         with database.session(self.database, write=True) as connection:
+            # Counted in the database: another run of it may have ended meanwhile.
+            connection.execute("UPDATE xtk_workflow SET labErrors = labErrors + 1 WHERE id = ?",
+                               (workflow["id"],))
             connection.execute(
-                "UPDATE xtk_workflow SET labErrors = ?, failed = ?, state = ? WHERE id = ?",
-                (0 if final else errors, int(final),
-                 database.PAUSED if final else workflow["state"], workflow["id"]),
-            )  # fmt: skip
+                "UPDATE xtk_workflow SET labErrors = 0, failed = 1, state = ?"
+                " WHERE id = ? AND (isTechnical = 0 OR labErrors >= ?)",
+                (database.PAUSED, workflow["id"], TECHNICAL_ERRORS),
+            )
             _log(connection, workflow["id"], database.LOG_ERROR, workflow["labActivity"], message)
             _end_task(connection, workflow["id"], database.TASK_ERROR)
 
@@ -213,6 +215,22 @@ class RunWf(Module):
                 if ended == pid:
                     raise WorkflowError("%s ended with %d, see %s.log" % (name, code, name))
         raise WorkflowError("%s did not end" % name)
+
+    def _wait(self, argument: str) -> str:
+        """A campaign that takes its time."""
+        deadline = time.monotonic() + float(argument)
+        while time.monotonic() < deadline and not self.stopping.is_set():
+            self.wait(min(5.0, max(0.1, deadline - time.monotonic())))
+        return "waited"
+
+    def _check_owner(self, workflow: Any) -> None:
+        with database.session(self.database) as connection:
+            owner = connection.execute(
+                "SELECT name FROM xtk_operator WHERE id = ? AND accountDisabled = 1",
+                (workflow["createdById"],)).fetchone()
+        if owner is not None:
+            raise WorkflowError("The account of the operator '%s' is disabled (iRc=16384)"
+                                % owner["name"])
 
     def _cleanup(self, _argument: str) -> str:
         """Keep the database and the published addresses small."""

@@ -22,6 +22,7 @@ class Answer(NamedTuple):
     def result(self) -> list[ElementTree.Element]:
         """The parameters of the response."""
         assert self.status == 200, self
+        assert ":Fault>" not in self.body, self
         return list(ElementTree.fromstring(self.body)[0][0])
 
     @property
@@ -41,7 +42,7 @@ class Answer(NamedTuple):
     @property
     def fault(self) -> tuple[str, str, str]:
         """faultcode, faultstring and detail."""
-        assert self.status == 500, self
+        assert ":Fault>" in self.body, self
         parts = {local(each): each.text or "" for each in ElementTree.fromstring(self.body)[0][0]}
         return parts["faultcode"], parts["faultstring"], parts["detail"]
 
@@ -90,7 +91,7 @@ class Api:
             f"<urn:strLogin>{login}</urn:strLogin><urn:strPassword>{password}</urn:strPassword>"
             "<urn:elemParameters/>",
         )
-        if answer.status == 200:
+        if "<pstrSessionToken" in answer.body:
             self.session = answer.value("pstrSessionToken")
             self.security = answer.value("pstrSecurityToken")
         return answer

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from campaign_lab.layout import LAB_PASSWORD
+from integration.lab.conftest import LabUnderTest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -555,6 +556,15 @@ def test_bad_arguments_get_one_clear_line(empty_lab: Callable[..., Any]) -> None
         assert done.returncode == 1
         assert message in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"app1": {"hosts": []}}'])
+def test_a_file_of_another_program_is_left_alone(text: str, tmp_path: Path) -> None:
+    (tmp_path / "lab.json").write_text(text)
+    done = LabUnderTest(tmp_path).labctl("down", "--purge", check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"labctl: {tmp_path}/lab.json is not the file of a lab\n"
+    assert (tmp_path / "lab.json").read_text() == text
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become someone else")

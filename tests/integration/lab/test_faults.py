@@ -6,6 +6,8 @@ process table, sockets, files, by HTTP, SMTP and POP3, or in the database.
 
 from __future__ import annotations
 
+import datetime
+import http.client
 import os
 import poplib
 import re
@@ -23,6 +25,7 @@ import pytest
 
 from campaign_lab import faults
 from campaign_lab.layout import INSTANCE_MODULES, LAB_PASSWORD
+from integration.lab.rawsoap import Api, select, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,11 +123,31 @@ class View:
 
     def rows(self, query: str, instance: str = "prod") -> list[Any]:
         path = self.home.parent / "database" / f"{instance}.sqlite"
-        connection = sqlite3.connect(path)
+        connection = sqlite3.connect(path, isolation_level=None)
         try:
             return connection.execute(query).fetchall()
         finally:
             connection.close()
+
+    def api(self, host: str = "prod.example.com", logon: bool = True) -> Api:
+        """The API's operator, logged on to an instance."""
+        api = Api(self.address, self.port["http"], host)
+        if logon:
+            assert "pstrSessionToken" in api.logon().body
+        return api
+
+    def asked(self, schema: str, condition: str, *names: str) -> list[dict[str, str]]:
+        """What a query of the API answers for these attributes."""
+        return self.api().query(schema, select(*names) + where(condition)).rows
+
+    def workflow(self, name: str) -> dict[str, str]:
+        (row,) = self.asked("xtk:workflow", f"@internalName = '{name}'", "@state", "@failed",
+                            "@processId", "@lastStart", "@id")  # fmt: skip
+        return row
+
+    def option(self, name: str) -> str:
+        return self.api().call("xtk:session", "GetOption",
+                               f"<urn:strName>{name}</urn:strName>").value("pstrValue")  # fmt: skip
 
     def mails_waiting(self) -> int:
         outside = self.server.outside
@@ -158,6 +181,76 @@ def stays_dead(view: View, module: str, instance: str = "prod") -> bool:
             return False
         time.sleep(0.1)
     return f"{module}@{instance}" in view.missing()
+
+
+def hours_ago(text: str) -> float:
+    """The age of a date as the API writes it."""
+    then = datetime.datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%fZ").replace(tzinfo=datetime.UTC)
+    return (time.time() - then.timestamp()) / 3600
+
+
+def no_process(pid: str) -> bool:
+    return not Path("/proc", pid).exists()
+
+
+def expires_at_once(view: View) -> bool:
+    api = view.api()
+    answer = api.call("xtk:session", "TestCnx")
+    return answer.status == 403 and answer.body.startswith("XSV-350008")
+
+
+def refused(view: View, code: str, host: str = "prod.example.com") -> bool:
+    answer = view.api(host, logon=False).logon()
+    return answer.status == 403 and answer.body.startswith(code)
+
+
+def cut_short(view: View) -> bool:
+    try:
+        view.api(logon=False).logon()
+    except http.client.IncompleteRead as error:
+        return b"LogonResponse" in error.partial
+    return False
+
+
+def stops_half_way(view: View) -> bool:
+    """Some of the answer comes at once, the rest does not."""
+    body = SOAP_LOGON.replace(b">x<", b">remediation<").replace(
+        b"<strPassword/>", b"<strPassword>%s</strPassword>" % LAB_PASSWORD.encode())
+    with socket.create_connection((view.address, view.port["http"]), 5) as connection:
+        connection.sendall(
+            b"POST /nl/jsp/soaprouter.jsp HTTP/1.0\r\nSOAPAction: xtk:session#Logon\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        assert connection.recv(4)
+        connection.settimeout(2)
+        try:
+            while connection.recv(65536):
+                pass
+        except TimeoutError:
+            return view.get("http", LOGON)[0] == 200
+    return False
+
+
+def concurrency_is_reached(view: View) -> bool:
+    running = [process for process in view.lab.processes()
+               if "-wf:longCampaign" in " ".join(process.arguments)]
+    waiting = view.workflow("summerCampaign")
+    return (len(running) == 2 == int(view.option("NmsOperation_LimitConcurrency"))
+            and (waiting["state"], waiting["processId"]) == ("1", "0"))
+
+
+def bounces_are_old(view: View) -> bool:
+    newest = view.api().query("nms:broadLogMsg", '<select><node expr="max(@lastModified)" '
+                              'alias="@last"/></select>').rows[0]["last"]  # fmt: skip
+    active = view.asked("nms:extAccount", "@type = 'pop3'", "@active")
+    return bool(view.pid("inMail")) and active == [{"active": "0"}] and hours_ago(newest) > 71
+
+
+def duplicates(view: View) -> list[dict[str, str]]:
+    """As the API sees them: groups of the key with more than one row."""
+    return view.api().query(
+        "nms:recipient", '<select><node expr="@email" groupBy="true"/>'
+        '<node expr="count(@id)" alias="@n"/></select>'
+        '<having><condition expr="count(@id) &gt; 1"/></having>').rows
 
 
 def hangs(command: list[str]) -> bool:
@@ -296,11 +389,14 @@ SEEN: dict[str, Callable[[View], object]] = {
     "database_down": lambda v: any("(iRc=-2006)" in v.new_lines(name)
                                    for name in ("wfserver", "mta", "inMail"))
     and "SOP-330011" in v.get("http", "/nl/jsp/soaprouter.jsp", data=SOAP_LOGON)[1],
-    "workflow_failed": lambda v: "nightly.csv' errno=2" in v.new_lines("runwf"),
+    "workflow_failed": lambda v: "nightly.csv' errno=2" in v.new_lines("runwf")
+    and (v.workflow("nightlyLoad")["state"], v.workflow("nightlyLoad")["failed"]) == ("13", "1"),
     "workflow_start_pending": lambda v: v.rows(
-        "SELECT count(*) FROM xtk_workflow WHERE state = 1") == [(1,)],
+        "SELECT count(*) FROM xtk_workflow WHERE state = 1") == [(1,)]
+    and v.option("NmsOperation_LimitConcurrency") == "0",
     "workflow_children_dying": lambda v: "was ended by signal 11" in v.new_lines("wfserver"),
-    "export_failed": lambda v: "stopped on an error: Unable to write" in v.new_lines("export"),
+    "export_failed": lambda v: "stopped on an error: Unable to write" in v.new_lines("export")
+    and v.asked("xtk:job", "@status = 6 and [createdBy/@name] = 'anna.berg'", "@id"),
     "export_stale": lambda v: min(v.age(path) for path in (
         v.home / "var/prod/export").glob("contacts_export*.csv")) > 2 * 86400,
     "export_running_too_long": lambda v: "-job:contacts_export" in v.arguments("export"),
@@ -308,7 +404,62 @@ SEEN: dict[str, Callable[[View], object]] = {
     "import_rejects": lambda v: len((
         v.home / "var/prod/import/rejects-contacts_import.csv").read_text().splitlines()) == 2,
     "import_duplicates": lambda v: v.rows(
-        "SELECT email FROM nms_recipient GROUP BY email HAVING count(*) > 1"),
+        "SELECT email FROM nms_recipient GROUP BY email HAVING count(*) > 1")
+    and [int(row["n"]) > 1 for row in duplicates(v)] == [True] * 8,
+    "logon_refused_password": lambda v: refused(v, "XSV-350012")
+    and not refused(v, "XSV-350012", "prod2.example.com"),
+    "operator_disabled": lambda v: refused(v, "XSV-350012")
+    and v.rows("SELECT accountDisabled FROM xtk_operator WHERE name = 'remediation'") == [(1,)],
+    "logon_refused_zone": lambda v: refused(v, "XSV-350013") and v.get("http", LOGON)[0] == 200,
+    "session_expired": expires_at_once,
+    "api_html": lambda v: v.api(logon=False).logon().body.startswith("<!DOCTYPE html>"),
+    "api_truncated": cut_short,
+    "api_slow": stops_half_way,
+    "api_huge": lambda v: max(len(row["label"]) for row in v.asked(
+        "xtk:workflow", "@id > 0", "@label")) > 12_000_000,
+    "deliveries_waiting": lambda v: [hours_ago(row["contactDate"]) > 2.9 for row in v.asked(
+        "nms:delivery", "@state = 51 and [scheduling/@contactDate] < HoursAgo(1)", "@id")
+        and v.api().query("nms:delivery", '<select><node expr="[scheduling/@contactDate]" '
+                          'alias="@contactDate"/></select>' + where("@state = 51")).rows] == [
+        True] * 3,
+    "delivery_preparation_failed": lambda v: len(v.asked(
+        "nms:delivery", "@state = 37", "@label")) == 2,
+    "bounces_not_processed": bounces_are_old,
+    "tracking_workflow_late": lambda v: hours_ago(v.workflow("tracking")["lastStart"]) > 25
+    and v.workflow("tracking")["state"] == "11"
+    and hours_ago(v.option("NmsTracking_LastConsolidation")) > 25,
+    "workflow_paused": lambda v: (v.workflow("welcomeMail")["state"],
+                                  v.workflow("welcomeMail")["failed"]) == ("13", "0"),
+    "workflow_affinity_unknown": lambda v: (
+        v.workflow("winterCampaign")["state"], v.workflow("winterCampaign")["processId"],
+        v.option("NmsOperation_LimitConcurrency")) == ("1", "0", "10"),
+    "workflow_process_dead": lambda v: v.workflow("springCampaign")["state"] == "11"
+    and no_process(v.workflow("springCampaign")["processId"]),
+    "workflow_owner_disabled": lambda v: v.workflow("catalogueLoad")["failed"] == "1"
+    and "paul.roux' is disabled" in v.new_lines("runwf") and v.asked(
+        "xtk:workflow", "@internalName = 'catalogueLoad' and [createdBy/@accountDisabled] = 1",
+        "@id"),
+    "technical_workflow_failed": lambda v: (
+        v.workflow("deliverabilityUpdate")["state"],
+        v.workflow("deliverabilityUpdate")["failed"]) == ("13", "1")
+    and v.asked("xtk:workflowTask",
+                "@status = 3 and [workflow/@internalName] = 'deliverabilityUpdate'", "@id"),
+    "technical_workflow_late": lambda v: hours_ago(
+        v.workflow("deliverabilityUpdate")["lastStart"]) > 71
+    and v.workflow("deliverabilityUpdate")["state"] == "11",
+    "concurrency_limit_reached": concurrency_is_reached,
+    "xtk_new_id_near_end": lambda v: int(v.api().query(
+        "xtk:workflow", '<select><node expr="max(@id)" alias="@last"/></select>'
+    ).rows[0]["last"]) > 2_100_000_000,
+    "database_relation_missing": lambda v: "(iRc=-2006)" in v.api().query(
+        "nms:delivery", operation="count").fault[2]
+    and "nms_delivery (iRc=-2006)" in v.new_lines("mta"),
+    "job_paused": lambda v: [row["status"] for row in v.asked(
+        "xtk:job", "@label = 'prices_import' and [createdBy/@name] = 'paul.roux'",
+        "@status")] == ["8"],
+    "job_stuck": lambda v: [row["status"] + str(no_process(row["pid"])) for row in v.asked(
+        "xtk:job", "@label = 'stores_import' and @startDate < HoursAgo(4)",
+        "@status", "@pid")] == ["2True"],
 }  # fmt: skip
 
 
@@ -373,6 +524,17 @@ def test_fault(name: str, two_instances: Any, eventually: Callable[..., Any]) ->
     assert "is not broken" in lab.labctl("heal", name).stdout
     if name not in ("everything_down", "tmp_other_device", "web_java_broken"):
         assert others == {module: lab.pid(module, "prod2") for module in others}
+
+
+@pytest.mark.parametrize("errors", [1, 2])
+def test_tracking_workflow_fails_whatever_came_before(errors: int, two_instances: Any) -> None:
+    view = View(two_instances)
+    view.rows(f"UPDATE xtk_workflow SET labErrors = {errors} WHERE internalName = 'tracking'")
+    try:
+        two_instances.labctl("break", "tracking_workflow_failed")
+        assert SEEN["tracking_workflow_failed"](view)
+    finally:
+        two_instances.labctl("heal")
 
 
 @pytest.mark.parametrize("module", faults.FAULTS["module_killed"].modules)

@@ -255,7 +255,7 @@ def test_ping_fails_when_the_database_is_gone_and_recovers(site: Site) -> None:
         answer = site.get(f"/nl/jsp/ping.jsp?sessiontoken={token}")
         assert answer.status == 500
         assert "unable to open database file (iRc=-2006)" in answer.body
-        assert site.soap().status == 500
+        assert "unable to open database file (iRc=-2006)" in site.soap().body
         assert not site.database_file.exists()  # nobody made a new, empty one
         assert site.logged("wfserver", "(iRc=-2006)")
     finally:
@@ -270,9 +270,8 @@ def test_a_locked_database_is_an_error_too(site: Site) -> None:
         answer = site.soap()
     finally:
         holder.close()
-    assert answer.status == 500
     assert "database is locked (iRc=-2006)" in answer.body
-    assert site.soap().status == 200
+    assert "pstrSessionToken" in site.soap().body
 
 
 def test_the_relay_says_502_and_504(site: Site) -> None:
