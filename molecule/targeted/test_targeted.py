@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integration.site import HOME, PLAYBOOKS, RESULTS, Machine, Site, eventually, others
+from integration.site import ACCOUNT, HOME, PLAYBOOKS, RESULTS, Machine, Site, eventually, others
 
 REMEDIATION = "/usr/local/neolane/remediation"
 UNTARGETED = {"diagnose", "remediate", "show_report", "replay"}
@@ -132,14 +132,16 @@ def test_collect_evidence(site: Site, app: Machine) -> None:
 
 
 def test_rebuild_tracking_memory(site: Site, app: Machine) -> None:
-    segment = "awk '$8 > 0 || NR > 1 { print $2 }' /proc/sysvipc/shm"
-    before, old = app.modules(), app.shell(segment).split()
+    segments = "ipcs -m | awk '$3 == \"{}\" {{ print $2 }}'"
+    before, old = app.modules(), app.shell(segments.format(ACCOUNT)).split()
+    of_others = app.shell(segments.format("postgres"))
     order(site, "rebuild_tracking_memory")
     after = app.modules()
     assert set(after) == set(before)
     assert others(before, after, ()) == set(before), "something was not restarted"
-    new = app.shell(segment).split()
+    new = app.shell(segments.format(ACCOUNT)).split()
     assert new and not set(old) & set(new), "the segment is still the old one"
+    assert of_others and app.shell(segments.format("postgres")) == of_others
     assert app.host.service("apache2").is_running and app.host.service("nlserver").is_running
     assert eventually(lambda: app.http("/r/test")[0] == 200)
 

@@ -73,8 +73,7 @@ class Machine:
 
     def labctl(self, *words: str) -> str:
         """Break or heal something as the lab does, as the server's account."""
-        return self.run("runuser", "-u", ACCOUNT, "--", "env",
-                        f"CAMPAIGN_LAB_ROOT={Path(HOME).parent}/.lab", "labctl", *words)
+        return self.run("runuser", "-u", ACCOUNT, "--", "labctl", *words)
 
     def sql(self, statement: str) -> str:
         """A statement on the database that runs on this host."""
