@@ -29,7 +29,7 @@ CHECKOUT = hosts.CHECKOUT
 JUNIT = CHECKOUT / "build" / "junit"
 PACKAGES = ("podman", "runc", "netavark", "aardvark-dns", "iptables", "nftables", "mmdebstrap",
             "openssh-client")  # fmt: skip
-SCENARIO_SECONDS = 900.0
+SCENARIO_SECONDS = 1500.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
