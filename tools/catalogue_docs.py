@@ -62,8 +62,13 @@ def _common() -> Iterator[str]:
     yield "## Every module\n"
     yield "`MODULE` stands for any of the modules named.\n"
     for name, held in _shared().items():
+        answers: dict[str, list[Problem]] = {}
+        for problem in held:
+            answers.setdefault(_answer(problem), []).append(problem)
+        usual, *others = sorted(answers.values(), key=len, reverse=True)
         modules = ", ".join(problem.module for problem in held)
-        yield from _entry(held[0], f"MODULE.{name}", [f"Modules: {modules}."], causes=False)
+        more = [f"{', '.join(p.module for p in other)}: {_answer(other[0])}" for other in others]
+        yield from _entry(usual[0], f"MODULE.{name}", [*more, f"Modules: {modules}."], causes=False)
 
 
 def _modules() -> Iterator[str]:
@@ -77,16 +82,22 @@ def _modules() -> Iterator[str]:
 
 def _entry(problem: Problem, key: str, more: list[str], causes: bool = True) -> Iterator[str]:
     yield f"### {key}\n"
-    remedy = f"Remedy: `{problem.remedy}`." if problem.remedy else (
-        f"No automatic remedy: {_plain(problem.reason or '')}."
-    )
-    lines = [f"**{problem.title}** ({problem.severity.value}). {remedy}", *more]
+    lines = [f"**{problem.title}** ({problem.severity.value}). {_answer(problem)}", *more]
+    if problem.chance:
+        missing = problem.chance.missing.replace("{target}", problem.module)
+        lines.append(f"A repair is not proved while {missing}.")
     if problem.needs:
         lines.append(f"Needs: {', '.join(problem.needs)}.")
     if problem.causes and causes:
         lines.append(f"Can be caused by: {', '.join(f'`{c}`' for c in problem.causes)}.")
     lines.append(f"[Source]({sources.url(problem.source)})")
     yield "\n".join(lines) + "\n"
+
+
+def _answer(problem: Problem) -> str:
+    if problem.remedy:
+        return f"Remedy: `{problem.remedy}`."
+    return f"No automatic remedy: {_plain(problem.reason or '')}."
 
 
 def _plain(text: str) -> str:

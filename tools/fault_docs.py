@@ -48,6 +48,7 @@ def page() -> str:
     outcomes = [entry["outcome"] for entry in table.values()]
     counted = (
         f"{len(outcomes)} lines: {outcomes.count('repaired')} are repaired,"
+        f" {outcomes.count('unproved')} without a proof until more happens,"
         f" {outcomes.count('not_repaired')} in vain, {outcomes.count('refused')} refused without a"
         f" word of the site, {outcomes.count('person')} are a person's, {outcomes.count('nothing')}"
         " are nothing that can be seen."
@@ -63,6 +64,8 @@ def _cells(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
     yield "; ".join(_steps(entry)) or "–"
     if entry["outcome"] == "not_repaired":
         yield f"In vain: {entry['person']}"
+    elif entry["outcome"] == "unproved":
+        yield f"Not proved {entry['note']}"
     elif entry["outcome"] == "refused":
         yield f"Refused without `{entry['person']}`"
     else:

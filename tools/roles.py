@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Write what the roles have in common: python tools/roles.py [--check].
 
-The variables that all roles share are the options of campaign_diagnose: it takes option `x` from
-variable
-`campaign_x`. From its documentation come, for every role, meta/argument_specs.yml,
-tasks/diagnose.yml and the table of variables in README.md. A role's own variables are kept: they
-are those in its argument_specs that do not start with `campaign_`, and the only ones that have
-their defaults in the role (defaults/main.yml).
+The variables of a site are options of the collection's modules: option `x` that a task leaves out
+is taken from variable `campaign_x`. From the modules' documentation come, for every role,
+meta/argument_specs.yml, tasks/diagnose.yml and the table of variables in README.md; what is no
+option stands in KEYWORDS and OF_ROLES below. A role's own variables are kept: they are those in its
+argument_specs that do not start with `campaign_`, and the only ones that have their defaults in the
+role (defaults/main.yml).
 """
 
 from __future__ import annotations
@@ -15,13 +15,25 @@ import argparse
 import ast
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 TOP = Path(__file__).resolve().parents[1]
-DOCUMENTED = TOP / "plugins" / "modules" / "campaign_diagnose.py"
+sys.path.insert(0, str(TOP / "playbooks" / "collections"))
+
+from ansible_collections.campaign.remediation.plugins.action import (  # noqa: E402
+    campaign_job,
+    campaign_module,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils import policy  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils.changing import (  # noqa: E402
+    GUARDS,
+)
+
+PLUGINS = TOP / "plugins"
 
 # Role, and the Campaign module that it looks after.
 ROLES = {
@@ -39,6 +51,10 @@ ROLES = {
 }
 # Options that are no variable of a site: the role's own choice, and what serves work offline.
 NOT_SHARED = {"modules", "snapshot", "return_snapshot", "gone"}
+# Options of the guards that a remedy gives itself.
+OF_A_REMEDY = {"remedy", "because", "run"}
+# Options of campaign_module that a site may set: those of a raised log precision.
+PRECISION = {"log_precision": "verbose", "trace_filters": [], "precision_for": "30m"}
 # Defaults that the module works out by itself, as a role has to write them.
 WORKED_OUT = {"front_url": "http://{{ campaign_address }}"}
 # Shared variables that are no option but a keyword of the task.
@@ -54,6 +70,63 @@ KEYWORDS = {
         "default": False,
         "description": "Whether to repair what is found (C(docs/plan.md), C(docs/playbooks.md)).",
     },
+    "campaign_plan_file": {
+        "type": "path",
+        "default": "",
+        "description": "Plan on the controller to apply, instead of making one.",
+    },
+    "campaign_plan_write": {
+        "type": "path",
+        "default": "",
+        "description": "File on the controller to write the plan to.",
+    },
+    "campaign_plan_minutes": {
+        "type": "float",
+        "default": 60,
+        "description": "Minutes for which a plan holds.",
+    },
+    "campaign_stop_file": {
+        "type": "path",
+        "default": "",
+        "description": "File on the controller. Once it is there, no further step is begun.",
+    },
+    "campaign_report_dir": {
+        "type": "path",
+        "default": "campaign-report",
+        "description": "Directory on the controller to which evidence is brought.",
+    },
+}
+FRONT_COMMANDS = {
+    "campaign_front_commands": {
+        "type": "dict",
+        "default": {},
+        "description": "Argument lists C(start) and C(stop), for a web server in front that has no"
+        " unit.",
+    },
+}
+JOB_WAIT = {
+    "campaign_job_wait": {
+        "type": "float",
+        "description": "Seconds that a launched job is followed. By default its C(max_minutes),"
+        " else an hour.",
+    },
+}
+# What only some roles know and is no option.
+OF_ROLES = {
+    "syslogd": {
+        "campaign_free_port_units": {
+            "type": "list",
+            "elements": "str",
+            "default": [],
+            "description": "Units that may be stopped when they hold the port of syslogd. A process"
+            " without a unit goes by its name.",
+        },
+    },
+    "watchdog": FRONT_COMMANDS,
+    "trackinglogd": FRONT_COMMANDS,
+    "web": FRONT_COMMANDS,
+    "export": JOB_WAIT,
+    "import": JOB_WAIT,
 }
 # Remedies that are one call of campaign_module: what they do, and its options.
 CALLS = {
@@ -80,22 +153,53 @@ MARK = "<!-- variables: written by tools/roles.py -->"
 Json = dict[str, Any]
 
 
-def documentation() -> Json:
-    """The DOCUMENTATION of campaign_diagnose."""
-    for node in ast.parse(DOCUMENTED.read_text(encoding="utf-8")).body:
+def documentation(name: str, folder: str = "modules") -> Json:
+    """The DOCUMENTATION of a module, or of a fragment in doc_fragments."""
+    path = PLUGINS / folder / f"{name}.py"
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DOCUMENTATION":
             return dict(yaml.safe_load(ast.literal_eval(node.value)))
-    raise SystemExit(f"{DOCUMENTED} has no DOCUMENTATION")
+    raise SystemExit(f"{path} has no DOCUMENTATION")
+
+
+def diagnosing_options() -> Json:
+    """Variable name to specification, for what a diagnosis takes."""
+    options = documentation("campaign_diagnose")["options"]
+    return _options(options, [name for name in options if name not in NOT_SHARED])
 
 
 def shared_options() -> Json:
-    """Variable name to specification, for all that the roles share."""
-    options = {
-        f"campaign_{name}": _option(name, option)
-        for name, option in documentation()["options"].items()
-        if name not in NOT_SHARED
+    """The same for all that the roles share."""
+    guards = documentation("guards", "doc_fragments")["options"]
+    module = documentation("campaign_module")["options"]
+    own = [name for name in campaign_module.ActionModule.OPTIONS if name not in GUARDS]
+    precision = {name: {**module[name], "default": PRECISION[name]} for name in PRECISION}
+    diagnosing = diagnosing_options()
+    return {
+        **diagnosing,
+        **_options(documentation("campaign_plan")["options"], policy.OPTIONS),
+        **_options(guards, [name for name in guards if name not in OF_A_REMEDY]),
+        **_options(module, own),
+        **_options(precision, precision),
+        **diagnosing,  # its words hold for what is an option of several modules
+        **KEYWORDS,
     }
-    return {**options, **KEYWORDS}
+
+
+def options_of(role: str) -> Json:
+    """The same for one role, with what only it knows."""
+    jobs: Json = {}
+    if role in ("export", "import"):
+        documented = documentation("campaign_job")["options"]
+        jobs = _options(
+            documented,
+            [n for n in campaign_job.ActionModule.OPTIONS if n not in GUARDS and n != "jobs"],
+        )
+    return {**_own(role), **shared_options(), **jobs, **OF_ROLES.get(role, {})}
+
+
+def _options(documented: Json, names: Iterable[str]) -> Json:
+    return {f"campaign_{name}": _option(name, documented[name]) for name in names}
 
 
 def _option(name: str, option: Json) -> Json:
@@ -103,8 +207,10 @@ def _option(name: str, option: Json) -> Json:
     if name in WORKED_OUT:
         found["default"] = WORKED_OUT[name]
     text = option["description"]
-    one = isinstance(text, str)
-    found["description"] = _plain(text) if one else [_plain(each) for each in text]
+    lines = [text] if isinstance(text, str) else text
+    # That it comes from a variable goes without saying where it is one.
+    plain = [_plain(each) for each in lines if not each.startswith("By default each host's")]
+    found["description"] = plain[0] if len(plain) == 1 else plain
     if name == "password":
         found["no_log"] = True
     if "suboptions" in option:
@@ -115,7 +221,8 @@ def _option(name: str, option: Json) -> Json:
 
 def _plain(text: str) -> str:
     """Markup of options as that of the roles' variables."""
-    return re.sub(r"O\((\w+)\)", r"V(campaign_\1)", " ".join(text.split()))
+    text = re.sub(r"M\((?:\w+\.)*(\w+)\)", r"C(\1)", " ".join(text.split()))
+    return re.sub(r"O\((\w+(?:=[^)]*)?)\)", r"V(campaign_\1)", text)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -142,7 +249,7 @@ def _own(role: str) -> Json:
 def files(role: str) -> dict[str, str]:
     """The files of a role that are written here, by their path in the role."""
     module = ROLES[role]
-    options = {**_own(role), **shared_options()}
+    options = options_of(role)
     return {
         "meta/argument_specs.yml": _argument_specs(module, options),
         "tasks/diagnose.yml": _diagnose(role, module),

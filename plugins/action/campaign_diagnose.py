@@ -89,12 +89,15 @@ class ActionModule(ActionBase):
                     addresses=[str(variables[k]) for k in ("ansible_host",) if variables.get(k)],
                 )
                 remaining = not_gone(diagnosis, options["gone"])
-                if not remaining or time.monotonic() + PAUSE_SECONDS > end:
+                unproved = not_proved(diagnosis, options["gone"])
+                if not (remaining or unproved) or time.monotonic() + PAUSE_SECONDS > end:
                     break
                 time.sleep(PAUSE_SECONDS)
         except (InvalidSnapshot, InvalidThreshold) as error:
             raise AnsibleActionFail(str(error)) from None
-        result.update(changed=False, diagnosis=diagnosis, remaining=remaining)
+        result.update(
+            changed=False, diagnosis=diagnosis, remaining=remaining, unproved=unproved
+        )
         if options["return_snapshot"]:
             result["snapshot"] = snapshot
         result.update(judged(diagnosis, options["fail_on"]))
@@ -138,6 +141,13 @@ def not_gone(diagnosis: Mapping[str, Any], ids: Iterable[str]) -> dict[str, str]
         elif diagnosis["error"]:
             remaining[id] = diagnosis["error"]
     return remaining
+
+
+def not_proved(diagnosis: Mapping[str, Any], ids: Iterable[str]) -> dict[str, str]:
+    """Which of these findings are not there, but had no chance to show themselves again."""
+    present = {finding["id"] for finding in diagnosis["findings"]}
+    untried = diagnosis.get("untried") or {}
+    return {id: untried[id] for id in ids if id in untried and id not in present}
 
 
 def check_numbers(given: Mapping[str, Any]) -> None:

@@ -61,16 +61,17 @@ class ActionModule(ActionBase):
         if names is None:
             names = variables.get("ansible_play_hosts_all") or []
         hostvars: Any = variables.get("hostvars") or {}
-        diagnoses, policies, exhausted = [], {}, {}
+        diagnoses, policies, exhausted, work = [], {}, {}, {}
         try:
             for name in map(str, names):
                 raw = hostvars.raw_get(name) if name in hostvars else {}
                 diagnoses.append(diagnosis_of(name, raw.get(options["variable"])))
                 policies[name] = policy_of(name, options, hostvars, raw)
                 exhausted[name] = tried(raw.get(options["actions_variable"]))
+                work[name] = in_flight(raw.get(options["work_variable"]))
             if options["read_file"]:
                 saved = planning.parse(read(Path(options["read_file"])))
-                plan = planning.admit(saved, diagnoses, policies, now=now)
+                plan = planning.admit(saved, diagnoses, policies, now=now, work=work)
             else:
                 plan = planning.make(
                     diagnoses,
@@ -80,12 +81,14 @@ class ActionModule(ActionBase):
                     collection=collection_version(),
                     valid_minutes=options["valid_minutes"],
                     exhausted=exhausted,
+                    work=work,
                 )
         except (InvalidPolicy, planning.InvalidPlan) as error:
             raise AnsibleActionFail(str(error)) from None
         result.update(
             changed=False,
             plan=plan,
+            at=now,
             steps={host["name"]: host["steps"] for host in plan["hosts"]},
             summary=summary(plan),
             file="",
@@ -123,6 +126,12 @@ def tried(actions: Any) -> frozenset[str]:
         if isinstance(action, Mapping) and action.get("result") == "not_repaired"
         for id in action.get("because") or ()
     )
+
+
+def in_flight(registered: Any) -> list[Json] | None:
+    """The work that campaign_guard has found on a host; None if it was not asked or failed."""
+    work = registered.get("work") if isinstance(registered, Mapping) else None
+    return list(work) if isinstance(work, (list, tuple)) else None
 
 
 def run_id(now: float) -> str:

@@ -34,6 +34,7 @@ FILTERS = (
 LEVELS = ("standard", "verbose", "trace")
 STATES = ("started", "stopped", "restarted", "reloaded")
 POLL_SECONDS = 0.1
+KEPT = ("state", "precision", "filters")  # what a module is found in and left in
 STOPPED_SETTLE_SECONDS = 3.0
 TERM_SECONDS = 3.0
 OUTPUT_LIMIT = 64 * 1024
@@ -85,6 +86,12 @@ def describe(processes):
         "filters": filters_of(process["arguments"]),
         "memory_mb": process["memory_mb"],
     }
+
+
+def left(before, after):
+    """How a change leaves a module: `as_before`, in the state and with the log precision that it
+    was found in (a new process counts as that), or `changed`."""
+    return "as_before" if all(before[k] == after[k] for k in KEPT) else "changed"
 
 
 def others(home, module, instance):

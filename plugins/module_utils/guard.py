@@ -264,14 +264,14 @@ def sessions(text, now):
                 at = now
             if now - at < IDLE_SECONDS:
                 found.append(
-                    {"kind": "session", "what": match.group(9), "instance": match.group(8),
-                     "from": match.group(7), "since": at}
+                    {"kind": "session", "what": match.group(9), "module": "web",
+                     "instance": match.group(8), "from": match.group(7), "since": at}
                 )  # fmt: skip
     return found
 
 
 def in_flight(context, module, instance, groups=None):
-    """The work that the end of this module would cancel.
+    """The work that the end of this module would cancel; `module` is the one that ends it.
 
     watchdog ends all of it; web ends sessions; wfserver its workflows (runwf); an export, an
     import or a tracking run is itself the work. Mail waits in the spool and is not lost.
@@ -299,6 +299,7 @@ def _work(kind, process):
     return {
         "kind": kind,
         "what": " ".join([process["name"]] + words),
+        "module": "wfserver" if kind == "workflow" else process["name"],
         "instance": process["instance"],
         "pid": process["pid"],
         "since": process["started_at"],
@@ -394,8 +395,11 @@ class Bracket(object):
     # ------------------------------------------------------------------------- the lock
 
     def enter(self, scope="call"):
-        """Take the lock, and settle what a killed run left open."""
-        end = time.monotonic() + self.options["lock_timeout"]
+        """Take the lock, and settle what a killed run left open. The seconds that another run
+        made it wait, 0 if none did."""
+        began = time.monotonic()
+        end = began + self.options["lock_timeout"]
+        waited = 0.0
         if not self.check_mode:
             self._recorded(self.store.prepare)
         while True:
@@ -412,11 +416,13 @@ class Bracket(object):
                 )
                 raise refused
             self._sleep(min(POLL_SECONDS, max(0.01, end - time.monotonic())))
+            waited = time.monotonic() - began
         try:
             self.settle()
         except Refused:
             self.leave()
             raise
+        return waited
 
     def _try(self, scope):
         if self.check_mode:
@@ -462,6 +468,15 @@ class Bracket(object):
         return {"state": "stopped", "pid": None}
 
     # ------------------------------------------------------------------------ the guards
+
+    def open_repair(self, module, instance, remedy):
+        """The line with which this remedy of this run began, None if it is not open."""
+        for begun in reversed(ledger.open_repairs(self.lines())):
+            if (begun["run"], begun.get("remedy")) == (self.run, remedy) and ledger.is_of(
+                begun, module, instance
+            ):
+                return begun
+        return None
 
     def inside(self, module, instance):
         """The remedy of this run that is open on this module (or on the whole server): its

@@ -37,6 +37,7 @@ SUCCEEDED, FAILED, RUNNING, UNKNOWN = "succeeded", "failed", "running", "unknown
 DEFAULT_WAIT = 3600
 START_LIMIT = 10  # seconds until the supervising process must have started the job
 LOCK_LIMIT = 1.5  # seconds; somebody who only looks holds the lock for a moment
+NOT_RUNNING = {"state": "stopped", "pid": None}  # else it would not have been launched
 QUIET = 0.15  # seconds without a new line after which a log is taken as complete
 LOG_LIMIT = 1.5  # seconds for the last lines of a failure to arrive through syslogd
 SUCCESS_LOG_LIMIT = 0.4
@@ -627,6 +628,7 @@ class Launch(object):
             "job": self.job["name"], "mode": content.get("mode"), "inside": content.get("inside"),
             "operator": people.get("operator"), "scheduled_by": people.get("scheduled_by"),
             "taken_over_by": people.get("taken_over_by"), "duplicates": duplicates,
+            "before": NOT_RUNNING,
         }  # fmt: skip
 
     # ------------------------------------------------------------------------- following
@@ -816,6 +818,7 @@ def blank():
     answer.update(
         changed=False, launched=False, refused=False, timed_out=False, seconds=0.0,
         command=[], commands=[], errors=[], output=[], msg="", warnings=[], failed=False,
+        before={}, after={}, left="as_before",
     )  # fmt: skip
     return answer
 
@@ -850,6 +853,11 @@ def answer(options, check_mode):
     except (ProbeError, LaunchError, ledger.StoreError) as error:
         text = "%s in %s: %s" % (title(options["job"]), options["home"], error)
         result.update(failed=True, msg=text)
+    if result["launched"]:
+        # A job leaves data behind, whatever its end.
+        names = ("outcome", "exit_code", "pid")
+        result.update(before=NOT_RUNNING, after=dict((name, result[name]) for name in names))
+        result["left"] = "unknown" if result["outcome"] in (None, UNKNOWN) else "changed"
     if launch:
         result["warnings"] = launch.bracket.warnings + (
             [result["msg"]] if result["timed_out"] else []

@@ -379,6 +379,7 @@ def renewals(lines):
                     "instance": start["instance"],
                     "whole_server": bool(start.get("whole_server")),
                     "at": start["at"],
+                    "ended_at": entry["at"],
                 }
     return [found[key] for key in sorted(found)]
 

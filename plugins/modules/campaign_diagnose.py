@@ -231,7 +231,8 @@ options:
     description:
       - Ids of findings that a remedy was to answer. The diagnosis is repeated until none of them is
         found any more, or the time of O(gone_within) is over.
-      - A finding is gone only if the probes that show it have answered.
+      - A finding is gone only if the probes that show it have answered, and proved to be gone only
+        if it had a chance to show itself again. That workflow processes die is seen when one runs.
       - Whether they are gone does not fail the task, see RV(remaining).
     type: list
     elements: str
@@ -284,6 +285,14 @@ remaining:
   type: dict
   sample:
     web.blank_page@default: The logon page of web is blank.
+unproved:
+  description:
+    - The findings of O(gone) that are not there, but had no chance to show themselves again until
+      the time of O(gone_within) was over, by their id, and why.
+  returned: when the snapshot could be taken
+  type: dict
+  sample:
+    wfserver.children_dying@prod: no workflow has run since wfserver@prod began
 diagnosis:
   description: What was found.
   returned: when the snapshot could be taken

@@ -18,6 +18,7 @@ extends_documentation_fragment:
 options:
   state:
     description:
+      - V(looked) tells what work is in flight on the whole server, and does nothing else.
       - V(opened) takes the lock of the host for O(run), saves evidence of the whole server if
         O(evidence), and tells which repairs were begun and never ended.
       - V(begun) asks the guards for a remedy of O(module) and writes it into the ledger.
@@ -26,7 +27,7 @@ options:
       - A lock whose run gave no sign for 15 minutes is void.
     type: str
     required: true
-    choices: [opened, begun, ended, closed]
+    choices: [looked, opened, begun, ended, closed]
   module:
     description: The module that the remedy is for. If empty, the host.
     type: str
@@ -48,6 +49,11 @@ options:
     description: The instance, for the modules that belong to one.
     type: str
     default: default
+  since:
+    description:
+      - When the caller has last looked at the host, in seconds since 1970 by the clock of the host,
+        for O(state=opened).
+    type: float
   restart:
     description:
       - Whether the remedy restarts O(module). Only then budget and work in flight are asked.
@@ -74,13 +80,14 @@ options:
     elements: list
     default: []
   seconds:
-    description: How long it took, in seconds, for O(state=ended).
+    description:
+      - How long it took, in seconds, for O(state=ended). By default since O(state=begun).
     type: float
   before:
-    description: What was, for the ledger.
+    description: What was, for the ledger. By default O(module) as it is at O(state=begun).
     type: dict
   after:
-    description: What is now, for the ledger.
+    description: What is now, for the ledger. By default O(module) as it is at O(state=ended).
     type: dict
   fetch:
     description:
@@ -155,6 +162,52 @@ evidence:
   description: The directory of the evidence on the host. Null if there is none.
   returned: when the options are valid
   type: str
+before:
+  description: O(module) as it was when the remedy began. Null for the host.
+  returned: with O(state=begun) and O(state=ended)
+  type: dict
+  sample: {state: hung, pid: 7832, started_at: 1763894400.5, precision: standard, filters: [],
+    memory_mb: 11.5}
+after:
+  description: O(module) as it is now. Null for the host.
+  returned: with O(state=ended)
+  type: dict
+seconds:
+  description: How long the remedy took.
+  returned: with O(state=ended)
+  type: float
+left:
+  description:
+    - V(as_before) if O(module) is in the state and with the log precision in which it was when the
+      remedy began, else V(changed), and V(unknown) if that was not seen. What is beside the
+      process, such as a file or another service, is not looked at.
+  returned: with O(state=ended)
+  type: str
+work:
+  description:
+    - The work in flight. Of each its C(kind) (V(workflow), V(job) or V(session)), C(what) it is,
+      the C(module) whose end cancels it, its C(instance), C(pid) or where it comes C(from), and
+      C(since) when, in seconds since 1970. Sessions are those that were active in the last 15
+      minutes.
+  returned: with O(state=looked)
+  type: list
+  elements: dict
+  sample:
+    - kind: workflow
+      what: "runwf -instance:prod -wf:nightly"
+      module: wfserver
+      instance: prod
+      pid: 4711
+      since: 1763894400.5
+meanwhile:
+  description: Other runs that have written into the ledger after O(since).
+  returned: with O(state=opened)
+  type: list
+  elements: str
+waited:
+  description: How long another run had the host before this one got it, in seconds.
+  returned: with O(state=opened)
+  type: float
 fetched:
   description: The directories on the controller that the evidence was brought to.
   returned: with O(fetch)
@@ -202,6 +255,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.campaign.remediation.plugins.module_utils import (
+    control,
     evidence,
     guard,
     ledger,
@@ -213,14 +267,17 @@ from ansible_collections.campaign.remediation.plugins.module_utils.model import 
     ProbeError,
 )
 
+STATES = ["looked", "opened", "begun", "ended", "closed"]
+
 
 def argument_spec():
     """The options."""
     return dict(
         guard.argument_spec(),
-        state=dict(type="str", required=True, choices=["opened", "begun", "ended", "closed"]),
+        state=dict(type="str", required=True, choices=STATES),
         module=dict(type="str", default="", choices=[""] + list(MODULES)),
         instance=dict(type="str", default=DEFAULT),
+        since=dict(type="float"),
         restart=dict(type="bool", default=True),
         whole_server=dict(type="bool", default=False),
         result=dict(type="str", default="done", choices=["done", "failed", "unchanged"]),
@@ -241,10 +298,12 @@ class Call:
         self.options = options
         self.result = result
         self.module, self.instance = options["module"], options["instance"]
-        if options["state"] != "opened" and not options["run"]:
+        if options["state"] not in ("looked", "opened") and not options["run"]:
             raise InputError("state: %s needs the run that was opened." % options["state"])
         if options["state"] in ("begun", "ended") and not options["remedy"]:
             raise InputError("state: %s needs the name of the remedy." % options["state"])
+        self.state_before, self.seconds = options["before"], options["seconds"]
+        self.state_after = options["after"]
         self.context = guard.open_context(options)
         if self.module:
             guard.check_subject(self.context, self.module, self.instance)
@@ -258,8 +317,9 @@ class Call:
     def line(self):
         """What every line of the ledger says of this remedy."""
         options = self.options
-        names = ("module", "instance", "remedy", "because", "before", "after", "seconds")
+        names = ("module", "instance", "remedy", "because")
         line = dict((name, options[name]) for name in names)
+        line.update(before=self.state_before, after=self.state_after, seconds=self.seconds)
         line["command"] = [[str(word) for word in command] for command in options["commands"]]
         return line
 
@@ -280,10 +340,19 @@ class Call:
             for entry in ledger.precisions(bracket.lines())
         ]
 
+    def looked(self):
+        """Nothing begins."""
+        work = guard.in_flight(self.context, "watchdog", DEFAULT)
+        for entry in work:
+            entry["what"] = self.bracket.scrub(entry["what"])
+        self.result["work"] = work
+        return "At work: %s." % (guard.describe_work(work) or "nothing")
+
     def opened(self):
         """The run begins."""
-        self.bracket.enter("run")
+        self.result["waited"] = round(self.bracket.enter("run"), 3)
         try:
+            self.result["meanwhile"] = self.others_since(self.options["since"])
             if self.options["evidence"] and not self.bracket.check_mode:
                 self.bracket.keep_evidence("", DEFAULT)
             self.bracket.write("run_opened", because=self.options["because"])
@@ -293,12 +362,20 @@ class Call:
         self.bracket.leave(keep=True)
         return "The run %s has this host." % self.bracket.run
 
+    def others_since(self, since):
+        """Other runs that have done something here since then."""
+        if since is None:
+            return []
+        lines = [line for line in self.bracket.lines() if line["at"] > since]
+        return sorted(set(line["run"] for line in lines) - {self.bracket.run})
+
     def begun(self):
         """A remedy begins."""
         bracket = self.bracket
         whole = self.options["whole_server"]
         restart = self.options["restart"] and bool(self.module)
         bracket.enter("run")
+        self.state_before = self.result["before"] = self.state_before or self.look()
         try:
             if not bracket.inside(self.module, self.instance):
                 self.ask(restart, whole)
@@ -311,6 +388,12 @@ class Call:
             self.options["remedy"], self.module or "host", self.instance
         )  # fmt: skip
 
+    def look(self):
+        """The module as it is; the host has no process."""
+        if not self.module:
+            return None
+        return control.describe(control.find(self.context.home, self.module, self.instance))
+
     def ask(self, restart, whole):
         """The guards: first the whole server's work, so that evidence is taken once."""
         bracket = self.bracket
@@ -321,6 +404,17 @@ class Call:
 
     def ended(self):
         """A remedy has ended. What cannot be written any more is a warning."""
+        begun = self.bracket.open_repair(self.module, self.instance, self.options["remedy"])
+        if begun:
+            self.state_before = self.state_before or begun.get("before")
+            if self.seconds is None:
+                self.seconds = round(max(0.0, time.time() - begun["at"]), 3)
+        before, after = self.state_before, self.state_after or self.look()
+        self.state_after = after
+        self.result.update(before=before, after=after, seconds=self.seconds, left="unknown")
+        seen = [state for state in (before, after) if state and set(control.KEPT) <= set(state)]
+        if len(seen) == 2:
+            self.result["left"] = control.left(before, after)
         line = dict(self.line(), result=self.options["result"], reason=self.options["reason"])
         self.bracket.note("ended", **line)
         self.bracket.leave(keep=True)

@@ -298,6 +298,20 @@ evidence:
   description: The directory of the evidence on the host. Null if there is none.
   type: str
   returned: always
+before:
+  description: The job before its launch, empty if it was not launched.
+  type: dict
+  returned: always
+after:
+  description: Its C(outcome), C(exit_code) and C(pid), empty if it was not launched.
+  type: dict
+  returned: always
+left:
+  description:
+    - V(as_before) if it was not launched. V(changed) if it was, as a job leaves data behind even
+      when it fails; V(unknown) if its end could not be seen.
+  type: str
+  returned: always
 refused:
   description: Whether a guard refused.
   type: bool

@@ -180,6 +180,13 @@ after:
   returned: when the options are valid
   type: dict
   contains: *state
+left:
+  description:
+    - How the module is left. V(as_before), in the state and with the log precision that it was
+      found in, which a new process may have, or that it was put back to; V(changed), C(after) says
+      how; V(unknown) if it could not be seen any more.
+  returned: always
+  type: str
 commands:
   description: The commands that were run, in check mode those that would be.
   returned: when the options are valid
@@ -416,6 +423,7 @@ class Change:
         began = time.monotonic()
         others = control.others(self.context.home, self.module, self.instance)
         failure = back = None
+        self.result["left"] = "unknown"  # until it is seen
         try:
             after = self.perform()
         except control.ControlError as error:
@@ -424,6 +432,7 @@ class Change:
             after = self.controller.observe()
         self.result.update(
             after=after,
+            left=control.left(self.before, after),
             commands=self.controller.commands,
             seconds=round(time.monotonic() - began, 3),
             changed=not failure or after["pid"] != self.before["pid"],
@@ -500,6 +509,7 @@ def blank_result():
         "changed": False,
         "refused": False,
         "guard": None,
+        "left": "as_before",
         "commands": [],
         "seconds": 0.0,
         "evidence": None,

@@ -28,6 +28,13 @@ options:
       - A finding whose remedies did not help is not planned again.
     type: str
     default: campaign_actions
+  work_variable:
+    description:
+      - Variable of each host that holds the registered result of
+        M(campaign.remediation.campaign_guard) with C(state=looked), which tells what is at work.
+      - Each step lists what of it would be cut off. Null means that it is not known.
+    type: str
+    default: campaign_work
   plan_file:
     description:
       - File on the controller to write the plan to, for its owner alone. Empty means none.
@@ -157,6 +164,10 @@ steps:
   returned: always
   type: dict
   sample: {app1: [{order: 1, module: wfserver, instance: prod, remedy: start}]}
+at:
+  description: When the plan was made, or was found to hold still, in seconds since 1970.
+  returned: always
+  type: float
 summary:
   description: Numbers of hosts, of steps, of findings left, and of hosts refused.
   returned: always

@@ -27,6 +27,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.model import 
     INFO,
     Finding,
     found,
+    say,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
     LOOPBACK,
@@ -74,7 +75,20 @@ def diagnose(
             for probe, failure in server.failures.items()
         ],
         "thresholds": dict(server.limits.values()),
+        "untried": untried(server) if head.installed else {},
     }
+
+
+def untried(server: Server) -> dict[str, str]:
+    """Id to reason for findings whose absence proves nothing yet."""
+    found = {}
+    for problem in CATALOGUE:
+        for task in server.tasks_of(problem.module) if problem.chance else ():
+            if problem.chance and not problem.chance.was(server, task):
+                target = f"{task.module}@{task.instance}"
+                reason = say(problem.chance.missing, {"target": target})
+                found[f"{problem.key}@{task.instance}"] = reason
+    return found
 
 
 def findings_of(server: Server) -> list[Finding]:

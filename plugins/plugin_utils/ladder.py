@@ -99,7 +99,6 @@ AFTER_KEY: dict[str, tuple[str, ...]] = {
     # Killed, the watchdog would leave its modules behind: the service is restarted instead.
     "watchdog.memory_alert": ("restart_service",),
     "watchdog.file_handles": ("restart_service",),
-    "watchdog.log_precision_raised": ("restart_service",),
     "watchdog.configuration_stale": ("restart", "restart_service"),
     # The machine has no process of its own: which modules are to restart, a person says.
     "host.configuration_changed": (),

@@ -99,6 +99,15 @@ def advice(text: str) -> Fix:
     return Fix((("advice", text),))
 
 
+@dataclass(frozen=True)
+class Chance:
+    """What must have happened since its module began before the absence of a finding that is read
+    from logs proves anything. `missing` says so of a module where it has not."""
+
+    missing: str
+    was: Callable[[Server, Task], bool]
+
+
 Judge = Callable[[Server], Iterable[Evidence]]
 TaskJudge = Callable[[Server, Task], Facts | None]
 
@@ -110,6 +119,7 @@ class Problem:
     Either `remedy` names the task file of the documented fix, or `reason` says why no
     automatic remedy exists. `needs` are the probes without which nothing is judged; `causes`
     are the keys of problems that explain this one. `down`: with it the module does not work.
+    `chance`: what has to happen before a remedy can be proved to have helped.
     """
 
     module: str
@@ -125,6 +135,7 @@ class Problem:
     reason: str | None = None
     causes: tuple[str, ...] = ()
     down: bool = False
+    chance: Chance | None = None
 
     @property
     def key(self) -> str:

@@ -41,6 +41,7 @@ WHYS = (
 CLOCK_GRACE = 300  # seconds that another controller's clock may be ahead
 
 Json = dict[str, Any]
+Work = Sequence[Mapping[str, Any]] | None  # None: nobody looked
 
 
 class InvalidPlan(ValueError):
@@ -59,17 +60,22 @@ def make(
     collection: str,
     valid_minutes: float = 60,
     exhausted: Mapping[str, Collection[str]] | None = None,
+    work: Mapping[str, Work] | None = None,
 ) -> Json:
     """The plan for a fleet.
 
     `policies` by host; a host without one has none. `exhausted` by host: ids of findings for
-    which this run has already tried all that is documented.
+    which this run has already tried all that is documented. `work` by host: what is in flight
+    there, as campaign_guard tells it.
     """
-    tried = exhausted or {}
+    tried, at_work = exhausted or {}, work or {}
     hosts = [
-        _host(diagnosis, policies.get(name, Policy()), frozenset(tried.get(name, ())), now)
+        with_work(host, at_work.get(name))
         for diagnosis in across_hosts(diagnoses)
         for name in [str(diagnosis["name"])]
+        for host in [
+            _host(diagnosis, policies.get(name, Policy()), frozenset(tried.get(name, ())), now)
+        ]
     ]
     return {
         "schema": SCHEMA,
@@ -299,6 +305,24 @@ def _climb(
     return rungs_for, None
 
 
+def with_work(host: Mapping[str, Any], work: Work) -> Json:
+    """The host's plan, each step with the work in flight that its remedy would cut off."""
+    return {**host, "steps": [{**step, "work": _cut_off(step, work)} for step in host["steps"]]}
+
+
+def _cut_off(step: Mapping[str, Any], work: Work) -> list[Json] | None:
+    remedy = REMEDIES[step["remedy"]]
+    if not remedy.cuts_off:
+        return []
+    if work is None:
+        return None
+    return [
+        dict(each) for each in work
+        if remedy.host_wide or step["module"] == "watchdog"
+        or (each["module"] == step["module"] and step["instance"] in (DEFAULT, each["instance"]))
+    ]
+
+
 # --- the state that a plan was made for -------------------------------------------------------
 
 
@@ -353,6 +377,7 @@ def admit(
     policies: Mapping[str, Policy],
     *,
     now: float,
+    work: Mapping[str, Work] | None = None,
 ) -> Json:
     """A plan that was read, with what of it still holds for the servers as they are now.
 
@@ -369,7 +394,10 @@ def admit(
         raise InvalidPlan(f"the plan is of {plan['made_at']}, which is in the future here")
     planned = {host["name"]: host for host in plan["hosts"]}
     hosts = [
-        _admitted(planned.get(diagnosis["name"]), diagnosis, policies, now)
+        with_work(
+            _admitted(planned.get(diagnosis["name"]), diagnosis, policies, now),
+            (work or {}).get(str(diagnosis["name"])),
+        )
         for diagnosis in across_hosts(diagnoses)
     ]
     return {**plan, "hosts": sorted(hosts, key=lambda host: str(host["name"]))}

@@ -32,6 +32,7 @@ STANDARD_HOME = "/usr/local/neolane/nl6"
 SERVER_FILE = "serverConf.xml"
 START_LINE_SECONDS = 5  # in which a module that starts writes its first line
 RESTART_SECONDS = 120  # in which a module that we start again writes its first line
+AFTERMATH_SECONDS = 30  # in which what met a stopped server has logged so
 
 PERMANENT = tuple(module for module in MODULES if module not in UTILITIES)
 
@@ -569,6 +570,7 @@ class Renewal:
     at: float
     instance: str = DEFAULT
     whole_server: bool = False
+    ended_at: float | None = None
 
     def renews(self, task: Task) -> bool:
         whole = self.whole_server or self.module == "watchdog"
@@ -958,6 +960,16 @@ class Server:
     def loops(self, task: Task) -> bool:
         """Whether the module dies again and again."""
         return len(self.restarts(task)) >= self.limits.crash_loop_restarts
+
+    def brought_about(self, group: LogGroup) -> bool:
+        """Whether a remedy of ours that stopped the whole server has brought these lines about."""
+        grain = self.limits.clock_grain_seconds
+        return any(
+            r.whole_server and r.ended_at is not None
+            and group.first_at is not None and group.last_at is not None
+            and r.at - grain <= group.first_at and group.last_at <= r.ended_at + AFTERMATH_SECONDS
+            for r in self.ledger.renewals
+        )
 
     def errors(self, task: Task, only: str = "") -> Iterator[LogGroup]:
         """What the module logged since it last began; all of the window if it keeps dying.

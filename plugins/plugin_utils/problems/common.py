@@ -346,7 +346,10 @@ def _process(problems: Catalogue) -> None:
         summary="{target} logs with precision {precision} since {started_at:time}; {end}.",
         source="log_precision",
         needs=("processes", "ledger"),
-        remedy="restore_log_precision",
+        remedy=None if problems.module == "watchdog" else "restore_log_precision",
+        reason="it takes a restart of the whole of Campaign, for which a person chooses the time"
+        if problems.module == "watchdog"
+        else None,
         fix=standard,
     )
     def log_precision_raised(server: Server, task: Task) -> Facts | None:

@@ -115,6 +115,7 @@ def workflow_failed(server: Server) -> Iterator[Evidence]:
         groups = [
             group for group in log.groups
             if group.level == "error" and WORKFLOW.search(group.sample)
+            and not server.brought_about(group)
         ]
         if groups:
             yield Evidence(lines(groups), log.instance, log.module)

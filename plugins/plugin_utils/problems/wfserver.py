@@ -10,6 +10,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.model import 
     INFO,
     WARNING,
     Catalogue,
+    Chance,
     Facts,
     advice,
 )
@@ -27,6 +28,20 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot impo
 
 problems = Catalogue("wfserver")
 
+LIVES_SECONDS = 2  # a workflow process that dies at its start does so sooner
+
+
+def _workflow_ran(server: Server, task: Task) -> bool:
+    """Since this wfserver began a workflow wrote a line, or one has lived for a moment."""
+    log = server.log("runwf", task.instance)
+    began = task.started_at
+    if began is None:
+        return False
+    return any(writer.first_at > began for writer in (log.pids if log else ())) or any(
+        child.started_at is not None and server.now - child.started_at > LIVES_SECONDS
+        for child in server.children_of(task, "runwf")
+    )
+
 
 @problems.each(
     title="Workflow processes die",
@@ -37,6 +52,7 @@ problems = Catalogue("wfserver")
     remedy="restart",
     fix=RESTART,
     causes=("host.memory_exhausted", "host.disk_full", "host.database_unreachable"),
+    chance=Chance("no workflow has run since {target} began", _workflow_ran),
 )
 def children_dying(server: Server, task: Task) -> Facts | None:
     pids = {process.pid for process in task.processes}

@@ -77,18 +77,19 @@ def iso(moment: float) -> str:
 def failing(report: Mapping[str, Any], fail_on: str) -> str | None:
     """Why a run asked to fail on this severity fails, in one line; None when it does not."""
     summary = report["summary"]
-    if fail_on == "not_repaired" and summary["not_repaired"]:
-        count = summary["not_repaired"]
-        return f"campaign_fail_on={fail_on}: {count} {plural('repair', count)} in vain"
-    if fail_on in ("never", "not_repaired"):
+    if fail_on == "never":
         return None
-    counts = [(summary["critical"], "critical finding")]
+    counts = []
+    if fail_on != "not_repaired":
+        counts.append((summary["critical"], "critical finding", ""))
     if fail_on == "warning":
-        counts.append((summary["warning"], "warning"))
-    counts.append((summary["not_repaired"], "repair in vain"))
-    counts.append((summary["unreachable"], "unreachable host"))
-    counts.append((summary["failed"], "failed diagnosis"))
-    words = [f"{count} {plural(word, count)}" for count, word in counts if count]
+        counts.append((summary["warning"], "warning", ""))
+    counts.append((summary["not_repaired"], "repair", " in vain"))
+    counts.append((summary["refused"], "repair", " refused"))
+    if fail_on != "not_repaired":
+        counts.append((summary["unreachable"], "unreachable host", ""))
+        counts.append((summary["failed"], "failed diagnosis", ""))
+    words = [f"{count} {plural(noun, count)}{rest}" for count, noun, rest in counts if count]
     return f"campaign_fail_on={fail_on}: {', '.join(words)}" if words else None
 
 

@@ -12,19 +12,23 @@ from typing import Any, NamedTuple
 Json = dict[str, Any]
 
 # The order in which a person wants them: what did not work first.
-RESULTS = ("not_repaired", "refused", "repaired", "skipped")
+RESULTS = ("not_repaired", "refused", "unproved", "repaired", "done", "skipped")
 WORDS = {"not_repaired": "NOT REPAIRED", "refused": "REFUSED", "repaired": "repaired"}
-WORDS["skipped"] = "skipped"
+WORDS |= {"unproved": "NOT PROVED", "done": "done", "skipped": "skipped"}
+LEFT = {"as_before": "as it was found", "changed": "changed", "unknown": "unknown: look at it"}
+
+COUNTED = ("repaired", "done", "unproved", "not_repaired", "refused")
 
 _STEP: Json = {
     "order": 0, "module": "host", "instance": "default", "remedy": "", "rungs": [],
     "because": [], "keys": [], "title": "", "command": None, "cancels": None, "limit": None,
-    "subject": None, "not_after": None,
+    "subject": None, "not_after": None, "work": None,
 }
 _ACTION: Json = {
     "module": "host", "instance": "default", "remedy": "", "rung": None, "subject": None,
     "because": [], "command": [], "result": "skipped", "reason": None,
-    "guard": None, "before": {}, "after": {}, "seconds": None, "evidence": None,
+    "guard": None, "before": {}, "after": {}, "left": "unknown", "seconds": None,
+    "evidence": None,
 }
 _LEFT: Json = {
     "id": "", "key": "", "module": "host", "instance": "default", "why": "", "reason": "",
@@ -74,7 +78,7 @@ def _identity(entry: Mapping[str, Any]) -> tuple[str, ...]:
 def counts(hosts: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """How the steps of all hosts ended."""
     results = [action["result"] for host in hosts for action in outcomes(host)]
-    return {result: results.count(result) for result in ("repaired", "not_repaired", "refused")}
+    return {result: results.count(result) for result in COUNTED}
 
 
 def waiting(host: Mapping[str, Any]) -> list[Json]:
@@ -152,6 +156,17 @@ def commands(entry: Mapping[str, Any]) -> Iterator[str]:
             yield from (shlex.join(map(str, each)) for each in command)
         else:
             yield shlex.join(map(str, command))
+
+
+def at_work(step: Mapping[str, Any]) -> str:
+    """What of the work in flight a step would cut off."""
+    if step["work"] is None:
+        return "not looked at"
+    named = (
+        f"{each['what']} ({each.get('from') or 'pid ' + str(each.get('pid'))})"
+        for each in step["work"]
+    )
+    return ", ".join(named) or "nothing"
 
 
 def further(step: Mapping[str, Any]) -> str:

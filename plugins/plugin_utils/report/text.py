@@ -87,7 +87,7 @@ def _summary(report: Mapping[str, Any], width: int) -> Iterator[Line]:
     ]
     repairs = [
         f"{counts[result]} {result.replace('_', ' ')}"
-        for result in ("repaired", "not_repaired", "refused") if counts[result]
+        for result in repair.COUNTED if counts[result]
     ]
     severities.extend(repairs)
     tone = "ok"
@@ -287,7 +287,8 @@ def _more(count: int) -> Iterator[Line]:
 
 
 def _action(host: str, action: Json, width: int) -> Iterator[Line]:
-    tones = {"not_repaired": "critical", "refused": "warning", "repaired": "ok"}
+    tones = {"not_repaired": "critical", "refused": "warning", "unproved": "warning"}
+    tones |= {"repaired": "ok", "done": "ok"}
     label = view.label(action["module"], action["instance"])
     seconds = "" if action["seconds"] is None else f", {float(action['seconds']):.1f} s"
     head = f"  {repair.word(action):<12}  "
@@ -303,6 +304,8 @@ def _action(host: str, action: Json, width: int) -> Iterator[Line]:
         facts = " · ".join(f"{key} {value}" for key, value in view.facts(action[name]))
         if facts:
             yield from _wrapped(f"{pad}{name.capitalize():<7}  ", facts, width)
+    if action["result"] == "not_repaired":
+        yield Line(f"{pad}Left     {repair.LEFT.get(action['left'], action['left'])}")
 
 
 def _step(number: int, group: repair.Group, width: int) -> Iterator[Line]:
@@ -319,6 +322,8 @@ def _step(number: int, group: repair.Group, width: int) -> Iterator[Line]:
     yield from _wrapped(f"{pad}Or else   ", repair.further(step), width)
     if step["cancels"]:
         yield from _wrapped(f"{pad}Cuts off  ", step["cancels"], width)
+        if len(group.hosts) == 1:
+            yield from _wrapped(f"{pad}At work   ", repair.at_work(step), width)
     if step["not_after"]:
         yield Line(f"{pad}Before    {view.moment(step['not_after'])}")
 

@@ -9,8 +9,10 @@ nothing.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
@@ -33,7 +35,7 @@ POLICY = {
     "campaign_wait": 1, "campaign_gone_within": 10,
     "campaign_in_flight": "wait", "campaign_in_flight_timeout": 20,
 }  # fmt: skip
-REPAIRED, REFUSED, PERSON = "repaired", "refused", "person"
+REPAIRED, UNPROVED, REFUSED, PERSON = "repaired", "unproved", "refused", "person"
 FOR_ALL_SERVERS = "machine"  # the scope of faults that are not of one server
 
 # ---------------------------------------------------------------------- a server from outside
@@ -172,6 +174,12 @@ class Case:
             self.folder / report, "-vvv", "-i", str(self.inventory), *arguments
         )
 
+    def calm(self) -> None:
+        """No workflow is due for an hour."""
+        path = self.app1.home.parent / "database" / "prod.sqlite"
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.execute("UPDATE xtk_workflow SET labNext = labNext + 3600")
+
     @property
     def restless(self) -> frozenset[str]:
         return frozenset(self.entry.get("restless", []))
@@ -229,7 +237,9 @@ def test_fault(name: str, fresh: Lab, tmp_path: Path, scopes: dict[str, str]) ->
     assert steps(check, "app2") == []
 
     # -- the run
-    if case.entry["outcome"] in (REPAIRED, "not_repaired"):
+    if case.entry.get("calm"):
+        case.calm()
+    if case.entry["outcome"] in (REPAIRED, UNPROVED, "not_repaired"):
         touched(case, check)
     else:
         untouched(case)
@@ -272,18 +282,20 @@ def touched(case: Case, check: Run) -> None:
     assert steps(run, "app1") == entry["plan"], str(run)
     outcome = entry["outcome"]
     assert [action["result"] for action in host["actions"]][-1:] == [outcome], str(run)
+    # Check mode cannot know that a remedy will not help: it announces the first rung of each step.
     announced = check.host("app1")["actions"]
-    for first, then in zip(announced, host["actions"], strict=False):
-        assert first["rung"] == then["rung"], str(run)
-        # Of several commands, those that follow from what the first ones do are not known before.
-        assert [each for each in first["command"] if each not in then["command"]] == [], str(run)
-        assert first["command"], str(check)
-    assert announced, "check mode announced nothing"
+    firsts = [action for action in host["actions"] if action["rung"] == action["remedy"]]
+    assert [each["rung"] for each in announced] == [each["rung"] for each in firsts], str(run)
+    assert [lasting(each) for each in announced] == [lasting(each) for each in firsts], str(run)
+    assert announced and all(each["command"] for each in announced), "nothing was announced"
+    assert {each["left"] for each in announced} == {"as_before"}
+    lefts = {action["left"] for action in host["actions"]}
+    assert lefts == {entry.get("left", "changed")}, host["actions"]
 
     # what is found afterwards; what is only for information may be
     serious = {f["id"].partition("#")[0] for f in run.findings("app1") if f["severity"] != "info"}
     roots = case.seen(run).roots & serious
-    if outcome == REPAIRED:
+    if outcome in (REPAIRED, UNPROVED):
         assert roots <= set(entry.get("remains", [])), str(run)
     else:
         assert roots >= set(entry["roots"]), str(run)
@@ -307,8 +319,18 @@ def touched(case: Case, check: Run) -> None:
     assert different == set(entry.get("files", [])), str(run)
 
     complete(case, run)
-    if outcome == REPAIRED:
+    if outcome == "not_repaired":
+        in_vain(case)
+    else:
         again(case)
+
+
+def lasting(action: dict[str, Any]) -> list[str]:
+    """The commands of an action; the pid that `kill` gets is a new one each time."""
+    words = [list(map(str, command)) for command in action["command"]]
+    return sorted(
+        " ".join([*each[:1], "PID"] if each[0] == "kill" else each) for each in words
+    )
 
 
 def complete(case: Case, run: Run) -> None:
@@ -325,8 +347,10 @@ def complete(case: Case, run: Run) -> None:
         if line["event"] == "begun":
             assert line["because"], line
             waiting.append(about)
+            assert line["before"], line
         elif line["event"] == "ended":
             assert line["result"] in ("done", "failed"), line
+            assert line["before"] and line["after"] and line["seconds"] is not None, line
             waiting.remove(about)
             done.append(line["remedy"])
     assert waiting == [], "begun and never ended"
@@ -346,6 +370,16 @@ def again(case: Case) -> None:
     assert re.search(r"app1 +: ok=\d+ +changed=0 ", run.output), str(run)
     new = case.app1.ledger()[len(lines):]
     assert [line for line in new if line["event"] in ("begun", "ended")] == []
+
+
+def in_vain(case: Case) -> None:
+    """What did not help is tried again by the next run, but only within its budget."""
+    before = case.app1.look()
+    run = case.remediate("again", "-e", "campaign_restart_budget=0")
+    assert run.code == 0, str(run)
+    assert [action["result"] for action in run.host("app1")["actions"]] == [REFUSED], str(run)
+    assert "restart_budget" in run.host("app1")["actions"][0]["reason"], str(run)
+    assert before.changes(case.app1.look(), case.restless) == []
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,21 @@ One lab for all; each test breaks it and leaves it whole again.
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import sqlite3
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from integration.harness import Run
+from integration.harness import CHECKOUT, Run, playbook
 from integration.remediate.remedies import Site
 
 WFSERVER, MTA = "wfserver@prod", "mta@prod"
@@ -56,6 +62,76 @@ def test_a_remedy_that_cannot_help_climbs_its_ladder_and_says_so(
     assert "NOT REPAIRED" in run.output
     after = site.pids()
     assert {name for name in before if before[name] != after.get(name)} == {MTA}
+
+
+def test_the_last_rung_of_wfserver_shows_more(site: Site, report_dir: Path) -> None:
+    """Workflow processes die after each remedy: a chance to see it is given after each."""
+    site.ctl("break", "workflow_children_dying")
+    database = site.home().parent / "database" / "prod.sqlite"
+    before = site.pids()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(
+            remediate, site, report_dir, campaign_gone_within=60, campaign_fail_on="not_repaired"
+        )
+        known = -1
+        while not running.done():
+            if len(done(site)) != known:
+                known = len(done(site))
+                with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+                    connection.execute("UPDATE xtk_workflow SET labNext = 0")
+            time.sleep(0.05)
+        run = running.result()
+    assert run.code != 0, str(run)
+    assert results(run) == [
+        ("restart", "not_repaired"), ("kill_and_start", "not_repaired"),
+        ("raise_log_precision", "not_repaired"),
+    ], str(run)  # fmt: skip
+    assert run.host("app1")["actions"][-1]["left"] == "changed"
+    assert "-verbose" in site.command_line(WFSERVER)
+    after = site.pids()
+    assert {name for name in before if before[name] != after.get(name)} == {WFSERVER}
+
+
+SERVICE = """
+- hosts: app1
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: campaign.remediation.campaign
+      vars:
+        campaign_steps:
+          - {order: 1, module: watchdog, instance: default, role: watchdog, subject: null,
+             remedy: restart_service, rungs: [restart_service], rungs_for: {}, because: [],
+             keys: [], title: Restart the service, verify: [], afterwards: null, asks: false,
+             not_after: null}
+    - ansible.builtin.copy:
+        content: "{{ campaign_actions | to_json }}"
+        dest: "{{ campaign_report_dir }}/actions.json"
+        mode: "0600"
+"""
+
+
+def test_the_whole_service_with_what_a_dead_watchdog_left_behind(
+    site: Site, tmp_path: Path
+) -> None:
+    """The strongest rung, where neither a unit nor an init script starts the service."""
+    before = site.healthy()
+    os.kill(before["watchdog@default"], signal.SIGKILL)
+    playbook_file = CHECKOUT / "playbooks" / f"test-{os.getpid()}.yml"
+    playbook_file.write_text(SERVICE)
+    try:
+        run = playbook(
+            playbook_file, report_dir=tmp_path, env=site.env, variables=QUICK, timeout=180
+        )
+    finally:
+        playbook_file.unlink()
+    assert run.code == 0, str(run)
+    (action,) = json.loads((tmp_path / "actions.json").read_text())
+    assert (action["result"], action["left"]) == ("done", "changed"), action
+    after = site.healthy()
+    assert [name for name in before if before[name] == after[name]] == []
+    (begun,) = [line for line in site.ledger() if line["event"] == "begun" and not line["inside"]]
+    assert (begun["remedy"], begun["whole_server"]) == ("restart_service", True)
 
 
 def test_the_budget_stops_a_crash_loop_of_restarts(site: Site, tmp_path: Path) -> None:

@@ -341,3 +341,19 @@ def test_service_of_another_home_is_not_used(tmp_path, home, text, ours):
     context = Context(tmp_path)
     context.home = context.options["home"] = home
     assert control._names_home(context, text) == ours
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "left"),
+    [
+        (RUNNING, {**RUNNING, "pid": 4711, "memory_mb": 1.0}, "as_before"),  # a new process
+        (STOPPED, STOPPED, "as_before"),
+        (HUNG, RUNNING, "changed"),
+        (STOPPED, RUNNING, "changed"),
+        (RUNNING, STOPPED, "changed"),
+        (RUNNING, VERBOSE, "changed"),
+        (TRACE, {**TRACE, "filters": ["wdbc"]}, "changed"),
+    ],
+)
+def test_what_a_change_leaves(before, after, left):
+    assert control.left(before, after) == left

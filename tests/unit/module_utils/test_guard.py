@@ -137,6 +137,14 @@ def test_another_run_is_told_who_holds_it(tmp_path):
     assert lock_of(other)["run"] == "r1"
 
 
+def test_who_had_to_wait_is_told_how_long(tmp_path):
+    assert bracket(tmp_path, run="r1").enter("run") == 0
+    holder, other = bracket(tmp_path, run="r1"), bracket(tmp_path, run="r2", lock_timeout=60)
+    other._sleep = lambda seconds: holder.leave(close=True)
+    assert other.enter("run") > 0
+    assert lock_of(other)["run"] == "r2"
+
+
 def test_lock_can_be_taken_over_by_name(tmp_path):
     bracket(tmp_path, run="r1").enter("run")
     made = bracket(tmp_path, run="r2", accept_other_run=True)
@@ -268,6 +276,8 @@ def test_work_that_would_be_cancelled(tmp_path, module, instance, kinds):
     context = Context(tmp_path, who=WHO % stamp(60))
     found = guard.in_flight(context, module, instance, running)
     assert [work["kind"] for work in found] == kinds
+    ends = {"workflow": "wfserver", "job": "export", "session": "web"}
+    assert all(work["module"] == ends[work["kind"]] for work in found)
     words = guard.describe_work(found)
     assert ("runwf -wf:nightly (pid 20)" in words) == ("workflow" in kinds)
     assert ("operator formation_fr|tracking (10.0.0.7)" in words) == ("session" in kinds)
@@ -422,6 +432,18 @@ def test_own_open_remedy_holds_its_steps(tmp_path):
     assert not made.interrupted
     made.settle(own=True)
     assert len(made.interrupted) == 1
+
+
+def test_the_line_with_which_a_remedy_began_is_found_until_it_ended(tmp_path):
+    made = bracket(tmp_path, run="r1")
+    about = {"module": "mta", "instance": "prod", "remedy": "move_tmp"}
+    assert made.open_repair("mta", "prod", "move_tmp") is None
+    made.write("begun", before={"state": "running"}, **about)
+    assert made.open_repair("mta", "prod", "move_tmp")["before"] == {"state": "running"}
+    assert made.open_repair("mta", "prod2", "move_tmp") is None
+    assert bracket(tmp_path, run="r2").open_repair("mta", "prod", "move_tmp") is None
+    made.write("ended", result="done", **about)
+    assert made.open_repair("mta", "prod", "move_tmp") is None
 
 
 def test_remedy_of_the_whole_server_holds_every_step(tmp_path):

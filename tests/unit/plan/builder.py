@@ -57,10 +57,12 @@ def server(*findings: str | Json, name: str = "app1", instances: Sequence[str] =
     }
 
 
-def make(*servers: Json, now: float = NOW, **policy: Any) -> Json:
+def make(
+    *servers: Json, now: float = NOW, work: Mapping[str, planning.Work] | None = None, **policy: Any
+) -> Json:
     """The plan for servers that share a policy."""
     policies = {each["name"]: Policy.of(policy) for each in servers}
-    return planning.make(servers, policies, now=now, run="r1", collection="1.0.0")
+    return planning.make(servers, policies, now=now, run="r1", collection="1.0.0", work=work)
 
 
 def plan_of(*findings: str | Json, now: float = NOW, **policy: Any) -> Json:

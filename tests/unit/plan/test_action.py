@@ -73,6 +73,22 @@ def test_each_host_s_own_policy_unless_the_task_says_one() -> None:
     assert len(run(hostvars, modules_excluded=[])["steps"]["app1"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("registered_work", "expected"),
+    [
+        ({"work": [{"what": "nightly", "module": "wfserver", "instance": "prod"}]}, ["nightly"]),
+        ({"work": []}, []),
+        ({"failed": True, "msg": "nlserver does not answer"}, None),
+        ({"skipped": True}, None),
+        ({"unreachable": True}, None),
+    ],
+)
+def test_work_in_flight_is_what_the_host_told(registered_work: Json, expected: Any) -> None:
+    result = run({"app1": registered("app1", ILL) | {"campaign_work": registered_work}})
+    work = result["steps"]["app1"][0]["work"]
+    assert (work if work is None else [each["what"] for each in work]) == expected
+
+
 def test_what_was_done_in_vain_is_not_planned_again() -> None:
     done = {"campaign_actions": [{"result": "not_repaired", "because": [ILL]}, "noise"]}
     result = run({"app1": registered("app1", ILL) | done})

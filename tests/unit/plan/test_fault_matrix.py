@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 TABLE: dict[str, dict[str, Any]] = yaml.safe_load(
     (CHECKOUT / "tests" / "integration" / "faults.yml").read_text(encoding="utf-8")
 )["faults"]
-OUTCOMES = {"repaired", "not_repaired", "refused", "person", "nothing"}
+OUTCOMES = {"repaired", "unproved", "not_repaired", "refused", "person", "nothing"}
 
 
 def test_the_documentation_is_the_table_s() -> None:
@@ -37,5 +37,5 @@ def test_an_entry_agrees_with_the_catalogue(name: str) -> None:
     assert entry["outcome"] in OUTCOMES
     assert (entry["outcome"] in ("person", "nothing")) != bool(planned)
     assert (entry["outcome"] == "nothing") == (not problems)
-    assert ("person" in entry) == (entry["outcome"] not in ("repaired", "nothing"))
+    assert ("person" in entry) == (entry["outcome"] not in ("repaired", "unproved", "nothing"))
     assert set(planned) <= {problem.remedy for problem in problems}

@@ -120,7 +120,34 @@ def test_a_step_says_all_that_a_person_and_a_playbook_need() -> None:
         "command": "what an operator types for wfserver.memory_alert@prod",
         "subject": None, "cancels": ladder.WORK["wfserver"], "verify": ["wfserver"],
         "afterwards": "raise_log_precision", "not_after": None, "asks": False,
+        "work": None,
     }
+
+
+WORK = [
+    {"kind": "workflow", "what": "nightly", "module": "wfserver", "instance": "prod", "pid": 1},
+    {"kind": "workflow", "what": "hourly", "module": "wfserver", "instance": "prod2", "pid": 2},
+    {"kind": "job", "what": "contacts", "module": "export", "instance": "prod", "pid": 3},
+    {"kind": "session", "what": "anna", "module": "web", "instance": "prod", "from": "10.0.0.1"},
+]
+
+
+@pytest.mark.parametrize(
+    ("ill", "cut_off"),
+    [
+        ("wfserver.memory_alert@prod", ["nightly"]),
+        ("web.session_error@default", ["anna"]),
+        ("mta.memory_alert@prod", []),
+        ("wfserver.not_running@prod", []),  # a start ends nothing
+        ("watchdog.memory_alert@default", ["nightly", "hourly", "contacts", "anna"]),
+        ("trackinglogd.too_many_segments@default", ["nightly", "hourly", "contacts", "anna"]),
+    ],
+)
+def test_a_step_lists_the_work_that_it_would_cut_off(ill: str, cut_off: list[str]) -> None:
+    (step,) = make(server(ill), work={"app1": WORK})["hosts"][0]["steps"]
+    assert [each["what"] for each in step["work"]] == cut_off
+    (unseen,) = make(server(ill))["hosts"][0]["steps"]
+    assert unseen["work"] == ([] if unseen["remedy"] == "start" else None)
 
 
 def test_the_command_is_that_of_the_remedy_chosen() -> None:

@@ -11,7 +11,15 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from ansible.template import Templar
-from unit.plugin_utils.builder import Snapshot, healthy, kill, mount
+from unit.plugin_utils.builder import (
+    Snapshot,
+    ago,
+    healthy,
+    kill,
+    mount,
+    process,
+    says,
+)
 
 from ansible_collections.campaign.remediation.plugins.action.campaign_diagnose import (
     ActionModule,
@@ -167,3 +175,32 @@ def test_bad_input_gets_one_clear_line(args: dict[str, Any], message: str) -> No
     with pytest.raises(AnsibleActionFail, match=message) as caught:
         run(None, **args)
     assert "\n" not in str(caught.value)
+
+
+DYING = "wfserver.children_dying@prod"
+
+
+@pytest.mark.parametrize(
+    ("change", "remaining", "unproved"),
+    [
+        # a workflow has written a line after wfserver began
+        (lambda s: process(s, "wfserver").update(started_at=ago(minutes=56)), [], []),
+        # none has: not to find it proves nothing
+        (lambda s: process(s, "wfserver").update(started_at=ago(minutes=1)), [], [DYING]),
+        # one died: it is there, which is a proof, too
+        (
+            lambda s: says(s, "wfserver", "Workflow process 77 ended unexpectedly (signal 11)"),
+            [DYING], [],
+        ),
+    ],
+)  # fmt: skip
+def test_what_had_no_chance_to_show_itself_is_not_proved_to_be_gone(
+    change: Any, remaining: list[str], unproved: list[str]
+) -> None:
+    server = healthy()
+    says(server, "runwf", "cleanup: database cleaned", level="info")
+    change(server)
+    result = run({"snapshot": server}, gone=[DYING, "mta.not_running@prod"], gone_within=0)
+    assert (list(result["remaining"]), list(result["unproved"])) == (remaining, unproved)
+    if unproved:
+        assert result["unproved"][DYING] == "no workflow has run since wfserver@prod began"

@@ -832,6 +832,20 @@ def a_script_of_it_failed(s: Snapshot) -> None:
 
 
 @near("tracking.workflow_failed")
+def it_met_the_server_that_a_remedy_of_ours_had_stopped(s: Snapshot) -> None:
+    says(s, "runwf", "tracking: tracking ended with 1, see tracking.log", at=ago(minutes=5))
+    remembers(s, "renewals", "trackinglogd", at=ago(minutes=7),
+              ended_at=ago(minutes=5), whole_server=True)
+
+
+@holds("tracking.workflow_failed@prod#runwf")
+def it_failed_before_that_remedy_too(s: Snapshot) -> None:
+    says(s, "runwf", "tracking: tracking ended with 1, see tracking.log", at=ago(minutes=20))
+    remembers(s, "renewals", "trackinglogd", at=ago(minutes=7),
+              ended_at=ago(minutes=5), whole_server=True)
+
+
+@near("tracking.workflow_failed")
 def another_workflow_stopped(s: Snapshot) -> None:
     says(s, "runwf", "Workflow 'cleanup' (1002) stopped on an error")
 
@@ -1137,6 +1151,13 @@ def test_a_healthy_server_has_no_finding(instances: tuple[str, ...]) -> None:
 
 
 # --- what the ledger adds ---------------------------------------------------------------------
+
+
+def test_the_whole_of_campaign_is_not_restarted_for_a_log_precision() -> None:
+    server = healthy()
+    process(server, "watchdog")["precision"] = "verbose"
+    left = findings(server)["watchdog.log_precision_raised@default"]
+    assert left["remedy"] is None and "a person chooses the time" in left["reason"]
 
 
 def test_a_precision_that_is_left_on_tells_its_end() -> None:

@@ -104,6 +104,8 @@ def test_numbers(report: Json) -> None:
         "info": 1,
         "roots": 1,
         "repaired": 0,
+        "done": 0,
+        "unproved": 0,
         "not_repaired": 0,
         "refused": 0,
     }

@@ -78,10 +78,12 @@ Repairs
                 Command  nlserver restart wfserver@prod
                 Before   state running · pid 100
                 After    state running · pid 200
+                Left     as it was found
   NOT REPAIRED  app1 wfserver@prod: kill_and_start, 4.2 s
                 Command  nlserver restart wfserver@prod
                 Before   state running · pid 100
                 After    state running · pid 200
+                Left     unknown: look at it
   REFUSED       app2 wfserver@prod: restart, 4.2 s
                 Why      budget: 3 restarts in an hour
                 Command  nlserver restart wfserver@prod
@@ -102,8 +104,14 @@ def repaired(diagnoses: list[Json]) -> Json:
         diagnoses, plan(),
         app1=[
             action("mta", "start", "repaired", ILL[1]),
-            action("wfserver", "restart", "not_repaired", ILL[0], reason="still there"),
-            action("wfserver", "restart", "not_repaired", ILL[0], rung="kill_and_start"),
+            action(
+                "wfserver", "restart", "not_repaired", ILL[0], reason="still there",
+                left="as_before",
+            ),
+            action(
+                "wfserver", "restart", "not_repaired", ILL[0], rung="kill_and_start",
+                left="unknown",
+            ),
         ],
         app2=[
             action(
@@ -153,9 +161,49 @@ def test_a_repair_in_vain_fails_the_run_that_asks_for_it(diagnoses: list[Json]) 
     report = repaired(diagnoses)
     assert build.failing(report, "never") is None
     assert build.failing(report, "not_repaired") == (
-        "campaign_fail_on=not_repaired: 1 repair in vain"
+        "campaign_fail_on=not_repaired: 1 repair in vain, 1 repair refused"
     )
-    assert "1 repair in vain" in str(build.failing(report, "critical"))
+    assert "1 repair in vain, 1 repair refused" in str(build.failing(report, "critical"))
+
+
+def test_a_refusal_alone_fails_it_too_and_a_skipped_step_does_not(diagnoses: list[Json]) -> None:
+    refused = [action("mta", "start", "refused", id) for id in ILL[:2]]
+    report = report_of(diagnoses, plan(), app1=refused)
+    assert build.failing(report, "not_repaired") == (
+        "campaign_fail_on=not_repaired: 2 repairs refused"
+    )
+    skipped = report_of(diagnoses, plan(), app1=[action("mta", "start", "skipped", ILL[0])])
+    assert build.failing(skipped, "not_repaired") is None
+
+
+def test_an_order_is_done_and_not_repaired(diagnoses: list[Json]) -> None:
+    report = report_of(diagnoses, None, app1=[action("mta", "restart", "done")])
+    assert (report["summary"]["done"], report["summary"]["repaired"]) == (1, 0)
+    assert "  done          app1 mta@prod: restart, 4.2 s" in shown(report)
+    assert build.failing(report, "warning") is None
+    assert "<skipped" not in junit.render(report)
+
+
+@pytest.mark.parametrize(
+    ("work", "words"),
+    [
+        (None, "At work   not looked at"),
+        ([], "At work   nothing"),
+        (
+            [{"kind": "workflow", "what": "runwf -wf:nightly", "module": "wfserver",
+              "instance": "prod", "pid": 7},
+             {"kind": "session", "what": "anna.berg", "module": "web", "instance": "prod",
+              "from": "10.1.2.3"}],
+            "At work   runwf -wf:nightly (pid 7)",
+        ),
+    ],
+)
+def test_a_plan_says_what_it_would_cut_off(
+    diagnoses: list[Json], work: list[Json] | None, words: str
+) -> None:
+    planned = make(server(*ILL), work={"app1": work})
+    assert words in shown(report_of(diagnoses, planned))
+    assert "anna.berg" not in shown(report_of(diagnoses, planned))
 
 
 def test_results_for_continuous_integration(diagnoses: list[Json]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,6 +10,14 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.campaign.remediation.plugins.action import (
+    campaign_diagnose,
+    campaign_guard,
+    campaign_job,
+    campaign_module,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils import policy
 
 ROLES = [
     "export",
@@ -58,10 +67,38 @@ def test_shared_part_is_the_generated_one(role: Path, generator: ModuleType) -> 
         assert (role / name).read_text(encoding="utf-8") == text, name
 
 
-def test_shared_variables_are_the_options_of_campaign_diagnose(generator: ModuleType) -> None:
-    options = set(generator.documentation()["options"]) - generator.NOT_SHARED
-    shared = set(generator.shared_options()) - set(generator.KEYWORDS)
-    assert {name.removeprefix("campaign_") for name in shared} == options
+def test_every_option_that_comes_from_a_variable_is_specified(
+    role: Path, generator: ModuleType
+) -> None:
+    """What the actions take from `campaign_<option>`, but for what a remedy gives itself."""
+    taken = {
+        *campaign_diagnose.FROM_VARIABLES, *policy.OPTIONS, *campaign_guard.ActionModule.OPTIONS,
+        *campaign_module.ActionModule.OPTIONS,
+    } - {*generator.OF_A_REMEDY, "modules"}
+    if role.name in ("export", "import"):
+        taken |= set(campaign_job.ActionModule.OPTIONS) - generator.OF_A_REMEDY
+    options = load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+    assert {f"campaign_{name}" for name in taken} <= set(options)
+
+
+VARIABLE = re.compile(r"\b(campaign_\w+) \| default\(")
+# What tasks hand to each other, and what a targeted playbook orders.
+HANDED_ON = {
+    "campaign_actions", "campaign_ended", "campaign_begun", "campaign_failed", "campaign_left",
+    "campaign_diagnosis_variable", "campaign_immediate", "campaign_instance",
+    "campaign_line_within", "campaign_plan_only",
+}
+
+
+def test_every_variable_that_tasks_read_is_specified(role: Path, top: Path) -> None:
+    options = load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+    files = list((role / "tasks").glob("*.yml"))
+    names = {name for path in files for name in VARIABLE.findall(path.read_text("utf-8"))}
+    assert names - HANDED_ON <= set(options)
+    shared = top / "roles" / "campaign" / "tasks"
+    names = {n for path in shared.glob("*.yml") for n in VARIABLE.findall(path.read_text("utf-8"))}
+    everywhere = set(options) | {"campaign_front_commands"}
+    assert names - HANDED_ON <= everywhere
 
 
 def test_defaults_and_specifications_agree(role: Path) -> None:

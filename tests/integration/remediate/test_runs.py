@@ -1,0 +1,389 @@
+"""playbooks/remediate.yml as a run among others: at once, asked to stop, killed.
+
+One lab for all; each test breaks it and leaves it whole again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration.harness import (
+    BIN,
+    CHECKOUT,
+    INVENTORY,
+    REMEDIATE,
+    Lab,
+    Run,
+    environment,
+    playbook,
+    wait_until,
+)
+from integration.lab.conftest import process_table
+from integration.remediate.remedies import Site
+from integration.remediate.test_remediate_playbook import QUICK, WFSERVER, done, results
+
+GONE = "what it was planned for is gone since"
+FAULT = "module_hung:wfserver"
+
+
+def variables(site: Site, more: dict[str, Any]) -> dict[str, Any]:
+    """All these tests break the same module: that is no crash loop."""
+    known = site.variables()["campaign_thresholds"]
+    return {**QUICK, "campaign_thresholds": {**known, "crash_loop_restarts": 1000}, **more}
+
+
+def remediate(site: Site, report: Path, **more: Any) -> Run:
+    return site.remediate(report, variables=variables(site, more))
+
+
+def begin(
+    site: Site, report: Path, *arguments: str, **more: Any
+) -> subprocess.Popen[bytes]:
+    """Start remediate.yml in a process group of its own."""
+    extra = {"campaign_report_dir": str(report), **variables(site, more)}
+    return subprocess.Popen(
+        [BIN / "ansible-playbook", REMEDIATE, "-i", INVENTORY, "-e", json.dumps(extra),
+         *arguments],
+        cwd=CHECKOUT, env={**environment(**site.env), "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def read_until(
+    process: subprocess.Popen[bytes], true: Callable[[bytes], bool], seconds: float = 90
+) -> bytes:
+    """The output of a run up to the moment when the condition holds."""
+    assert process.stdout
+    output, end = b"", time.monotonic() + seconds
+    while not true(output):
+        assert time.monotonic() < end, output.decode()
+        if select.select([process.stdout], [], [], 0.01)[0]:
+            data = os.read(process.stdout.fileno(), 65536)
+            assert data, output.decode()
+            output += data
+    return output
+
+
+def actions(report: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((report / "report.json").read_text())["hosts"][0][
+        "actions"
+    ]
+    return found
+
+
+# --------------------------------------------------------------------------------- other runs
+
+
+def test_two_runs_at_once_repair_once(site: Site, tmp_path: Path) -> None:
+    site.ctl("break", "module_hung:wfserver")
+    before = site.pids()
+    names = ("one", "two")
+    runs = [
+        begin(site, tmp_path / name, campaign_lock_timeout=60, campaign_wait=3) for name in names
+    ]
+    outputs = "\n".join(process.communicate(timeout=180)[0].decode() for process in runs)
+    assert [process.returncode for process in runs] == [0, 0], outputs
+    after = site.pids()
+    assert {name for name in before if before[name] != after.get(name)} == {WFSERVER}
+    assert done(site) == ["kill_and_start"], outputs
+    taken = [action for name in names for action in actions(tmp_path / name)]
+    ends = [(action["result"], action["left"], action["reason"]) for action in taken]
+    assert ("repaired", "changed", None) in ends, outputs
+    # The other one planned the same, waited, and saw that nothing is left to do; or it came when
+    # all was over, and planned nothing.
+    ends.remove(("repaired", "changed", None))
+    assert ends in ([], [("skipped", "as_before", GONE)]), outputs
+
+
+def test_a_plan_is_checked_again_where_another_run_was_meanwhile(
+    site: Site, report_dir: Path
+) -> None:
+    site.ctl("break", "module_killed:wfserver")
+    site.call("campaign_guard", state="opened", run="by-hand", who="berta", evidence=False)
+    process = begin(site, report_dir, campaign_lock_timeout=60)
+    output = read_until(process, lambda output: b"PLAY [Repair]" in output)
+    site.call(module="wfserver", instance="prod", state="started", run="by-hand")
+    pids = site.healthy()
+    site.call("campaign_guard", state="closed", run="by-hand")
+    output += process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output.decode()
+    (action,) = actions(report_dir)
+    assert (action["result"], action["left"]) == ("skipped", "as_before"), output.decode()
+    assert action["reason"] == GONE
+    assert site.pids() == pids
+
+
+def test_a_second_run_says_who_holds_the_host(site: Site, report_dir: Path) -> None:
+    site.ctl("break", "module_killed:wfserver")
+    held = site.call("campaign_guard", state="opened", run="by-hand", who="berta", evidence=False)
+    assert not held.get("failed"), held
+    run = remediate(site, report_dir, campaign_lock_timeout=1, campaign_fail_on="not_repaired")
+    assert run.code != 0
+    assert "1 repair refused" in run.output
+    assert WFSERVER not in site.pids()
+    assert "by-hand" in run.output and "berta" in run.output, str(run)
+    assert "accept_other_run" in run.output
+    assert [result for _rung, result in results(run)] == ["refused"], str(run)
+    site.call("campaign_guard", state="closed", run="by-hand")
+    assert results(remediate(site, report_dir)) == [("start", "repaired")]
+
+
+# ------------------------------------------------------------------------------ asked to stop
+
+
+def test_a_run_that_is_asked_to_stop_begins_nothing(site: Site, tmp_path: Path) -> None:
+    site.ctl("break", "module_killed:wfserver")
+    stop = tmp_path / "stop"
+    stop.touch()
+    before, lines = site.pids(), site.ledger()
+    run = remediate(site, tmp_path / "stopped", campaign_stop_file=str(stop))
+    assert run.code == 0, str(run)
+    assert results(run) == [(None, "skipped")], str(run)
+    assert "asked to stop (campaign_stop_file)" in run.output
+    assert (site.pids(), site.ledger()) == (before, lines)
+    stop.unlink()
+    again = remediate(site, tmp_path / "again", campaign_stop_file=str(stop))
+    assert results(again) == [("start", "repaired")], str(again)
+
+
+def test_a_run_that_is_asked_to_stop_ends_its_step_first(site: Site, tmp_path: Path) -> None:
+    site.ctl("break", "module_killed:mta")
+    site.ctl("break", "module_killed:wfserver")
+    stop = tmp_path / "stop"
+    process = begin(site, tmp_path, campaign_stop_file=str(stop), campaign_wait=3)
+    assert wait_until(lambda: any(line["event"] == "begun" for line in site.ledger()), 90, 0.02)
+    stop.touch()
+    output = process.communicate(timeout=120)[0].decode()
+    assert process.returncode == 0, output
+    first, second = actions(tmp_path)
+    facts = ("module", "result", "left")
+    assert [first[name] for name in facts] == ["mta", "repaired", "changed"], output
+    assert [second[name] for name in facts] == ["wfserver", "skipped", "as_before"], output
+    assert "mta@prod" in site.pids() and WFSERVER not in site.pids()
+    assert site.ledger()[-1]["event"] == "run_closed", "the host was not given back"
+
+
+def test_a_plan_shows_the_work_that_it_would_cut_off(site: Site, tmp_path: Path) -> None:
+    site.ctl("break", "module_memory_high", "--module", "wfserver")
+    workflow = site.long_workflow()
+    try:
+        run = remediate(
+            site, tmp_path / "report", campaign_plan_only=True,
+            campaign_plan_write=str(tmp_path / "plan.json"),
+        )  # fmt: skip
+        assert run.code == 0, str(run)
+    finally:
+        workflow.kill()
+        workflow.wait()
+    assert site.ledger() == []
+    assert not site.state_dir.exists()
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    (host,) = plan["hosts"]
+    (step,) = host["steps"]
+    assert step["remedy"] == "restart" and step["cancels"], str(run)
+    (nightly,) = [each for each in step["work"] if each["pid"] == workflow.pid]
+    assert (nightly["kind"], nightly["module"], nightly["instance"]) == (
+        "workflow", "wfserver", "prod",
+    )  # fmt: skip
+    assert "-wf:nightly" in nightly["what"]
+    assert run.host("app1")["plan"][0]["work"] == step["work"]
+    assert "nightly" in run.output, str(run)
+
+
+# ------------------------------------------------------------------------------------- orders
+
+
+def test_an_order_on_a_healthy_module_is_done(site: Site, tmp_path: Path) -> None:
+    """Nothing was wrong, so nothing was repaired."""
+    before = site.healthy()
+    order = CHECKOUT / "playbooks" / "restart_wfserver.yml"
+    chosen = {**variables(site, {}), "campaign_instance": "prod"}
+    check = playbook(
+        order, "--check", report_dir=tmp_path / "check", env=site.env, variables=chosen
+    )
+    assert check.code == 0 and site.pids() == before, str(check)
+    run = playbook(order, report_dir=tmp_path / "run", env=site.env, variables=chosen)
+    assert run.code == 0, str(run)
+    (announced,), (action,) = check.host("app1")["actions"], run.host("app1")["actions"]
+    assert (announced["result"], announced["command"]) == ("skipped", action["command"])
+    assert (action["result"], action["left"]) == ("done", "as_before"), str(run)
+    assert (run.report["summary"]["done"], run.report["summary"]["repaired"]) == (1, 0)
+    after = site.pids()
+    assert {name for name in before if before[name] != after.get(name)} == {WFSERVER}
+
+
+# ---------------------------------------------------------------------------- lost connections
+
+
+@pytest.fixture(scope="module")
+def two_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    try:
+        lab.up("app1", "app2")
+        yield lab
+    finally:
+        lab.down()
+
+
+def test_a_host_whose_connection_is_lost_in_the_middle(
+    two_servers: Lab, tmp_path: Path
+) -> None:
+    """The host is told as such, what it was in is unknown, and the other host is repaired."""
+    lab = two_servers
+    for server in ("app1", "app2"):
+        lab.ctl("break", "module_killed:wfserver", "--server", server)
+    cut = tmp_path / "cut"
+    inventory = tmp_path / "cut.yml"
+    inventory.write_text(json.dumps({"all": {"hosts": {
+        "app1": {"ansible_connection": "cut", "cut_file": str(cut)}, "app2": {},
+    }}}))  # fmt: skip
+    ledger = lab.home("app1").parent / "remediation" / "ledger.jsonl"
+    report = tmp_path / "report"
+    extra = {"campaign_report_dir": str(report), **QUICK, "campaign_wait": 3}
+    process = subprocess.Popen(
+        [BIN / "ansible-playbook", REMEDIATE, "-i", INVENTORY, "-i", inventory,
+         "-e", json.dumps(extra)],
+        cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=environment(**lab.env, ANSIBLE_CONNECTION_PLUGINS=str(Path(__file__).parent /
+                                                                  "connection")),
+    )  # fmt: skip
+    begun = wait_until(lambda: ledger.exists() and '"begun"' in ledger.read_text(), 90, 0.02)
+    cut.touch()
+    output = process.communicate(timeout=180)[0].decode()
+    assert begun, output
+    assert "Traceback" not in output
+    hosts = {h["name"]: h for h in json.loads((report / "report.json").read_text())["hosts"]}
+    assert hosts["app1"]["status"] == "unreachable", output
+    (lost,) = hosts["app1"]["actions"]
+    assert (lost["result"], lost["left"]) == ("not_repaired", "unknown"), output
+    assert "connection was cut" in lost["reason"], output
+    (good,) = hosts["app2"]["actions"]
+    assert (good["result"], good["left"]) == ("repaired", "changed"), output
+
+    # The next run ends what this one left open.
+    cut.unlink()
+    again = lab.remediate(
+        tmp_path / "again", "-i", str(inventory), variables={**QUICK,
+        "campaign_accept_other_run": True},
+        env={"ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).parent / "connection")},
+    )  # fmt: skip
+    assert again.code == 0, str(again)
+    assert [f for f in again.findings("app1") if f["module"] == "wfserver"] == []
+
+
+def test_one_host_after_the_other(two_servers: Lab, tmp_path: Path) -> None:
+    lab = two_servers
+    for server in ("app1", "app2"):
+        lab.ctl("break", "module_killed:mta", "--server", server)
+    run = lab.remediate(tmp_path, variables={**QUICK, "campaign_serial": 1})
+    assert run.code == 0, str(run)
+    spans = []
+    for server in ("app1", "app2"):
+        path = lab.home(server).parent / "remediation" / "ledger.jsonl"
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        spans.append([
+            next(line["at"] for line in reversed(lines) if line["event"] == event)
+            for event in ("run_opened", "run_closed")
+        ])  # fmt: skip
+        (action,) = run.host(server)["actions"]
+        assert (action["module"], action["result"]) == ("mta", "repaired"), str(run)
+    spans.sort()
+    assert spans[0][1] < spans[1][0], "the second host was begun before the first had ended"
+
+
+# -------------------------------------------------------------------------------- killed runs
+
+
+def host_calls(output: bytes) -> int:
+    """Tasks of the repair that were sent to the host; the others change nothing on it."""
+    return output.partition(b"PLAY [Repair]")[2].count(b" EXEC ")
+
+
+POINTS: dict[str, Callable[[Site, bytes], bool]] = {
+    "the lock is taken": lambda _site, output: host_calls(output) >= 1,
+    "the remedy is sent": lambda _site, output: host_calls(output) >= 2,
+    "the remedy has begun": lambda site, _output: "begun" in events(site),
+    "the remedy has ended": lambda site, _output: "ended" in events(site),
+    "the proof is looked for": lambda _site, output: host_calls(output) >= 3,
+    "the lock is given back": lambda _site, output: host_calls(output) >= 4,
+}
+
+
+def events(site: Site) -> list[str]:
+    return [line["event"] for line in site.ledger()]
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL for the run and all that it started, on the host, too; not for the server."""
+    ended: set[int] = set()
+    while True:
+        table = [p for p in process_table() if p.arguments and p.pid not in ended]
+        family, grown = {process.pid}, True
+        while grown:
+            more = {p.pid for p in table if p.parent in family} - family
+            grown = bool(more)
+            family |= more
+        doomed = [p.pid for p in table if p.pid in family and "nlserver" not in p.arguments[0]]
+        if not doomed:
+            break
+        for pid in doomed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            ended.add(pid)
+    process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_run_killed_at_any_step_leaves_the_server_or_a_word(
+    point: str, site: Site, tmp_path: Path
+) -> None:
+    """A run after it says what the killed one left open, and ends it."""
+    site.ctl("break", FAULT)
+    before = site.pids()
+    process = begin(site, tmp_path / "killed", "-vvv")
+    try:
+        read_until(process, lambda output: POINTS[point](site, output))
+    finally:
+        kill(process)
+    left_open = interrupted(site.ledger())
+    after = remediate(site, tmp_path / "after", campaign_accept_other_run=True)
+    assert after.code == 0, str(after)
+    assert WFSERVER in site.pids(), f"{site.ledger()}\n{after}"
+    pids = site.healthy()
+    assert {name for name in before if before[name] != pids[name]} == {WFSERVER}, str(after)
+    assert not [f for f in after.findings("app1") if f["module"] == "wfserver"], str(after)
+    results_of = [(rung, result) for rung, result in results(after)]
+    assert results_of in (
+        [], [("kill_and_start", "repaired")], [("start", "repaired")],
+    ), str(after)  # fmt: skip
+    if left_open and results_of:
+        # Told by the run that comes after, once, and written down.
+        assert "was never ended" in after.output, str(after)
+        ends = [line["result"] for line in site.ledger() if line["event"] == "ended"]
+        assert ends.count("interrupted") == len(left_open), site.ledger()
+    if results_of:
+        assert interrupted(site.ledger()) == []
+
+
+def interrupted(ledger: list[dict[str, Any]]) -> list[str]:
+    """Repairs that a ledger knows as begun and not as ended."""
+    waiting: list[str] = []
+    for line in ledger:
+        about = f"{line['run']} {line['remedy']}"
+        if line["event"] == "begun":
+            waiting.append(about)
+        elif line["event"] == "ended" and about in waiting:
+            waiting.remove(about)
+    return waiting
