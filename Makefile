@@ -21,8 +21,8 @@ demo: venv-demo  ## Start the lab, break two things in it, diagnose it, repair i
 	@tools/demo
 
 .PHONY: test
-test: venv  ## Run lint, types, unit, sanity, doctor and integration; one verdict
-	@$(RUN) python tools/stages.py lint types unit sanity doctor integration
+test: venv  ## Run lint, types, unit, sanity, doctor, integration and molecule; one verdict
+	@$(RUN) python tools/stages.py lint types unit sanity doctor integration molecule
 
 # -- Stages of make test, each usable alone ---------------------------------------------------
 
@@ -53,6 +53,10 @@ doctor: venv  ## campaign-doctor: every command, exit code and interruption, aga
 .PHONY: integration
 integration: venv  ## Playbooks, installed collection and every fault, against labs of their own
 	$(RUN) pytest tests/integration -n 3 --junitxml=build/junit/integration.xml $(ARGS)
+
+.PHONY: molecule
+molecule: venv  ## Real hosts with systemd and SSH (podman, as root): make molecule ARGS=default
+	@$(RUN) python tools/scenarios.py $(ARGS)
 
 # -- Beside make test -------------------------------------------------------------------------
 
@@ -94,6 +98,7 @@ lab-heal:  ## Undo the faults
 
 .PHONY: clean
 clean:  ## Stop the lab; remove .venv, caches, reports and builds
+	@if [ -d build/molecule ] && [ -d .venv ]; then $(RUN) python tools/hosts.py clean || true; fi
 	@if [ -d .lab ]; then $(RUN) lab/labctl down --purge || true; fi
 	rm -rf .venv .venv.lock .lab .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache build tests/output campaign-report
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

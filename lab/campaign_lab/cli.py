@@ -10,11 +10,11 @@ import os
 import sys
 import time
 
-from campaign_lab import process
+from campaign_lab import install, process
 from campaign_lab import server as servers
 from campaign_lab.config import Config, ConfigError
 from campaign_lab.database import POSTGRESQL, DatabaseError, Target, drop
-from campaign_lab.layout import Lab, Server, default_root, task_name
+from campaign_lab.layout import FRONT, Lab, Server, default_root, task_name
 from campaign_lab.outside import OutsideError
 
 TYPE_CHECKING = False
@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     down.add_argument("--purge", action="store_true", help="remove the files, too")
     command("status", "show servers, modules and ports")
     command("inventory", "print the inventory for Ansible (JSON)")
+    install.add_options(command("install", "install one server as a package would, for root"))
     front = command("front", "start or stop the web server in front, as its unit would")
     front.add_argument("action", choices=["start", "stop"])
     front.add_argument("--server", default="", metavar="NAME")
@@ -77,6 +78,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     options = parser().parse_args(arguments)
     root = getattr(options, "root", None) or default_root()
     try:
+        if options.command == "install":
+            install.install(options, getattr(options, "root", ""))
+            return 0
         if options.command in ("status", "inventory", "faults"):
             return COMMANDS[options.command](Lab(root), options)
         with locked(root, create=options.command == "up"):
@@ -208,16 +212,18 @@ def status(lab: Lab, _options: argparse.Namespace) -> int:
         for name, state, pid, memory in states(server):
             complete = complete and state in ("running", "stopped by hand", "off")
             print("  %-24s %-16s %8s %9s" % (name, state, pid or "-", memory))
-    peers = servers.outside(next(iter(lab.servers.values()))).pid
-    print("outside (mail)  %s" % ("pid %d" % peers if peers else "not running"))
-    complete = complete and bool(peers)
+    if not server.installed:
+        peers = servers.outside(server).pid
+        print("outside (mail)  %s" % ("pid %d" % peers if peers else "not running"))
+        complete = complete and bool(peers)
     return 0 if complete else 1
 
 
 def states(server: Server) -> Iterator[Tuple[str, str, int, str]]:
     """Each task: name, state, pid, memory."""
     home = server.home
-    expected: Dict[str, str] = {"watchdog": "missing", "front": "missing"}
+    front = "redirection" if server.installed else "front"
+    expected: Dict[str, str] = {"watchdog": "missing", front: "missing"}
     try:
         for settings in Config(home).tasks():
             by_hand = process.wanted(home, settings.module, settings.instance) == "stopped"
@@ -229,7 +235,7 @@ def states(server: Server) -> Iterator[Tuple[str, str, int, str]]:
     alive = [task for task in process.recorded(home)
              if process.alive(home, task.module, task.pid)]
     for task in alive:
-        name = "front" if task.module == "front" else task_name(task.module, task.instance)
+        name = task.module if task.module in FRONT else task_name(task.module, task.instance)
         expected.pop(name, None)
         yield name, process_state(task.pid), task.pid, "%.1f MB" % task.memory_mb
     for name, state in expected.items():

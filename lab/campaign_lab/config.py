@@ -190,7 +190,7 @@ def server_conf(server: Server) -> str:
         "watchdog": {},
         "syslogd": {"maxFileSizeMb": 10},
         "stat": {"port": ports["stat"]},
-        "mta": {"statServerAddress": "%s:%d" % (server.address, ports["stat"]),
+        "mta": {"statServerAddress": stat_address(server, ports["stat"]),
                 "workingPath": "var/$(INSTANCE_NAME)/mta/", "maxSpareServers": 2},
         "web": {"args": "-tomcat -autorepair", "httpPort": ports["http"],
                 "controlPort": ports["control"], "httpAddress": server.address},
@@ -218,10 +218,15 @@ def server_conf(server: Server) -> str:
             + element(4, "proxyConfig", proxy) + "  </shared>\n" + modules + "</serverconf>\n")
 
 
-def config_default() -> str:
+def stat_address(server: Server, port: int) -> str:
+    """The statistics server that mta asks: this server's, or one elsewhere."""
+    return server.outside.get("stat") or "%s:%d" % (server.local, port)
+
+
+def config_default(server: Server) -> str:
     """config-default.xml: the modules that run once a server."""
     started = "".join(element(2, name, {"autoStart": "true"})
-                      for name in SHARED_MODULES if name != "watchdog")
+                      for name in SHARED_MODULES if name != "watchdog" and name in server.modules)
     return (HEAD + DATA_STORE.format(hosts="default", source="") + started + "</serverconf>\n")
 
 
@@ -235,17 +240,20 @@ def config_instance(server: Server, instance: str, database_url: str = "") -> st
     if database_url:
         import re
 
-        schema = re.sub(r"\W", "_", "%s_%s" % (server.name, instance)).lower()
+        whose = instance if server.installed else "%s_%s" % (server.name, instance)
+        schema = re.sub(r"\W", "_", whose).lower()
         database = Target.of_url(database_url, schema)
     else:
         database = Target(SQLITE, path_of(server.home.path, instance), instance, LAB_PASSWORD)
-    modules: Dict[str, Dict[str, Any]] = {name: {"autoStart": "true"}
-                                          for name in INSTANCE_MODULES}
+    modules: Dict[str, Dict[str, Any]] = {
+        name: {"autoStart": "true"} if name in server.modules else {}
+        for name in INSTANCE_MODULES}
     number = server.instances.index(instance)
     if number:  # each instance has a statistics server, and a port has one holder
         port = server.ports["stat"] + number
         modules["stat"]["port"] = port
-        modules["mta"]["statServerAddress"] = "%s:%d" % (server.address, port)
+        modules["mta"]["statServerAddress"] = stat_address(server, port)
     source = element(6, "dataSource", {"name": "default"}, element(8, "dbcnx", database.dbcnx()))
-    started = "".join(element(2, name, attributes) for name, attributes in modules.items())
+    started = "".join(element(2, name, attributes) for name, attributes in modules.items()
+                      if attributes)
     return HEAD + DATA_STORE.format(hosts=instance, source=source) + started + "</serverconf>\n"

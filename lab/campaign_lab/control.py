@@ -14,6 +14,7 @@ from campaign_lab import process
 from campaign_lab.config import Config, instances
 from campaign_lab.layout import (
     BANNER,
+    FRONT,
     INSTANCE_MODULES,
     SHARED_MODULES,
     UTILITIES,
@@ -197,7 +198,7 @@ def watchdog(home: Home, options: List[str]) -> None:
 def reload(home: Home, command: str, options: List[str]) -> None:
     """``nlserver config -reload``, ``nlserver stat -reload``: SIGHUP to those concerned."""
     Config(home)
-    modules = ("web", "watchdog", "front") if command == "config" else ("stat",)
+    modules = ("web", "watchdog", *FRONT) if command == "config" else ("stat",)
     instance = next((option.partition(":")[2] for option in options
                      if option.startswith("-instance:")), "")
     tasks = [task for task in process.recorded(home)

@@ -29,26 +29,44 @@ def inventory(lab: Lab) -> Dict[str, Any]:
 def host_variables(server: Server) -> Dict[str, Any]:
     """What a site would write for this server."""
     home = server.home
+    described = {
+        "campaign_home": home.path,
+        "campaign_user": server.user,
+        "campaign_thresholds": dict.fromkeys(QUIET_THRESHOLDS, 10000),
+    }
+    if "web" in server.modules:
+        described["campaign_api"] = [api(server, name) for name in server.instances]
+    if "inMail" in server.modules:
+        described["campaign_mailboxes"] = [mailbox(server, name) for name in server.instances]
+    if "wfserver" in server.modules:
+        described["campaign_jobs"] = [job for name in server.instances
+                                      for job in jobs(server, name)]
+    if "stat" in server.modules:
+        described["campaign_quota_files"] = [home.join("conf", "quota-%s.conf" % name)
+                                             for name in server.instances]
+    return {**described, **(_installed(server) if server.installed else _beside_others(server))}
+
+
+def _installed(server: Server) -> Dict[str, Any]:
+    """A unit for the front end; all else is as the product expects it."""
+    front = {"web", "trackinglogd"} & set(server.modules)
+    return {"campaign_front_service": "apache2"} if front else {}
+
+
+def _beside_others(server: Server) -> Dict[str, Any]:
+    """It shares the machine with other servers and with whoever runs the lab."""
     return {
         "ansible_connection": "local",
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         "ansible_become": False,
-        "campaign_home": home.path,
-        "campaign_user": server.user,
         "campaign_address": server.address,
         "campaign_syslogd_port": server.ports["syslogd"],
         "campaign_front_url": server.front_url,
         "campaign_front_commands": {action: front_command(server, action)
                                     for action in ("start", "stop")},
         "campaign_tomcat_url": server.tomcat_url,
-        "campaign_pid_file": home.pid_file,
+        "campaign_pid_file": server.home.pid_file,
         "campaign_shared_memory_keys": ["0x%08x" % key for key in server.shared_memory_keys],
-        "campaign_api": [api(server, instance) for instance in server.instances],
-        "campaign_mailboxes": [mailbox(server, instance) for instance in server.instances],
-        "campaign_jobs": [job for instance in server.instances for job in jobs(server, instance)],
-        "campaign_quota_files": [home.join("conf", "quota-%s.conf" % instance)
-                                 for instance in server.instances],
-        "campaign_thresholds": dict.fromkeys(QUIET_THRESHOLDS, 10000),
     }
 
 

@@ -10,7 +10,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Tuple
+    from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 LAB_PASSWORD = "neolane-secret-42"
 """The one password of the lab. It is in every configuration file: tests search for it."""
@@ -30,8 +30,11 @@ UTILITIES = ("tracking", "export", "import")
 """Processes that come, work and go."""
 CHILDREN = ("mtachild", "runwf")
 """Processes of a module's own."""
-FRONT = ("front",)
-"""The small web server in front of Tomcat: no module of Campaign, it runs as ``apache2``."""
+FRONT = ("front", "redirection")
+"""The small web server in front of Tomcat, or what an Apache in front asks about ``/r/``: no
+modules of Campaign."""
+PROGRAMS = {"front": "apache2", "redirection": "nlsrvmod"}
+"""Names of the processes that are no ``nlserver``."""
 
 IMPLEMENTATIONS = {
     "watchdog": "campaign_lab.watchdog:Watchdog",
@@ -48,11 +51,16 @@ IMPLEMENTATIONS = {
     "export": "campaign_lab.modules.jobs:Export",
     "import": "campaign_lab.modules.jobs:Import",
     "front": "campaign_lab.modules.frontend:FrontEnd",
+    "redirection": "campaign_lab.modules.frontend:Redirection",
 }
 """Process name -> where its class is. Each name has a starting script in ``<home>/lib``."""
 
 DOCUMENTED_PORTS = {"syslogd": 666, "front": 80, "http": 8080, "control": 8005, "stat": 7777,
                     "smtp": 25, "pop3": 110}
+SERVER_PORTS = ("syslogd", "front", "http", "control", "stat")
+REDIRECTION_PORT = 8082
+"""Where an Apache in front asks about ``/r/`` (the lab's own)."""
+EVERYWHERE = "0.0.0.0"
 UNPRIVILEGED_OFFSET = 10000
 """Added to a port below 1024 where this account may not bind it."""
 
@@ -147,22 +155,30 @@ class Home:
 class Server:
     """One server of the lab: what ``lab.json`` and ``<home>/var/.lab/server.json`` hold."""
 
-    __slots__ = ("address", "home", "instances", "name", "outside", "ports", "root", "user")
+    __slots__ = ("address", "home", "installed", "instances", "modules", "name", "outside",
+                 "ports", "root", "user")
 
     def __init__(
         self, name: str, root: str, address: str, instances: List[str], ports: Dict[str, int],
-        user: str, outside: Dict[str, Any],
+        user: str, outside: Dict[str, Any], home: str = "", modules: Sequence[str] = (),
+        installed: bool = False,
     ) -> None:
         self.name = name
         self.root = root
         self.address = address
         self.instances = instances
         self.ports = ports
-        """syslogd, front, http, control, stat"""
+        """syslogd, front, http, control, stat; redirection if it is installed"""
         self.user = user
         self.outside = outside
-        """The peers of the whole lab: {"address", "smtp_port", "pop3_port"}"""
-        self.home = Home(os.path.join(root, name, "nl6"))
+        """The peers of the whole lab: {"address", "smtp_port", "pop3_port"}; of one that is
+        installed also "redirection" and "stat" if they are elsewhere."""
+        self.home = Home(home or os.path.join(root, name, "nl6"))
+        self.modules = list(modules) or [*SHARED_MODULES, *INSTANCE_MODULES]
+        """Those that are to start by themselves."""
+        self.installed = installed
+        """As a package would: the only one of its machine, with an Apache in front, mail servers
+        elsewhere, and units of the machine that start it."""
 
     @property
     def shared_memory_key(self) -> int:
@@ -177,33 +193,40 @@ class Server:
         return range(self.shared_memory_key, self.shared_memory_key + 16)
 
     @property
+    def local(self) -> str:
+        """The address at which this machine reaches it."""
+        return "127.0.0.1" if self.address == EVERYWHERE else self.address
+
+    @property
     def front_url(self) -> str:
         """The web server in front."""
         port = self.ports["front"]
-        return "http://" + self.address + ("" if port == 80 else ":%d" % port)
+        host = self.name if self.installed else self.address
+        return "http://" + host + ("" if port == 80 else ":%d" % port)
 
     @property
     def tomcat_url(self) -> str:
         """Tomcat itself."""
-        return "http://%s:%d" % (self.address, self.ports["http"])
+        return "http://%s:%d" % (self.local, self.ports["http"])
 
     def mailbox(self, instance: str) -> str:
         """The POP3 login of an instance's bounce mailbox."""
-        return self.name + "-" + instance
+        return instance if self.installed else self.name + "-" + instance
 
     def as_json(self) -> Dict[str, Any]:
         """For the state files."""
         return {
             "name": self.name, "root": self.root, "home": self.home.path, "address": self.address,
             "instances": self.instances, "ports": self.ports, "user": self.user,
-            "outside": self.outside,
+            "outside": self.outside, "modules": self.modules, "installed": self.installed,
         }
 
     @classmethod
     def from_json(cls, data: Dict[str, Any]) -> Server:
         """The reverse of as_json."""
         return cls(data["name"], data["root"], data["address"], data["instances"],
-                   data["ports"], data["user"], data["outside"])
+                   data["ports"], data["user"], data["outside"], data["home"],
+                   data.get("modules", ()), data.get("installed", False))
 
     @classmethod
     def of_home(cls, home: Home) -> Server:
@@ -273,7 +296,7 @@ class Lab:
         others = list(self.servers.values())
         server = Server(
             name, self.root, address, instances,
-            usable_ports(address, ("syslogd", "front", "http", "control", "stat")),
+            usable_ports(address, SERVER_PORTS),
             account_name(), others[0].outside if others else self.outside(),
         )
         self.servers[name] = server

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List
 
-HIDDEN = ("mtachild", "front")
+HIDDEN = ("mtachild", "front", "redirection")
 """Processes that nobody starts by hand."""
 USAGE = """usage: nlserver <command> [options]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from campaign_lab.layout import CHILDREN, FRONT, UTILITIES, read_json, write_json
+from campaign_lab.layout import CHILDREN, FRONT, PROGRAMS, UTILITIES, read_json, write_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,11 +56,13 @@ def command_line(pid: int) -> List[str]:
 
 def alive(home: Home, module: str, pid: int) -> bool:
     """Is this pid really that module of this home? Pids are used again."""
-    program = "apache2" if module in FRONT else "nlserver"
+    program = PROGRAMS.get(module, "nlserver")
     if pid <= 0 or command_line(pid)[:2] != [program, module]:
         return False
     try:
         return os.readlink("/proc/%d/cwd" % pid) == home.lib
+    except PermissionError:  # it has a capability that we have not: the kernel hides it, it lives
+        return True
     except OSError:
         return False
 
@@ -172,13 +174,13 @@ def environment(home: Home) -> Dict[str, str]:
 
 
 def execute(home: Home, arguments: Sequence[str], env: Dict[str, str]) -> NoReturn:
-    """Become ``nlserver <arguments>``; the web server in front is an ``apache2``.
+    """Become ``nlserver <arguments>``, or what else PROGRAMS names.
 
     Python looks for its library beside argv[0], which is no path here: PYTHONHOME tells it
     where that is (without site-packages, whose start-up files cost time and memory).
     """
     os.chdir(home.lib)
-    program = "apache2" if arguments[0] in FRONT else "nlserver"
+    program = PROGRAMS.get(arguments[0], "nlserver")
     env = {**env, "PYTHONHOME": home.lib + "/python"}
     os.execve(os.path.join(home.lib, program), [program, *arguments], env)
 

@@ -36,11 +36,12 @@ def create(server: Server) -> None:
         _write(os.path.join(var, "upload", "catalogue.csv"), CATALOGUE)
         _write(stat.quota_path(home, instance), stat.QUOTAS)
         login = server.mailbox(instance)
-        peers.add_mailbox(login, LAB_PASSWORD)
+        if not server.installed:
+            peers.add_mailbox(login, LAB_PASSWORD)
         database.create(
             database.configured(config, instance),
             (peers.address, peers.ports["pop3"], login, LAB_PASSWORD),
-            server.front_url,
+            server.outside.get("redirection") or server.front_url,
             LAB_PASSWORD,
         )
         _write(os.path.join(var, "import", "contacts_import.csv"), _contacts())

@@ -13,6 +13,7 @@ import time
 from campaign_lab import config, database, process, seed
 from campaign_lab.layout import (
     IMPLEMENTATIONS,
+    PROGRAMS,
     Home,
     Lab,
     Server,
@@ -75,7 +76,7 @@ def create(lab: Lab, server: Server, database_url: str = "") -> None:
     _write_once(home.join("customer.sh"), _customer_sh(home), 0o755)
     _write_once(home.join("unicodeenv"), "", 0o644)
     _write_once(home.conf + "/serverConf.xml", config.server_conf(server), 0o640)
-    _write_once(home.conf + "/config-default.xml", config.config_default(), 0o640)
+    _write_once(home.conf + "/config-default.xml", config.config_default(server), 0o640)
     for instance in server.instances:
         for directory in ("log", "redir/log", "redir/url", "mta", "export", "import"):
             os.makedirs(home.join("var", instance, directory), exist_ok=True)
@@ -166,7 +167,7 @@ def _write_programs(lab: Lab, home: Home) -> None:
         return  # as they are: one of them may be broken on purpose
     for name in IMPLEMENTATIONS:
         write_text(home.join("lib", name), MODULE.format(**values), 0o644)
-    links = {"nlserver": python, "apache2": python, "python": lab.python_home}
+    links = {**dict.fromkeys(("nlserver", *PROGRAMS.values()), python), "python": lab.python_home}
     _link_all(home.lib, links)
     write_text(home.join("bin/nlserver"), NLSERVER.format(**values), 0o755)
     write_json(home.lab + "/programs.json", values)
@@ -246,7 +247,7 @@ def wait_until_up(server: Server, deadline: float) -> None:
     """Until every autoStart module runs and every port answers."""
     while True:
         missing = missing_tasks(server.home)
-        if not process.find(server.home, "front", "default"):
+        if not server.installed and not process.find(server.home, "front", "default"):
             missing.append("front end")
         missing = missing or _silent_ports(server)
         if not missing:
@@ -265,7 +266,7 @@ def _silent_ports(server: Server) -> List[str]:
     settings = config.Config(server.home)
     web, syslogd = settings.settings("web"), settings.settings("syslogd")
     silent = []
-    tcp = {"front": server.ports["front"]}
+    tcp = {} if server.installed else {"front": server.ports["front"]}
     if web.auto_start:
         tcp["web"] = web.number("httpPort", 8080)
     for name, port in tcp.items():

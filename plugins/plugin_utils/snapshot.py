@@ -35,6 +35,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds im
 SCHEMA = 1
 STANDARD_HOME = "/usr/local/neolane/nl6"
 SERVER_FILE = "serverConf.xml"
+START_LINE_SECONDS = 5  # in which a module that starts writes its first line
 RESTART_SECONDS = 120  # in which a module that we start again writes its first line
 AFTERMATH_SECONDS = 30  # in which what met a stopped server has logged so
 
@@ -1131,8 +1132,15 @@ class Server:
 
         `only`: the name of one of its logs.
         """
-        since = None if self.loops(task) else task.started_at
+        began = None if self.loops(task) else task.started_at
         for log in self.logs_of(task):
+            since = began
+            for writer in log.pids:
+                # The kernel's clock of starts is rough; the first line of the process is not,
+                # and what the process before it wrote in the meantime is history.
+                if began is not None and writer.pid == task.pid and writer.first_at is not None \
+                        and 0 < writer.first_at - began < START_LINE_SECONDS:
+                    since = writer.first_at
             for group in log.groups if only in ("", log.module) else ():
                 if since is None or group.last_at is None or group.last_at >= since:
                     yield group

@@ -32,7 +32,7 @@ from campaign_lab.runtime import Module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    from typing import Optional, Tuple
 
     from campaign_lab.layout import Home
 
@@ -67,12 +67,17 @@ class FrontEnd(Module):
         self.clicks = threading.Lock()
         self.block: Optional[trackinglogd.Block] = None
         self._configure()
-        address = (self.server.address, self.server.ports["front"])
+        address = self.listens_at
         try:
             self.socket = listener(*address)
         except OSError as error:
             self.error("could not bind to address %s:%d: %s" % (*address, error.strerror))
             raise SystemExit(1) from None
+
+    @property
+    def listens_at(self) -> Tuple[str, int]:
+        """Address and port."""
+        return self.server.address, self.server.ports["front"]
 
     def run(self) -> None:
         """Serve until stopped."""
@@ -232,6 +237,28 @@ class FrontEnd(Module):
             self.error("relay: %s:%d: %s" % (*address, error.strerror))
             return _error_page(502)
         return _relayed(data)
+
+
+class Redirection(FrontEnd):
+    """What the redirection module does inside an Apache, as a process of its own beside it.
+
+    Apache hands it ``/r/`` (``mod_proxy``) and does the relay itself.
+    """
+
+    title = "Redirection"
+
+    @property
+    def listens_at(self) -> Tuple[str, int]:
+        """This machine only."""
+        return self.server.local, self.server.ports["redirection"]
+
+    def answer(self, request: Request) -> Response:
+        """``/r/`` and nothing else, for the client that Apache names."""
+        if not request.path.startswith("/r/"):
+            return _error_page(404)
+        asker = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        request.client = asker or request.client
+        return self._redirection(request)
 
 
 def _relayed(data: bytes) -> Response:

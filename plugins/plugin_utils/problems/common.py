@@ -43,6 +43,8 @@ INSTALLATION = (
     "host.disk_full", "host.configuration_unreadable",
     "watchdog.wrong_library", "watchdog.shared_memory_version",
 )
+# With its sockets, which would start it again.
+STOP_UNIT = "systemctl stop $(systemctl show --value -p TriggeredBy {0}) {0}"
 MACHINE = ("host.disk_full", "host.memory_exhausted", "host.database_unreachable")
 
 
@@ -97,7 +99,7 @@ def other_holder(server: Server, proto: str, port: int | None) -> Facts | None:
         "holder_user": socket.user,
         "unit": socket.unit,
         "stop": (
-            f"systemctl stop {socket.unit}" if socket.unit else f"kill {socket.pid or 'PID'}"
+            STOP_UNIT.format(socket.unit) if socket.unit else f"kill {socket.pid or 'PID'}"
         ),
     }
 

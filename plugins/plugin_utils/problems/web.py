@@ -63,8 +63,10 @@ def _page(check: Check) -> Facts:
 )
 def front_down(server: Server) -> Iterator[Evidence]:
     check = server.check("front_test")
+    front = server.service.front
+    if not (front or _has(server, "web") or _has(server, "trackinglogd")):
+        return  # a delivery or statistics server: nobody comes in here
     if check and check.error and check.status is None:
-        front = server.service.front
         yield Evidence({
             **_page(check),
             "unit": front.unit if front else "apache2",
@@ -116,6 +118,8 @@ def port_taken(server: Server) -> Iterator[Evidence]:
     causes=(*NO_TOMCAT, "web.java_broken"),
 )
 def tomcat_down(server: Server) -> Iterator[Evidence]:
+    if not _has(server, "web"):
+        return
     direct, relayed = server.check("tomcat_logon"), server.check("front_logon")
     if direct and direct.error in ("refused", "reset", "unreachable"):
         yield Evidence({**_page(direct), "why": direct.error})
@@ -209,6 +213,12 @@ def java_broken(server: Server) -> Iterator[Evidence]:
         yield Evidence({**_page(check), "sample": check.body[:300], "jdk_home": home})
     elif groups:
         yield Evidence({**lines(groups), "jdk_home": home})
+
+
+def _has(server: Server, module: str) -> bool:
+    """Whether the module belongs to this server, as far as that is known."""
+    task = server.task(module)
+    return task is None or task.alive or task.expected is not False
 
 
 def _first(server: Server, hinted: Callable[[Hints], bool]) -> Check | None:

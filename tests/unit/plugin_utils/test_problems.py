@@ -609,6 +609,14 @@ def another_file_error(s: Snapshot) -> None:
     says(s, "mta", "Unable to open '/x' errno=2 (iRc=-52)", "iRc=-52")
 
 
+@near("mta.temporary_device")
+def the_last_line_of_the_process_before(s: Snapshot) -> None:
+    """The kernel's time of a start is rounded down: such a line lies after it."""
+    process(s, "mta").update(pid=2001, started_at=NOW - 60.5)
+    log(s, "mta")["pids"].append({"pid": 2001, "first_at": NOW - 59, "last_at": NOW - 10})
+    says(s, "mta", "Unable to rename '/tmp/a' to '/x/b' errno=18 (iRc=-52)", "iRc=-52")
+
+
 @holds("mta.quota_met@prod")
 def the_mx_rules_hold_back(s: Snapshot) -> None:
     says(s, "mtachild", "Messages queued (connection quotas met)", level="warning")
@@ -656,6 +664,18 @@ def children_that_do_not_send(s: Snapshot) -> None:
 
 
 # --- web --------------------------------------------------------------------------------------
+
+
+def _delivers_only(s: Snapshot) -> None:
+    """No web and no trackinglogd is to run here, so nobody answers on their ports."""
+    for module in "web", "trackinglogd":
+        configured(s, module).update(auto_start=False)
+        kill(s, module)
+    answers(s, check("front_test", error="refused"), check("front_logon", error="refused"),
+            check("tomcat_logon", error="refused"), check("soap_session", error="refused"))
+
+
+NEAR += [("web.front_down", _delivers_only), ("web.tomcat_down", _delivers_only)]
 
 
 @holds("web.front_down@default")
