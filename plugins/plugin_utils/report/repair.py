@@ -67,8 +67,9 @@ def _typed(action: Mapping[str, Any]) -> Json:
     So nothing came as an empty text, and a number as its digits.
     """
     typed = {key: None if value == "" else value for key, value in action.items()}
-    if isinstance(typed.get("seconds"), str):
-        typed["seconds"] = float(typed["seconds"])
+    seconds = typed.get("seconds")
+    if isinstance(seconds, str):
+        typed["seconds"] = float(seconds)
     return typed
 
 
