@@ -40,7 +40,7 @@ ALWAYS = ("syslogd",)
 """Runs wherever anything of Campaign runs."""
 
 # The vendor's unit is not public. What is: its name, what it starts and as whom. The capability
-# is for syslogd's port: the account is not root.
+# is for syslogd's port, where that is one of root's: the account is not root.
 NLSERVER_UNIT = """\
 [Unit]
 Description=Adobe Campaign server (stand-in)
@@ -52,8 +52,7 @@ User={account}
 PIDFile={home}/var/.lab/run/nlserver.pid
 ExecStart={home}/bin/nlserver watchdog -svc -noconsole
 ExecStop={home}/bin/nlserver shutdown
-AmbientCapabilities=CAP_NET_BIND_SERVICE
-KillMode=process
+{capability}KillMode=process
 
 [Install]
 WantedBy=multi-user.target
@@ -144,7 +143,9 @@ def install(options: argparse.Namespace, root: str) -> None:
     values = {"account": server.user, "home": server.home.path, "name": server.name,
               "http": ports["http"], "redirection": REDIRECTION_PORT}
     if build.unit:
-        write_text(UNITS + "/nlserver.service", NLSERVER_UNIT.format(**values), 0o644)
+        capability = "AmbientCapabilities=CAP_NET_BIND_SERVICE\n" * (ports["syslogd"] < 1024)
+        write_text(UNITS + "/nlserver.service",
+                   NLSERVER_UNIT.format(capability=capability, **values), 0o644)
     else:
         initscript.write(INIT_SCRIPTS, server)
     if os.path.isdir(APACHE):
