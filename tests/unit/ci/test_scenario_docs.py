@@ -9,7 +9,8 @@ import scenario_docs
 
 def rows() -> dict[str, str]:
     """The table as a reader sees it: scenario -> what it proves."""
-    lines = re.findall(r"^\| `(\w+)` \|(.*)\|$", scenario_docs.FILE.read_text(), re.M)
+    _, _, rest = scenario_docs.FILE.read_text().partition(scenario_docs.BEGIN)
+    lines = re.findall(r"^\| `(\w+)` \|(.*)\|$", rest.partition(scenario_docs.END)[0], re.M)
     return {name: rest.rpartition("|")[2].strip() for name, rest in lines}
 
 
