@@ -16,6 +16,7 @@ from integration.site import HOME, Machine, Process, Site, eventually, others, r
 
 MODULES = {"watchdog@default", "syslogd@default", "web@default", "trackinglogd@default",
            "stat@prod", "mta@prod", "inMail@prod", "wfserver@prod"}  # fmt: skip
+JOBS = ("export/contacts_export.csv", "import/contacts_import.done")
 SCRIPT = "/etc/init.d/nlserver6"
 OLD_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z [0-9A-F]{8} [123] "
                       r"(info|warning|error) \w+ .*$")  # fmt: skip
@@ -26,10 +27,8 @@ RULES = yaml.safe_load((CHECKOUT / "molecule/initd/hosts.yml").read_text())["app
 def apps(site: Site) -> dict[str, Machine]:
     """Both hosts, once their jobs have run for the first time."""
     apps = {"app1": site.inside("app1"), "app2": site["app2"]}
-    for app in apps.values():
-        for path in ("export/contacts_export.csv", "import/contacts_import.done"):
-            where = f"{HOME}/var/prod/{path}"
-            assert eventually(lambda app=app, where=where: app.host.file(where).exists), where
+    jobs = [f"{HOME}/var/prod/{path}" for path in JOBS]
+    assert eventually(lambda: all(app.has(*jobs) for app in apps.values()))
     return apps
 
 

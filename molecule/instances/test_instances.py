@@ -17,6 +17,7 @@ SHARED = {f"{name}@default" for name in ("watchdog", "syslogd", "web", "tracking
 OWN = {name: {f"{module}@{name}" for module in ("stat", "mta", "inMail", "wfserver")}
        for name in INSTANCES}  # fmt: skip
 ALL = SHARED.union(*OWN.values())
+JOBS = ("export/contacts_export.csv", "import/contacts_import.done")
 # What a server writes all the time: logs, tracking logs, spool, results of jobs.
 MOVING = ("log", "redir", "mta", "export", "import")
 
@@ -62,10 +63,8 @@ class Round(NamedTuple):
 def app(site: Site) -> Machine:
     """The host, once the jobs of all instances have run for the first time."""
     app = site["app1"]
-    for name in INSTANCES:
-        for path in ("export/contacts_export.csv", "import/contacts_import.done"):
-            where = f"{HOME}/var/{name}/{path}"
-            assert eventually(lambda where=where: app.host.file(where).exists), where
+    jobs = [f"{HOME}/var/{name}/{path}" for name in INSTANCES for path in JOBS]
+    assert eventually(lambda: app.has(*jobs))
     return app
 
 

@@ -16,6 +16,7 @@ from integration.site import HOME, Machine, Process, Site, eventually, others, r
 
 MODULES = {"watchdog@default", "syslogd@default", "web@default", "trackinglogd@default",
            "stat@prod", "mta@prod", "inMail@prod", "wfserver@prod"}  # fmt: skip
+JOBS = ("export/contacts_export.csv", "import/contacts_import.done")
 STATE = "/usr/local/neolane/remediation"
 RAISED_SECONDS = 90
 
@@ -24,8 +25,8 @@ RAISED_SECONDS = 90
 def app(site: Site) -> Machine:
     """The host, once its jobs have run for the first time."""
     app = site["app1"]
-    for path in ("export/contacts_export.csv", "import/contacts_import.done"):
-        assert eventually(lambda path=path: app.host.file(f"{HOME}/var/prod/{path}").exists), path
+    jobs = [f"{HOME}/var/prod/{path}" for path in JOBS]
+    assert eventually(lambda: app.has(*jobs))
     return app
 
 
@@ -151,7 +152,7 @@ def spent(site: Site, app: Machine, traced: Traced) -> Spent:
     app.labctl("break", "mta_children_missing")
     policy: dict[str, Any] = {"campaign_restart_budget": 2, "campaign_gone_within": 5,
                               "campaign_accept_lost_work": True}  # fmt: skip
-    found = []
+    found: list[Run] = []
 
     def missing() -> bool:
         found[:] = [site.diagnose()]
