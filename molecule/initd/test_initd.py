@@ -12,11 +12,20 @@ import pytest
 import yaml
 
 from integration.harness import CHECKOUT, Run
-from integration.site import HOME, Machine, Process, Site, eventually, others, results, roots
+from integration.site import (
+    HOME,
+    RESULTS,
+    Machine,
+    Process,
+    Site,
+    eventually,
+    others,
+    results,
+    roots,
+)
 
 MODULES = {"watchdog@default", "syslogd@default", "web@default", "trackinglogd@default",
            "stat@prod", "mta@prod", "inMail@prod", "wfserver@prod"}  # fmt: skip
-JOBS = ("export/contacts_export.csv", "import/contacts_import.done")
 SCRIPT = "/etc/init.d/nlserver6"
 OLD_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z [0-9A-F]{8} [123] "
                       r"(info|warning|error) \w+ .*$")  # fmt: skip
@@ -27,8 +36,7 @@ RULES = yaml.safe_load((CHECKOUT / "molecule/initd/hosts.yml").read_text())["app
 def apps(site: Site) -> dict[str, Machine]:
     """Both hosts, once their jobs have run for the first time."""
     apps = {"app1": site.inside("app1"), "app2": site["app2"]}
-    jobs = [f"{HOME}/var/prod/{path}" for path in JOBS]
-    assert eventually(lambda: all(app.has(*jobs) for app in apps.values()))
+    assert eventually(lambda: all(app.has(*RESULTS) for app in apps.values()))
     return apps
 
 
