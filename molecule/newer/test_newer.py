@@ -26,7 +26,7 @@ from integration.site import (
 MODULES = {"watchdog@default", "syslogd@default", "web@default", "trackinglogd@default",
            "stat@prod", "mta@prod", "inMail@prod", "wfserver@prod"}  # fmt: skip
 STATE = "/usr/local/neolane/remediation"
-RAISED_SECONDS = 90
+RAISED_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
