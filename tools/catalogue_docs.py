@@ -2,19 +2,27 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Writes docs/problems.md from the catalogue: `tools/catalogue_docs.py`; a test compares."""
+"""Writes what is derived from the catalogue: `tools/catalogue_docs.py`; tests compare.
+
+docs/problems.md is for people, campaign_doctor/catalogue.json for `campaign-doctor explain`, which
+imports no plugin.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT / "playbooks" / "collections"))
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils import (  # noqa: E402
+    ladder,
     sources,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import (  # noqa: E402
@@ -32,6 +40,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds im
 )
 
 FILE = CHECKOUT / "docs" / "problems.md"
+DATA = CHECKOUT / "campaign_doctor" / "catalogue.json"
 HEADING = """\
 # The catalogue of problems
 
@@ -125,10 +134,62 @@ def _thresholds() -> Iterator[str]:
         yield f"| `{name}` | {values[name]:g} | {meaning} | {source} |"
 
 
+def data() -> dict[str, Any]:
+    """The same for a program."""
+    return {
+        "problems": [_problem(problem) for problem in CATALOGUE],
+        "codes": [
+            {
+                "code": row.code,
+                "meaning": row.text,
+                "restart": row.restart.value,
+                "why": row.why,
+                "problem": row.problem or None,
+                "source": sources.url(row.source),
+            }
+            for row in MEANINGS
+        ],
+    }
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    """One entry; what a host fills in stands in angle brackets."""
+    rungs = ladder.rungs(problem.key, problem.remedy) if problem.remedy else ()
+    return {
+        "key": problem.key,
+        "module": problem.module,
+        "title": problem.title,
+        "severity": problem.severity.value,
+        "meaning": _words(problem.summary),
+        "causes": list(problem.causes),
+        "needs": list(problem.needs),
+        "remedies": [
+            {
+                "name": rung,
+                "title": ladder.REMEDIES[rung].title.format(
+                    target=problem.module, module=problem.module, instance="the instance",
+                    subject="<job>",
+                ),
+                "cancels": ladder.cancels(rung, problem.module),
+            }
+            for rung in rungs
+        ],
+        "reason": None if problem.reason is None else _words(problem.reason),
+        "fix": [{"who": who, "text": _words(text)} for who, text in problem.fix.steps],
+        "source": sources.url(problem.source),
+    }
+
+
+def _words(template: str) -> str:
+    return re.sub(r"\{(\w+)(?::[^}]*)?\}", r"<\1>", template)
+
+
 def main() -> None:
-    """Write the file."""
+    """Write the files."""
     FILE.parent.mkdir(exist_ok=True)
     FILE.write_text(page() + "\n", encoding="utf-8")
+    text = json.dumps(data(), indent=1, ensure_ascii=False)
+    DATA.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

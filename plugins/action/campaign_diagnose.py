@@ -176,13 +176,14 @@ def not_become(become: Any, error: Exception) -> str:
 def load(snapshot: Any) -> Any:
     """A saved snapshot, from a mapping or a file, out of the result that it was returned in."""
     if isinstance(snapshot, str):
+        path = snapshot
         try:
             snapshot = json.loads(Path(snapshot).expanduser().read_text(encoding="utf-8"))
         except OSError as error:
             raise InvalidSnapshot(f"cannot read the snapshot {error.filename}: {error.strerror}") \
                 from None
         except ValueError as error:
-            raise InvalidSnapshot(f"the snapshot is no JSON: {error}") from None
+            raise InvalidSnapshot(f"the snapshot {path} is no JSON: {error}") from None
     if isinstance(snapshot, Mapping) and isinstance(snapshot.get("snapshot"), Mapping):
         return snapshot["snapshot"]
     return snapshot

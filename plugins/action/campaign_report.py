@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 # Here and not in a function: so they are loaded once, before Ansible forks.
 from ansible_collections.campaign.remediation.plugins.plugin_utils import causes
+from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import CATALOGUE
 from ansible_collections.campaign.remediation.plugins.plugin_utils.report import (
     build,
+    changes,
     files,
     text,
 )
@@ -40,12 +43,16 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "default": ["json", "html", "junit"],
     },
     "display": {"type": "bool", "default": True},
+    "mode": {"type": "str", "choices": list(build.MODES), "default": build.MODES[0]},
+    "report": {"type": "path"},
+    "previous": {"type": "path"},
     "fail_on": {
         "type": "str",
         "choices": ["critical", "warning", "not_repaired", "never"],
         "default": "never",
     },
 }
+NEEDS = {problem.key: problem.needs for problem in CATALOGUE}
 # Asked when Ansible loads the plugin: later, in a worker, standard output is something else.
 ON_TERMINAL = sys.stdout.isatty()
 LOG_WIDTH = 120
@@ -71,23 +78,16 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        hosts = options["hosts"]
-        if hosts is None:
-            hosts = variables.get("ansible_play_hosts_all") or []
-        diagnoses = [
-            build.diagnosis_of(str(name), self._registered(variables, name, options["variable"]))
-            for name in hosts
-        ]
-        report = build.build(
-            causes.across_hosts(diagnoses),
-            finished=time.time(),
-            collection=collection_version(),
-            plan=self._plan(variables, hosts, options["plan_variable"]),
-            actions={
-                str(name): self._registered(variables, name, options["actions_variable"])
-                for name in hosts
-            },
-        )
+        try:
+            report = self._saved(options) or self._built(options, variables)
+        except build.InvalidReport as error:
+            raise AnsibleActionFail(str(error)) from None
+        if options["previous"]:
+            try:
+                former = build.load(Path(options["previous"]))
+                report["changes"] = changes.between(former, report, NEEDS)
+            except build.InvalidReport as error:
+                result["warnings"] = [f"No comparison with an earlier run: {error}"]
         directory = Path(options["directory"]).absolute()
         result.update(changed=False, report_dir=str(directory), files=[], summary=report["summary"])
         if options["display"]:
@@ -111,6 +111,32 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg=failing)
         return result
 
+    def _saved(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
+        return build.load(Path(options["report"])) if options["report"] else None
+
+    def _built(self, options: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        hosts = options["hosts"]
+        if hosts is None:
+            hosts = variables.get("ansible_play_hosts_all") or []
+        diagnoses = [
+            build.diagnosis_of(str(name), self._registered(variables, name, options["variable"]))
+            for name in hosts
+        ]
+        finished = time.time()
+        return build.build(
+            causes.across_hosts(diagnoses),
+            finished=finished,
+            collection=collection_version(),
+            plan=self._plan(variables, hosts, options["plan_variable"]),
+            actions={
+                str(name): self._registered(variables, name, options["actions_variable"])
+                for name in hosts
+            },
+            run=build.run_id(finished),
+            mode=options["mode"],
+            check=bool(self._task.check_mode),
+        )
+
     def _plan(
         self, variables: dict[str, Any], hosts: Iterable[str], variable: str
     ) -> Mapping[str, Any] | None:
@@ -132,7 +158,8 @@ class ActionModule(ActionBase):
     def _show(self, lines: Iterable[text.Line]) -> None:
         for tone, group in groupby(lines, key=lambda line: line.tone):
             colour = COLOURS.get(tone)
-            self._display.display("\n".join(line.text for line in group), color=colour)
+            # An own line break for each: display() takes one at the end for its own.
+            self._display.display("".join(f"{line.text}\n" for line in group), color=colour)
 
 
 def _unicode() -> bool:

@@ -56,6 +56,26 @@ options:
       - Turn it off where the output of a callback plugin is read by a program.
     type: bool
     default: true
+  mode:
+    description:
+      - What the run was for; it is written in the report.
+      - V(replay) is the diagnosis of a saved snapshot.
+    type: str
+    choices: [diagnose, plan, remediate, targeted, replay]
+    default: diagnose
+  report:
+    description:
+      - Path of a saved C(report.json) to show and write again, in place of a report of the play's
+        hosts.
+      - O(hosts), O(variable), O(plan_variable), O(actions_variable) and O(mode) are not looked at
+        then.
+    type: path
+  previous:
+    description:
+      - Path of the C(report.json) of an earlier run. The report then says what is new, gone, worse
+        or better since.
+      - That it cannot be read is a warning.
+    type: path
   fail_on:
     description:
       - Fail the task, once all is written, when there is a finding of this severity or above.
@@ -82,6 +102,17 @@ EXAMPLES = r"""
         directory: /var/reports/campaign
         fail_on: critical
       run_once: true
+
+- name: Show a saved report again
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Render it as a page
+      campaign.remediation.campaign_report:
+        report: /var/reports/campaign/monday/report.json
+        previous: /var/reports/campaign/sunday/report.json
+        directory: /var/www/html/campaign
+        formats: [html]
 """
 
 RETURN = r"""

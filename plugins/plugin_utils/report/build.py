@@ -5,20 +5,28 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES
 
-from . import repair
+from . import repair, score, words
+from .changes import SEVERITIES
 
 SCHEMA = 1
 
-SEVERITIES = ("critical", "warning", "info")
+# What a run was for.
+MODES = ("diagnose", "plan", "remediate", "targeted", "replay")
 
 Json = dict[str, Any]
 Node = tuple[str, str]  # a finding in the whole report: host, id
+
+
+class InvalidReport(ValueError):
+    """A file that is no report, or not one that this version reads; the text says why."""
 
 
 def diagnosis_of(name: str, registered: object) -> Json:
@@ -44,8 +52,11 @@ def build(
     collection: str,
     plan: Mapping[str, Any] | None = None,
     actions: Mapping[str, object] | None = None,
+    run: str = "",
+    mode: str = "diagnose",
+    check: bool = False,
 ) -> Json:
-    """The report of a run. Pure: the time and the collection's version are given.
+    """The report of a run. Pure: the time, the collection's version and the run's id are given.
 
     After a remediation `plan` is that of campaign_plan, and `actions` what was done, by host.
     """
@@ -60,18 +71,92 @@ def build(
     roots = _roots(hosts)
     return {
         "schema": SCHEMA,
-        "started": iso(_started(diagnoses, finished)),
-        "finished": iso(finished),
+        "run": run,
+        "mode": mode,
+        "check": check,
+        "started": words.iso(_started(diagnoses, hosts, finished)),
+        "finished": words.iso(finished),
         "collection": collection,
         "hosts": hosts,
         "roots": roots,
         "summary": _summary(hosts, roots),
+        "changes": None,
     }
 
 
-def iso(moment: float) -> str:
-    """An epoch as ISO 8601 in UTC, to the second."""
-    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+def run_id(moment: float) -> str:
+    """A name for a run that no other has, and that sorts by time."""
+    return f"{words.iso(moment).replace('-', '').replace(':', '')}-{secrets.token_hex(4)}"
+
+
+def load(path: Path) -> Json:
+    """A saved report, with what an earlier version did not write. Raises InvalidReport."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidReport(f"{path} cannot be read: {error.strerror or error}.") from None
+    except ValueError as error:
+        raise InvalidReport(f"{path} is not a report: it is no JSON ({error}).") from None
+    if not isinstance(report, dict) or "schema" not in report:
+        raise InvalidReport(f"{path} is not a report: it has no key 'schema'.")
+    if report["schema"] != SCHEMA:
+        raise InvalidReport(
+            f"{path} has schema {report['schema']!r}; this collection reads schema {SCHEMA}."
+        )
+    try:
+        return _completed(report)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InvalidReport(f"{path} is damaged: {error}.") from None
+
+
+# Without these a saved report could be neither shown nor compared.
+_NEEDED = {
+    "report": ("started", "finished", "collection", "hosts", "roots"),
+    "host": ("name", "reachable", "status", "verdict", "error", "seconds", "home", "instances",
+             "modules", "findings", "unseen"),
+    "module": ("module", "instance", "state", "verdict"),
+    "finding": ("id", "key", "module", "instance", "severity", "title"),
+    "probe": ("probe", "kind", "message"),
+}
+
+
+def _completed(report: Json) -> Json:
+    _check("report", report)
+    for host in report["hosts"]:
+        _check("host", host)
+        for name, parts in (("module", "modules"), ("finding", "findings"), ("probe", "unseen")):
+            for part in host[parts]:
+                _check(name, part)
+        for finding in host["findings"]:
+            if finding["severity"] not in SEVERITIES:
+                raise ValueError(f"a finding has the severity {finding['severity']!r}")
+    blank: Json = {"run": None, "mode": MODES[0], "check": False, "changes": None}
+    hosts: list[Json] = []
+    for host in report["hosts"]:
+        findings = [_finding(finding) for finding in host["findings"]]
+        part = repair.host_part(
+            {
+                "steps": host.get("plan"), "left": host.get("left"),
+                "refused": host.get("plan_refused"), "notes": host.get("plan_notes"),
+            },
+            host.get("actions"),
+        )
+        for action in part["actions"]:
+            repair.span(action)  # raises ValueError where a time is none
+        full: Json = {"started_at": None, **host, "findings": findings, **part}
+        hosts.append(full if "score" in full else full | _scored(full))
+    known = {(host["name"], finding["id"]) for host in hosts for finding in host["findings"]}
+    for root in report["roots"]:
+        for node in (root, *root["explains"]):
+            if (node["host"], node["id"]) not in known:
+                raise ValueError(f"roots name {node['id']} on {node['host']}, which is not there")
+    return {**blank, **report, "hosts": hosts, "summary": _summary(hosts, report["roots"])}
+
+
+def _check(name: str, part: Mapping[str, Any]) -> None:
+    missing = [key for key in _NEEDED[name] if key not in part]
+    if missing:
+        raise ValueError(f"a {name} has no {missing[0]}")
 
 
 def failing(report: Mapping[str, Any], fail_on: str) -> str | None:
@@ -89,8 +174,8 @@ def failing(report: Mapping[str, Any], fail_on: str) -> str | None:
     if fail_on != "not_repaired":
         counts.append((summary["unreachable"], "unreachable host", ""))
         counts.append((summary["failed"], "failed diagnosis", ""))
-    words = [f"{count} {plural(noun, count)}{rest}" for count, noun, rest in counts if count]
-    return f"campaign_fail_on={fail_on}: {', '.join(words)}" if words else None
+    told = [f"{count} {plural(noun, count)}{rest}" for count, noun, rest in counts if count]
+    return f"campaign_fail_on={fail_on}: {', '.join(told)}" if told else None
 
 
 def plural(word: str, count: int) -> str:
@@ -113,8 +198,12 @@ def _no_diagnosis(name: str, error: str, *, reachable: bool = True) -> Json:
     return {"name": name, "reachable": reachable, "error": error, "modules": [], "findings": []}
 
 
-def _started(diagnoses: list[Mapping[str, Any]], finished: float) -> float:
+def _started(
+    diagnoses: list[Mapping[str, Any]], hosts: list[Json], finished: float
+) -> float:
     moments = [diagnosis.get("started_at", diagnosis.get("taken_at")) for diagnosis in diagnoses]
+    begins = (repair.span(action)[0] for host in hosts for action in host["actions"])
+    moments += [begin for begin in begins if begin]
     # A target's clock may be ahead of the controller's.
     return min([finished, *(float(moment) for moment in moments if moment)])
 
@@ -129,6 +218,7 @@ def _host(diagnosis: Mapping[str, Any]) -> Json:
         "status": "",
         "verdict": "",
         "error": diagnosis.get("error"),
+        "started_at": diagnosis.get("started_at"),
         "taken_at": diagnosis.get("taken_at"),
         "seconds": diagnosis.get("seconds"),
         "home": diagnosis.get("home"),
@@ -142,7 +232,12 @@ def _host(diagnosis: Mapping[str, Any]) -> Json:
     }
     host["status"] = _status(host)
     host["verdict"] = _verdict(host)
-    return host
+    return host | _scored(host)
+
+
+def _scored(host: Mapping[str, Any]) -> Json:
+    points = score.score(host)
+    return {"score": points, "grade": score.grade(points)}
 
 
 def _finding(finding: Mapping[str, Any]) -> Json:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from . import repair, view
+from . import repair, view, words
 from .build import Json
 
 # What XML 1.0 cannot hold, not even escaped.
@@ -44,7 +44,7 @@ def _suite(host: Json, finished: str) -> ElementTree.Element:
         _add(case, "error", host["error"] or word.lower(), host["status"], "")
     told: set[str] = set()
     for module in host["modules"]:
-        case = _case(suite, name, view.label(module["module"], module["instance"]))
+        case = _case(suite, name, words.label(module["module"], module["instance"]))
         findings = [finding for finding in host["findings"] if _belongs(finding, module)]
         told.update(finding["id"] for finding in findings)
         _result(case, findings)
@@ -58,7 +58,7 @@ def _suite(host: Json, finished: str) -> ElementTree.Element:
     others: dict[str, list[Json]] = {}
     for finding in host["findings"]:
         if finding["id"] not in told:
-            label = view.label(finding["module"], finding["instance"])
+            label = words.label(finding["module"], finding["instance"])
             others.setdefault(label, []).append(finding)
     for label, findings in others.items():
         _result(_case(suite, name, label), findings)
@@ -66,14 +66,14 @@ def _suite(host: Json, finished: str) -> ElementTree.Element:
         case = _case(suite, name, f"probe {probe['probe']}")
         _add(case, "error", probe["message"] or probe["kind"], probe["kind"], "")
     for action in repair.outcomes(host):
-        label = view.label(action["module"], action["instance"])
+        label = words.label(action["module"], action["instance"])
         case = _case(suite, name, f"repair {label} {repair.title(action)}")
         case.set("time", f"{action['seconds'] or 0:.3f}")
         reason = action["reason"] or repair.word(action)
         if action["result"] == "not_repaired":
             _add(case, "failure", reason, "not_repaired", _repair(action))
         elif action["result"] not in ("repaired", "done"):
-            case.append(ElementTree.Element("skipped", {"message": _xml(view.clean(reason))}))
+            case.append(ElementTree.Element("skipped", {"message": _xml(words.clean(reason))}))
     suite.set("tests", str(len(suite)))
     for count, element in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(count, str(sum(1 for case in suite if case.find(element) is not None)))
@@ -81,9 +81,9 @@ def _suite(host: Json, finished: str) -> ElementTree.Element:
 
 
 def _repair(action: Json) -> str:
-    lines = [*repair.commands(action), *map(str, action["because"])]
+    lines = [*words.commands(action), *map(str, action["because"])]
     for moment in ("before", "after"):
-        lines.extend(f"{moment} {key}: {value}" for key, value in view.facts(action[moment]))
+        lines.extend(f"{moment} {key}: {value}" for key, value in words.facts(action[moment]))
     return "\n".join(lines)
 
 
@@ -113,7 +113,7 @@ def _told(finding: Json) -> str:
     lines = [f"{finding['severity']}: {finding['title']} [{finding['key']}]"]
     if finding["summary"]:
         lines.append(finding["summary"])
-    lines.extend(f"{key}: {value}" for key, value in view.evidence(finding))
+    lines.extend(f"{key}: {value}" for key, value in words.facts(finding["evidence"]))
     if finding["caused_by_ids"]:
         lines.append(f"explained by: {', '.join(finding['caused_by_ids'])}")
     if finding["fix"]:
@@ -126,7 +126,7 @@ def _told(finding: Json) -> str:
 
 
 def _add(case: ElementTree.Element, name: str, message: str, kind: str, text: str) -> None:
-    attributes = {"message": _xml(view.clean(message)), "type": _xml(kind)}
+    attributes = {"message": _xml(words.clean(message)), "type": _xml(kind)}
     ElementTree.SubElement(case, name, attributes).text = _xml(text) or None
 
 

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -28,7 +28,7 @@ _ACTION: Json = {
     "module": "host", "instance": "default", "remedy": "", "rung": None, "subject": None,
     "because": [], "command": [], "result": "skipped", "reason": None,
     "guard": None, "before": {}, "after": {}, "left": "unknown", "seconds": None,
-    "evidence": None,
+    "started": None, "finished": None, "evidence": None,
 }
 _LEFT: Json = {
     "id": "", "key": "", "module": "host", "instance": "default", "why": "", "reason": "",
@@ -139,23 +139,22 @@ def word(action: Mapping[str, Any]) -> str:
     return WORDS.get(action["result"], str(action["result"]))
 
 
+def span(action: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """When an action began and ended, in seconds since the epoch; None where that is not known."""
+    if not action["started"] or not action["finished"]:
+        return None, None
+    moments = [
+        datetime.fromisoformat(action[key].replace("Z", "+00:00")).timestamp()
+        for key in ("started", "finished")
+    ]
+    return moments[0], moments[1]
+
+
 def title(action: Mapping[str, Any]) -> str:
     """What was done, in a few words."""
     rung = action["rung"] or action["remedy"]
     subject = f" {action['subject']}" if action["subject"] else ""
     return f"{rung}{subject}"
-
-
-def commands(entry: Mapping[str, Any]) -> Iterator[str]:
-    """Commands of a step or an action as a person types them, one a line."""
-    command = entry["command"]
-    if isinstance(command, str):
-        yield from command.splitlines()
-    elif isinstance(command, (list, tuple)) and command:
-        if all(isinstance(each, (list, tuple)) for each in command):
-            yield from (shlex.join(map(str, each)) for each in command)
-        else:
-            yield shlex.join(map(str, command))
 
 
 def at_work(step: Mapping[str, Any]) -> str:

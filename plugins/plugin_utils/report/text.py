@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from . import repair, view
+from . import repair, view, words
 from .build import Json, plural
 
 # Up to so many hosts each has its line; beyond, hosts that read the same share one.
@@ -47,7 +47,7 @@ def render(report: Mapping[str, Any], *, width: int = 100, unicode: bool = True)
     found = view.causes(report)
     serious = [cause for cause in found if cause.finding["severity"] != "info"]
     notes = [cause for cause in found if cause.finding["severity"] == "info"]
-    lines = [Line(""), Line(f"Hosts, {view.moment(report['finished'])}", "heading")]
+    lines = [Line(""), Line(f"Hosts, {words.moment(report['finished'])}", "heading")]
     lines.extend(_hosts(report["hosts"], width))
     if serious:
         lines.extend([Line(""), Line("Root causes", "heading")])
@@ -66,6 +66,7 @@ def render(report: Mapping[str, Any], *, width: int = 100, unicode: bool = True)
             lines.append(Line(f"  … and {more} more in the report", "muted"))
     lines.extend(_repairs(report, width))
     lines.extend(_unseen(report["hosts"], width))
+    lines.extend(_changes(report["changes"], width))
     lines.append(Line(""))
     lines.extend(_summary(report, width))
     if unicode:
@@ -76,10 +77,10 @@ def render(report: Mapping[str, Any], *, width: int = 100, unicode: bool = True)
 def _summary(report: Mapping[str, Any], width: int) -> Iterator[Line]:
     """What a person needs who reads only the end."""
     counts = report["summary"]
-    words = [f"{counts['hosts']} {plural('host', counts['hosts'])}"]
+    said = [f"{counts['hosts']} {plural('host', counts['hosts'])}"]
     kinds = ("healthy", "degraded", "down", "unknown", "unreachable", "failed", "not_installed")
     told = [f"{counts[kind]} {_KINDS.get(kind, kind)}" for kind in kinds if counts[kind]]
-    words.append(", ".join(told) or "nothing diagnosed")
+    said.append(", ".join(told) or "nothing diagnosed")
     severities = [
         f"{counts['critical']} critical",
         f"{counts['warning']} {plural('warning', counts['warning'])}",
@@ -95,7 +96,7 @@ def _summary(report: Mapping[str, Any], width: int) -> Iterator[Line]:
         tone = "critical"
     elif counts["healthy"] < counts["hosts"] or counts["warning"]:
         tone = "warning"
-    text = f"{': '.join(words)}; {', '.join(severities)}."
+    text = f"{': '.join(said)}; {', '.join(severities)}."
     yield from _wrapped("Summary: ", text, width, tone, hang=2)
 
 
@@ -151,8 +152,8 @@ def _host_names(group: list[Json]) -> str:
         return f"{len(group)} hosts"
     host = group[0]
     instances = view.own_instances(host)
-    name = view.clean(host["name"])
-    return f"{name} ({view.clean(instances[0])})" if len(instances) == 1 else name
+    name = words.clean(host["name"])
+    return f"{name} ({words.clean(instances[0])})" if len(instances) == 1 else name
 
 
 def _host_text(host: Json, room: int, *, grouped: bool) -> str:
@@ -160,9 +161,9 @@ def _host_text(host: Json, room: int, *, grouped: bool) -> str:
     if host["status"] == "not_installed":
         home = host["home"]
         where = f"no Campaign installation at {home}" if home else "no Campaign installation"
-        return view.clean(host["error"] or where)
+        return words.clean(host["error"] or where)
     if host["status"] != "diagnosed":
-        return view.clean(host["error"] or "no reason given")
+        return words.clean(host["error"] or "no reason given")
     parts = []
     for verdict in view.VERDICTS[:-1]:
         names = view.module_names(host, verdict)
@@ -185,7 +186,7 @@ def _cause(number: int, cause: view.Cause, width: int) -> Iterator[Line]:
     finding = cause.finding
     tone = "critical" if finding["severity"] == "critical" else "warning"
     where = cause.hosts[0] if len(cause.hosts) == 1 else f"{len(cause.hosts)} hosts"
-    name = view.label(finding["module"], finding["instance"])
+    name = words.label(finding["module"], finding["instance"])
     lead = f"{number:>3}. "
     head = f"{lead}{finding['severity'].upper()} "
     pad = " " * len(lead)
@@ -195,7 +196,7 @@ def _cause(number: int, cause: view.Cause, width: int) -> Iterator[Line]:
         yield from _wrapped(pad, finding["summary"], width)
     if len(cause.hosts) > 1:
         yield Line(f"{pad}Hosts     {_some(cause.hosts, width - len(pad) - 10)}")
-    facts = " · ".join(f"{key} {value}" for key, value in view.evidence(finding))
+    facts = " · ".join(f"{key} {value}" for key, value in words.facts(finding["evidence"]))
     if facts:
         first = "" if len(cause.hosts) == 1 else f"({cause.hosts[0]}) "
         yield from _wrapped(f"{pad}Evidence  ", f"{first}{facts}", width)
@@ -203,9 +204,9 @@ def _cause(number: int, cause: view.Cause, width: int) -> Iterator[Line]:
     if cause.explains:
         yield from _explains(cause, pad, width)
     source = finding["source"]
-    yield from _whole(f"{pad}Key       ", view.clean(finding["key"]), "muted")
+    yield from _whole(f"{pad}Key       ", words.clean(finding["key"]), "muted")
     if source:
-        yield from _whole(f"{pad}Source    ", view.clean(source), "muted")
+        yield from _whole(f"{pad}Source    ", words.clean(source), "muted")
 
 
 def _fix(cause: view.Cause, pad: str, width: int) -> Iterator[Line]:
@@ -217,7 +218,7 @@ def _fix(cause: view.Cause, pad: str, width: int) -> Iterator[Line]:
         yield Line(f"{pad}Fix{where}:")
         for line in str(finding["fix"]).splitlines():
             # Never wrapped: it is there to be copied.
-            yield Line(f"{pad}  {view.clean(line)}", "heading")
+            yield Line(f"{pad}  {words.clean(line)}", "heading")
     if finding["reason"]:
         yield from _wrapped(f"{pad}By hand   ", finding["reason"], width)
     elif not finding["fix"]:
@@ -228,7 +229,7 @@ def _explains(cause: view.Cause, pad: str, width: int) -> Iterator[Line]:
     effects = cause.explains
     yield Line(f"{pad}Explains")
     for host, finding in effects[:EXPLAINED_IN_FULL]:
-        name = view.label(finding["module"], finding["instance"])
+        name = words.label(finding["module"], finding["instance"])
         where = "" if [host] == cause.hosts else f"{host} "
         yield from _wrapped(f"{pad}  ", f"{where}{name}: {finding['title']}", width, hang=9)
     if len(effects) > EXPLAINED_IN_FULL:
@@ -237,13 +238,13 @@ def _explains(cause: view.Cause, pad: str, width: int) -> Iterator[Line]:
 
 def _note(cause: view.Cause, width: int) -> Iterator[Line]:
     finding = cause.finding
-    name = view.label(finding["module"], finding["instance"])
+    name = words.label(finding["module"], finding["instance"])
     where = cause.hosts[0] if len(cause.hosts) == 1 else f"{len(cause.hosts)} hosts"
     text = f"{where} {name}: {finding['summary'] or finding['title']}"
     yield from _wrapped("  ", text, width, hang=4)
     if finding["fix"]:
         for line in str(finding["fix"]).splitlines():
-            yield Line(f"      {view.clean(line)}")
+            yield Line(f"      {words.clean(line)}")
 
 
 def _repairs(report: Mapping[str, Any], width: int) -> Iterator[Line]:
@@ -271,7 +272,7 @@ def _repairs(report: Mapping[str, Any], width: int) -> Iterator[Line]:
     yield from _more(len(refused) - CAUSES_IN_FULL)
     for group in left[:CAUSES_IN_FULL]:
         item = group.item
-        until = f", until {view.moment(item['until'])}" if item["until"] else ""
+        until = f", until {words.moment(item['until'])}" if item["until"] else ""
         where = _some(group.hosts, width // 3)
         text = f"{where} {item['id']}: {item['why'].replace('_', ' ')}{until}: {item['reason']}"
         yield from _wrapped("  ", text, width, hang=4)
@@ -279,6 +280,30 @@ def _repairs(report: Mapping[str, Any], width: int) -> Iterator[Line]:
     for host, note in notes[:CAUSES_IN_FULL]:
         yield from _wrapped("  ", f"{host}: {note}", width, hang=4)
     yield from _more(len(notes) - CAUSES_IN_FULL)
+
+
+def _changes(changes: Json | None, width: int) -> Iterator[Line]:
+    """What is otherwise than at an earlier run."""
+    if changes is None:
+        return
+    yield Line("")
+    yield Line(f"Changes since {words.moment(changes['since']['finished'])}", "heading")
+    told = False
+    for host_change, names in changes["hosts"].items():
+        if names:
+            text = f"{view.HOST_CHANGES[host_change]}: {_some(names, width - 30)}"
+            told = True
+            yield from _wrapped("  ", text, width, hang=4)
+    for kind, tone in view.CHANGES.items():
+        for entry in changes[kind][:CAUSES_IN_FULL]:
+            told = True
+            name = words.label(entry["module"], entry["instance"])
+            was = f" (was {entry['was']['severity']})" if entry["was"] else ""
+            text = f"{entry['host']} {name}: {entry['title']}{was}"
+            yield from _wrapped(f"  {kind:<7} ", text, width, tone, hang=10)
+        yield from _more(len(changes[kind]) - CAUSES_IN_FULL)
+    if not told:
+        yield Line("  None.", "muted")
 
 
 def _more(count: int) -> Iterator[Line]:
@@ -289,7 +314,7 @@ def _more(count: int) -> Iterator[Line]:
 def _action(host: str, action: Json, width: int) -> Iterator[Line]:
     tones = {"not_repaired": "critical", "refused": "warning", "unproved": "warning"}
     tones |= {"repaired": "ok", "done": "ok"}
-    label = view.label(action["module"], action["instance"])
+    label = words.label(action["module"], action["instance"])
     seconds = "" if action["seconds"] is None else f", {float(action['seconds']):.1f} s"
     head = f"  {repair.word(action):<12}  "
     text = f"{host} {label}: {repair.title(action)}{seconds}"
@@ -298,10 +323,10 @@ def _action(host: str, action: Json, width: int) -> Iterator[Line]:
     pad = " " * len(head)
     if action["reason"]:
         yield from _wrapped(f"{pad}Why      ", action["reason"], width)
-    for command in repair.commands(action):
-        yield Line(f"{pad}Command  {view.clean(command)}")
+    for command in words.commands(action):
+        yield Line(f"{pad}Command  {words.clean(command)}")
     for name in ("before", "after"):
-        facts = " · ".join(f"{key} {value}" for key, value in view.facts(action[name]))
+        facts = " · ".join(f"{key} {value}" for key, value in words.facts(action[name]))
         if facts:
             yield from _wrapped(f"{pad}{name.capitalize():<7}  ", facts, width)
     if action["result"] == "not_repaired":
@@ -312,20 +337,20 @@ def _step(number: int, group: repair.Group, width: int) -> Iterator[Line]:
     step = group.item
     pad = " " * 5
     where = group.hosts[0] if len(group.hosts) == 1 else f"{len(group.hosts)} hosts"
-    label = view.label(step["module"], step["instance"])
+    label = words.label(step["module"], step["instance"])
     yield from _wrapped(f"{number:>3}. ", f"{where} {label}: {step['title']}", width, hang=5)
     if len(group.hosts) > 1:
         yield Line(f"{pad}Hosts     {_some(group.hosts, width - 15)}")
     yield from _wrapped(f"{pad}For       ", ", ".join(step["keys"]), width)
-    for command in repair.commands(step):
-        yield Line(f"{pad}Command   {view.clean(command)}")
+    for command in words.commands(step):
+        yield Line(f"{pad}Command   {words.clean(command)}")
     yield from _wrapped(f"{pad}Or else   ", repair.further(step), width)
     if step["cancels"]:
         yield from _wrapped(f"{pad}Cuts off  ", step["cancels"], width)
         if len(group.hosts) == 1:
             yield from _wrapped(f"{pad}At work   ", repair.at_work(step), width)
     if step["not_after"]:
-        yield Line(f"{pad}Before    {view.moment(step['not_after'])}")
+        yield Line(f"{pad}Before    {words.moment(step['not_after'])}")
 
 
 def _unseen(hosts: list[Json], width: int) -> Iterator[Line]:
@@ -348,7 +373,7 @@ def _unseen(hosts: list[Json], width: int) -> Iterator[Line]:
 
 def _some(names: Iterable[str], room: int) -> str:
     """As many names as there is room for, then how many are left."""
-    listed = [view.clean(name) for name in names]
+    listed = [words.clean(name) for name in names]
     text = ""
     for count, name in enumerate(listed, 1):
         longer = f"{text}, {name}" if text else name
@@ -365,7 +390,7 @@ def _wrapped(
 ) -> Iterator[Line]:
     following = " " * (len(head) if hang is None else hang)
     lines = textwrap.wrap(
-        view.clean(text),
+        words.clean(text),
         width,
         initial_indent=head,
         subsequent_indent=following,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleActionFail
 
 from ansible_collections.campaign.remediation.plugins.action import campaign_report
 
@@ -32,13 +34,13 @@ def run(tmp_path: Path, make_diagnosis: Any, make_finding: Any) -> Any:
     hostvars = HostVars({name: {"campaign_diagnosis": each} for name, each in registered.items()})
     hostvars["app4"] = {"other": registered["app1"]}
 
-    def run(**arguments: Any) -> tuple[Json, list[str]]:
+    def run(*, check: bool = True, **arguments: Any) -> tuple[Json, list[str]]:
         shown: list[str] = []
         action = campaign_report.ActionModule.__new__(campaign_report.ActionModule)
         arguments.setdefault("directory", str(tmp_path / "report"))
         shell = SimpleNamespace(tmpdir="/tmp")
         action._task = SimpleNamespace(
-            args=arguments, async_val=0, check_mode=True, action="campaign_report"
+            args=arguments, async_val=0, check_mode=check, action="campaign_report"
         )
         action._connection = SimpleNamespace(_shell=shell)
         action._display = SimpleNamespace(
@@ -90,3 +92,99 @@ def test_a_directory_that_cannot_be_written(run: Any, tmp_path: Path) -> None:
     assert result["msg"].startswith(f"The report cannot be written to {tmp_path / 'file'}")
     assert "\n" not in result["msg"]
     assert any(line.startswith("Summary:") for line in shown)
+
+
+def saved(tmp_path: Path) -> Json:
+    report: Json = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    return report
+
+
+def test_says_what_run_it_was(run: Any, tmp_path: Path) -> None:
+    run(mode="remediate", check=True)
+    first = saved(tmp_path)
+    assert (first["mode"], first["check"]) == ("remediate", True)
+    run(check=False)
+    second = saved(tmp_path)
+    assert (second["mode"], second["check"]) == ("diagnose", False)
+    assert first["run"] != second["run"]
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{8}", first["run"])
+
+
+def test_a_saved_report_is_shown_as_it_was(run: Any, tmp_path: Path) -> None:
+    _, shown = run()
+    before = saved(tmp_path)
+    result, again = run(
+        report=str(tmp_path / "report" / "report.json"), directory=str(tmp_path / "again"),
+        hosts=["app4"], mode="plan", fail_on="critical",
+    )
+    assert shown[:-1] == again[:-1]
+    assert json.loads((tmp_path / "again" / "report.json").read_text("utf-8")) == before
+    assert result["summary"] == before["summary"]
+    assert "1 critical finding" in result["msg"]
+
+
+def test_changes_since_an_earlier_run(run: Any, tmp_path: Path) -> None:
+    path = str(tmp_path / "report" / "report.json")
+    run(hosts=["app1", "app3"])
+    earlier = saved(tmp_path)["run"]
+    _, shown = run(previous=path)
+    changes = saved(tmp_path)["changes"]
+    assert changes["since"]["run"] == earlier
+    assert [entry["id"] for entry in changes["new"]] == ["wfserver.not_running@prod"]
+    assert changes["hosts"]["appeared"] == ["app2"]
+    assert any(line.startswith("Changes since ") for line in shown)
+    run(previous=path, hosts=["app1"])
+    assert saved(tmp_path)["changes"]["gone"] == []  # its host is not in this run
+
+
+@pytest.mark.parametrize("text", [None, "{", '{"schema": 7}', '{"schema": 1, "hosts": 5}'])
+def test_an_earlier_report_that_cannot_be_read_is_a_warning(
+    text: str | None, run: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "previous.json"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    result, _ = run(previous=str(path))
+    assert not result.get("failed")
+    assert result["warnings"][0].startswith(f"No comparison with an earlier run: {path} ")
+    assert saved(tmp_path)["changes"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("{", "is not a report: it is no JSON"),
+        ("[]", "it has no key 'schema'"),
+        ('{"schema": 7}', "has schema 7; this collection reads schema 1"),
+        ('{"schema": 1, "started": ""}', "is damaged: a report has no finished"),
+    ],
+)
+def test_a_saved_report_that_is_none_fails(
+    text: str | None, reason: str, run: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "saved.json"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(AnsibleActionFail) as raised:
+        run(report=str(path))
+    assert f"{path} " in str(raised.value)
+    assert reason in str(raised.value)
+    assert not (tmp_path / "report").exists()
+
+
+def test_what_an_earlier_version_did_not_write_is_filled_in(run: Any, tmp_path: Path) -> None:
+    """A report as the first release wrote it."""
+    run()
+    old = saved(tmp_path)
+    for key in ("run", "mode", "check", "changes"):
+        del old[key]
+    for host in old["hosts"]:
+        for key in ("score", "grade", "started_at"):
+            del host[key]
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(old), encoding="utf-8")
+    result, _ = run(report=str(path))
+    assert len(result["files"]) == 3
+    hosts = saved(tmp_path)["hosts"]
+    assert [host["grade"] for host in hosts] == ["A", "D", None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils.report import build, repair
+from ansible_collections.campaign.remediation.plugins.plugin_utils.report import (
+    build,
+    changes,
+    repair,
+)
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -159,6 +164,10 @@ def test_fail_on(report: Json, make_report: Any, make_diagnosis: Any) -> None:
 def test_json_is_as_documented(report: Json) -> None:
     """The schema, the page and a built report name the same keys."""
     schema = json.loads((DOCS / "report.schema.json").read_text(encoding="utf-8"))
+    milder = copy.deepcopy(report)
+    host(milder, "app2")["findings"][0]["severity"] = "warning"
+    changed = changes.between(milder, report, {})
+    jsonschema.Draft202012Validator(schema).validate({**report, "changes": changed})
     jsonschema.Draft202012Validator(schema).validate(report)
     defined = {"report": schema["properties"]}
     defined.update({name: part["properties"] for name, part in schema["$defs"].items()})
@@ -174,6 +183,8 @@ def test_json_is_as_documented(report: Json) -> None:
         "probe": report["hosts"][1]["unseen"][0],
         "root": report["roots"][0],
         "summary": report["summary"],
+        "changes": changed,
+        "change": changed["worse"][0],
     }
     page = (DOCS / "report.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", page, re.DOTALL | re.MULTILINE))

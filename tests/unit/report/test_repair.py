@@ -225,8 +225,8 @@ def test_the_page(diagnoses: list[Json]) -> None:
     page = html.render(repaired(diagnoses))
     assert Page(page).names.count("article") == 5
     for heading in ("Repairs", "Planned, not done", "Left as it is"):
-        assert f"<h2>{heading}</h2>" in page
-    words = re.sub(r"<[^>]+>|\s+", " ", page)
+        assert re.search(rf"<h2 id=\"\w+\">{heading}</h2>", page)
+    words = re.sub(r"(<[^>]+>|\s)+", " ", page)
     for phrase in ("budget: 3 restarts in an hour", "pid 100", "4.2 s", "nlserver start mta@prod"):
         assert phrase in words
 
@@ -236,7 +236,7 @@ def test_text_of_hosts_is_escaped(diagnoses: list[Json]) -> None:
     evil["command"] = "<i>\n\x1b[2J"
     report = report_of(diagnoses, plan(), app1=[evil])
     page = html.render(report)
-    assert "<script>" not in page and "<i>" not in page and "<b>" + "&" not in page
+    assert page.count("<script>") == 1 and "<i>" not in page and "<b>" + "&" not in page
     assert "\x1b" not in shown(report) and "\x1b" not in page
 
 

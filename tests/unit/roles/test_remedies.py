@@ -32,6 +32,7 @@ PLAYBOOKS = {
     "remediate", "restart_module", "restart_wfserver", "restore_log_precision", "start_campaign",
     "start_module", "stop_module",
 }
+WITHOUT_SERVERS = {"replay", "show_report"}
 PRECISION = {"raise_log_precision", "restore_log_precision"}
 LASTING = {"inmail", "mta", "stat", "syslogd", "trackinglogd", "web", "wfserver"}
 
@@ -67,7 +68,16 @@ def test_brackets_are_remedies(top: Path) -> None:
 
 
 def test_playbooks(top: Path) -> None:
-    assert {path.stem for path in (top / "playbooks").glob("*.yml")} == PLAYBOOKS
+    assert {path.stem for path in (top / "playbooks").glob("*.yml")} == PLAYBOOKS | WITHOUT_SERVERS
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_SERVERS))
+def test_playbooks_that_need_no_inventory(top: Path, name: str) -> None:
+    text = (top / "playbooks" / f"{name}.yml").read_text(encoding="utf-8")
+    assert f"ansible-playbook playbooks/{name}.yml -e campaign_" in text.split("\n- name:")[0]
+    plays = load(top / "playbooks" / f"{name}.yml")
+    assert plays[0]["hosts"] == "localhost"
+    assert all(play["hosts"] in ("localhost", "campaign_replayed") for play in plays)
 
 
 @pytest.mark.parametrize("name", sorted(PLAYBOOKS))

@@ -1,0 +1,372 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""report.json, typed. What the keys mean is written in docs/report.md, and nowhere else.
+
+Keys are only ever added: those that are not known here are kept, and those that an older collection
+did not write have a value that says "not known".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .words import label as label  # noqa: PLC0414  for those who read reports, too
+
+SCHEMA = 1
+
+
+class InvalidReport(ValueError):
+    """A file that is no report, or not one that this version reads; the text says why."""
+
+
+class Severity(str, Enum):
+    """How bad a finding is; the worst first."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return list(Severity).index(self)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Module(_Part):
+    """A Campaign module on an instance."""
+
+    module: str
+    instance: str
+    state: str
+    verdict: str
+    pid: int | None = None
+    memory_mb: float | None = None
+    started_at: float | None = None
+    precision: str | None = None
+    findings: list[str] = []
+
+    @property
+    def label(self) -> str:
+        """Such as `mta@prod`."""
+        return label(self.module, self.instance)
+
+
+class Finding(_Part):
+    """A problem that holds."""
+
+    id: str
+    key: str
+    module: str
+    instance: str
+    severity: Severity
+    title: str
+    summary: str = ""
+    evidence: dict[str, Any] = {}
+    caused_by: list[str] = []
+    caused_by_ids: list[str] = []
+    remedy: str | None = None
+    automatic: bool = False
+    reason: str | None = None
+    fix: str | None = None
+    source: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The module that it is about, such as `mta@prod`."""
+        return label(self.module, self.instance)
+
+
+class Probe(_Part):
+    """A probe that failed."""
+
+    probe: str
+    kind: str
+    message: str
+
+
+class Step(_Part):
+    """A step of a plan."""
+
+    order: int
+    module: str
+    instance: str
+    remedy: str
+    rungs: list[str] = []
+    because: list[str] = []
+    keys: list[str] = []
+    title: str = ""
+    command: str | None = None
+    cancels: str | None = None
+    limit: str | None = None
+    subject: str | None = None
+    not_after: str | None = None
+    work: list[dict[str, Any]] | None = None
+
+    @property
+    def label(self) -> str:
+        """The module that it is for."""
+        return label(self.module, self.instance)
+
+
+class Left(_Part):
+    """A finding that the plan does not repair."""
+
+    id: str
+    key: str
+    module: str
+    instance: str
+    why: str
+    reason: str
+    until: str | None = None
+
+
+class Action(_Part):
+    """What a remediation did."""
+
+    module: str
+    instance: str
+    remedy: str
+    rung: str | None = None
+    subject: str | None = None
+    because: list[str] = []
+    command: list[Any] | str = []
+    result: str
+    reason: str | None = None
+    guard: str | None = None
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    seconds: float | None = None
+    started: str | None = None
+    finished: str | None = None
+    evidence: str | None = None
+    left: Literal["as_before", "changed", "unknown"] | None = None
+
+    @property
+    def label(self) -> str:
+        """The module that it was for."""
+        return label(self.module, self.instance)
+
+
+class Host(_Part):
+    """A host of the run."""
+
+    name: str
+    reachable: bool
+    status: str
+    verdict: str
+    score: int | None = None
+    grade: str | None = None
+    error: str | None = None
+    taken_at: float | None = None
+    seconds: float | None = None
+    home: str | None = None
+    user: str | None = None
+    build: str | None = None
+    installed: bool | None = None
+    instances: list[str] = []
+    modules: list[Module] = []
+    findings: list[Finding] = []
+    unseen: list[Probe] = []
+    plan: list[Step] = []
+    left: list[Left] = []
+    plan_refused: str | None = None
+    plan_notes: list[str] = []
+    actions: list[Action] = []
+
+
+class Node(_Part):
+    """A finding in the whole report."""
+
+    host: str
+    id: str
+
+
+class Root(Node):
+    """A finding that no other explains."""
+
+    explains: list[Node] = []
+
+
+class Summary(_Part):
+    """The numbers."""
+
+    hosts: int
+    healthy: int
+    degraded: int
+    down: int
+    unknown: int
+    unreachable: int
+    failed: int
+    not_installed: int
+    critical: int
+    warning: int
+    info: int
+    roots: int
+    repaired: int = 0
+    done: int = 0
+    unproved: int = 0
+    not_repaired: int = 0
+    refused: int = 0
+
+
+class Was(_Part):
+    """A finding before it got worse or better."""
+
+    id: str
+    severity: Severity
+
+
+class Change(_Part):
+    """A finding that is new, gone, worse, better or no longer to be seen."""
+
+    host: str
+    id: str
+    key: str
+    module: str
+    instance: str
+    severity: Severity
+    title: str
+    summary: str = ""
+    was: Was | None = None
+
+    @property
+    def label(self) -> str:
+        """The module that it is about."""
+        return label(self.module, self.instance)
+
+
+class Since(_Part):
+    """The run that another is compared with."""
+
+    run: str | None = None
+    finished: str
+
+
+class HostChanges(_Part):
+    """Names of hosts that came, went, lost their diagnosis or have one again."""
+
+    appeared: list[str] = []
+    vanished: list[str] = []
+    lost: list[str] = []
+    back: list[str] = []
+
+
+class ScoreChange(_Part):
+    """A host whose score is another."""
+
+    host: str
+    score: int
+    was: int
+
+
+class Changes(_Part):
+    """What changed from one report to the next."""
+
+    since: Since
+    new: list[Change] = []
+    gone: list[Change] = []
+    worse: list[Change] = []
+    better: list[Change] = []
+    unseen: list[Change] = []
+    hosts: HostChanges = Field(default_factory=HostChanges)
+    scores: list[ScoreChange] = []
+
+    def __bool__(self) -> bool:
+        """Whether anything changed."""
+        hosts = self.hosts
+        return any((
+            self.new, self.gone, self.worse, self.better, self.unseen,
+            hosts.appeared, hosts.vanished, hosts.lost, hosts.back,
+        ))
+
+
+class Report(_Part):
+    """A run's report."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    run: str | None = None
+    mode: str = "diagnose"
+    check: bool = False
+    started: str
+    finished: str
+    collection: str
+    hosts: list[Host]
+    roots: list[Root]
+    summary: Summary
+    changes: Changes | None = None
+
+    @cached_property
+    def index(self) -> dict[tuple[str, str], Finding]:
+        """Every finding, by host and id."""
+        return {(host.name, each.id): each for host in self.hosts for each in host.findings}
+
+    def finding(self, node: Node) -> Finding:
+        """The finding that a root or what it explains stands for."""
+        return self.index[(node.host, node.id)]
+
+    def findings(self) -> Iterator[tuple[Host, Finding]]:
+        """Every finding with its host."""
+        for host in self.hosts:
+            for finding in host.findings:
+                yield host, finding
+
+    def as_json(self) -> dict[str, Any]:
+        """The mapping that it was read from, with what is not known here."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    @classmethod
+    def of(cls, data: object, name: str = "the report") -> Report:
+        """A report from parsed JSON; `name` is how errors call it. Raises InvalidReport."""
+        if not isinstance(data, Mapping):
+            raise InvalidReport(f"{name} is not a report: it holds no JSON object.")
+        schema = data.get("schema")
+        if schema is None:
+            raise InvalidReport(f"{name} is not a report: it has no key 'schema'.")
+        if schema != SCHEMA:
+            raise InvalidReport(
+                f"{name} has schema {schema!r}; this campaign-doctor reads schema {SCHEMA}."
+                " Read it with the version that wrote it."
+            )
+        try:
+            report = cls.model_validate(dict(data))
+        except ValidationError as error:
+            raise InvalidReport(f"{name} is damaged: {_first(error)}") from None
+        for root in report.roots:
+            for node in (root, *root.explains):
+                if (node.host, node.id) not in report.index:
+                    raise InvalidReport(
+                        f"{name} is damaged: roots name {node.id} on {node.host}, which it does"
+                        " not hold."
+                    )
+        return report
+
+    @classmethod
+    def load(cls, path: Path) -> Report:
+        """A report from a file. Raises InvalidReport."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InvalidReport(f"{path} cannot be read: {error.strerror or error}.") from None
+        except ValueError as error:
+            raise InvalidReport(f"{path} is not a report: it is no JSON ({error}).") from None
+        return cls.of(data, str(path))
+
+
+def _first(error: ValidationError) -> str:
+    """The first fault in one line; never the value, which may be anything."""
+    faults = error.errors(include_url=False, include_input=False)
+    where = ".".join(str(part) for part in faults[0]["loc"])
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{where}: {faults[0]['msg']}{more}."

@@ -1,0 +1,90 @@
+"""A finding or an error code, explained; the data is what the catalogue says."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from campaign_doctor.explain import Code, Problem, Unknown, catalogue, explain, names
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def test_the_data_is_the_catalogue() -> None:
+    spec = importlib.util.spec_from_file_location(
+        "catalogue_docs", CHECKOUT / "tools" / "catalogue_docs.py"
+    )
+    assert spec is not None and spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    written = json.loads(
+        (CHECKOUT / "campaign_doctor" / "catalogue.json").read_text(encoding="utf-8")
+    )
+    assert written == tool.data(), "run tools/catalogue_docs.py"
+
+
+@pytest.mark.parametrize("name", ["stat.not_running", "STAT.NOT_RUNNING", "stat.not_running@prod"])
+def test_a_key(name: str) -> None:
+    (problem,) = explain(name)
+    assert isinstance(problem, Problem)
+    assert problem.key == "stat.not_running"
+    assert problem.severity.value == "critical"
+    assert problem.remedies[0].name == "start"
+    assert problem.remedies[0].title == "Start stat"
+    assert "watchdog.nothing_runs" in problem.causes
+    assert problem.source.startswith("https://experienceleague.adobe.com/")
+
+
+def test_a_key_without_a_remedy_says_why() -> None:
+    (problem,) = explain("host.disk_full")
+    assert isinstance(problem, Problem)
+    assert problem.remedies == []
+    assert problem.reason
+
+
+def test_a_code() -> None:
+    (code,) = explain("xsv-350012")
+    assert isinstance(code, Code)
+    assert (code.code, code.meaning, code.restart) == ("XSV-350012", "login refused", "useless")
+
+
+def test_a_name_that_many_modules_share() -> None:
+    found = explain("not_running")
+    assert {"stat.not_running", "mta.not_running"} <= {
+        problem.key for problem in found if isinstance(problem, Problem)
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("stat.not_runing", "stat.not_running"), ("XSV-35001", "XSV-350012"),
+     ("quota", "mta.quota_met")],
+)
+def test_what_is_nearly_known(name: str, near: str) -> None:
+    with pytest.raises(Unknown) as raised:
+        explain(name)
+    assert near in raised.value.near
+    assert f"'{name}'" in str(raised.value)
+    assert near in str(raised.value)
+
+
+def test_what_is_not_known_at_all() -> None:
+    with pytest.raises(Unknown) as raised:
+        explain("zzzzzzzzzz")
+    assert raised.value.near == []
+    assert "Did you mean" not in str(raised.value)
+
+
+def test_every_name_is_explained() -> None:
+    assert len(names()) == len(catalogue().problems) + len(catalogue().codes)
+    for name in names():
+        assert explain(name)
+
+
+def test_words_of_a_host_stand_in_angle_brackets() -> None:
+    texts = [problem.meaning for problem in catalogue().problems]
+    texts += [fix.text for problem in catalogue().problems for fix in problem.fix]
+    assert not [text for text in texts if "{" in text]

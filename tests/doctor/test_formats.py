@@ -1,0 +1,349 @@
+"""Each format, read by a real consumer of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from prometheus_client.openmetrics import parser as openmetrics_parser
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import ValidationError
+from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as Sarif
+
+from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES
+from campaign_doctor.formats import RENDERERS, nagios, openmetrics, sarif, table
+from campaign_doctor.history import compare
+from campaign_doctor.model import Report
+from doctor import samples
+from doctor.samples import Json, finding, host, module, report, unreachable
+
+HOSTILE = 'a|b "c" \\ \x1b[31m\n# EOF\x00\N{RIGHT-TO-LEFT OVERRIDE}{}é\udce4'
+
+
+def hostile() -> Report:
+    return Report.of(report(
+        host(HOSTILE, verdict="down", findings=[
+            finding("mta.hung", id=f"mta.hung@prod#{HOSTILE}", title=HOSTILE, summary=HOSTILE,
+                    fix=HOSTILE, reason=HOSTILE, evidence={HOSTILE: HOSTILE}),
+        ], unseen=[{"probe": "http", "kind": "failed", "message": HOSTILE}]),
+        host("app2", verdict="unknown", status="failed", error=HOSTILE),
+    ))
+
+
+CROSS = "\N{MULTIPLICATION SIGN}"
+REPORTS = {
+    "ill": lambda: Report.of(samples.ill()),
+    "healthy": lambda: Report.of(report(host())),
+    "empty": lambda: Report.of(report()),
+    "hostile": hostile,
+}
+
+
+@pytest.fixture(params=REPORTS)
+def any_report(request: pytest.FixtureRequest) -> Report:
+    return REPORTS[request.param]()
+
+
+# -- JSON -------------------------------------------------------------------------------------
+
+
+def test_json_is_the_report() -> None:
+    assert json.loads(RENDERERS["json"](Report.of(samples.ill()))) == samples.ill()
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_every_format_can_be_written(name: str, any_report: Report) -> None:
+    text = RENDERERS[name](any_report)
+    assert text.endswith("\n")
+    text.encode("utf-8")
+
+
+# -- Nagios: the rules of the plugin development guidelines ---------------------------------------
+
+LABEL = r"(?:[^'= ]+|'(?:[^'=]|'')+')"
+NUMBER = r"-?[0-9.]+"
+RANGE = rf"@?(?:(?:{NUMBER}|~):)?(?:{NUMBER})?"
+DATUM = rf"{LABEL}={NUMBER}(?:s|us|ms|%|B|KB|MB|TB|c)?" + rf"(?:;{RANGE})?" * 2 + \
+    rf"(?:;(?:{NUMBER})?)?" * 2
+LINE = re.compile(
+    rf"CAMPAIGN (OK|WARNING|CRITICAL|UNKNOWN) - [^|\n]+ \| ({DATUM}(?: {DATUM})*)\n"
+)
+
+
+def test_nagios_is_one_line_with_performance_data(any_report: Report) -> None:
+    match = LINE.fullmatch(nagios.render(any_report))
+    assert match, nagios.render(any_report)
+    assert match[1] == nagios.state(any_report).name
+    assert len(match[0].partition(" | ")[0]) <= 240
+
+
+def test_nagios_says_what_is_wrong() -> None:
+    assert nagios.render(Report.of(samples.ill())) == (
+        "CAMPAIGN CRITICAL - 3 hosts: 1 down, 1 unreachable, 1 healthy; app2 stat@prod: title of"
+        " stat.not_running; app2 host: title of host.disk_filling"
+        " | healthy=1;;;0;3 degraded=0;;;0;3 down=1;;;0;3 unknown=0;;;0;3 unreachable=1;;;0;3"
+        " failed=0;;;0;3 not_installed=0;;;0;3 critical=2;;0;0 warning=1;0;;0"
+        " worst_score=30;;;0;100"
+        " repaired=0;;;0 done=0;;;0 unproved=0;;;0 not_repaired=0;;;0 refused=0;;;0\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("hosts", "more", "state"),
+    [
+        ([host()], {}, nagios.State.OK),
+        ([host(findings=[finding("a.b", severity="info")])], {}, nagios.State.OK),
+        ([host(verdict="degraded", findings=[finding("a.b", severity="warning")])], {},
+         nagios.State.WARNING),
+        ([host(findings=[finding("a.b")])], {}, nagios.State.CRITICAL),
+        ([host(verdict="down")], {}, nagios.State.CRITICAL),
+        ([host()], {"not_repaired": 1}, nagios.State.CRITICAL),
+        ([host(), unreachable("b")], {}, nagios.State.UNKNOWN),
+        ([host(verdict="unknown")], {}, nagios.State.UNKNOWN),
+        ([host(status="not_installed", verdict="unknown")], {}, nagios.State.UNKNOWN),
+        ([], {}, nagios.State.UNKNOWN),
+        ([unreachable("b"), host(findings=[finding("a.b")])], {}, nagios.State.CRITICAL),
+    ],
+)
+def test_nagios_states(hosts: list[Json], more: Json, state: nagios.State) -> None:
+    data = report(*hosts)
+    data["summary"].update(more)
+    assert nagios.state(Report.of(data)) is state
+    assert [each.value for each in nagios.State] == [0, 1, 2, 3]
+
+
+# -- OpenMetrics ----------------------------------------------------------------------------------
+
+
+def families(text: str) -> dict[str, Any]:
+    parsed = openmetrics_parser.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    return {family.name: family for family in parsed}
+
+
+def samples_of(text: str, name: str) -> dict[tuple[str, ...], float]:
+    return {tuple(s.labels.values()): s.value for s in families(text)[name].samples}
+
+
+def older_format(text: str) -> list[Any]:
+    return list(text_string_to_metric_families(text))
+
+
+def test_openmetrics_is_valid_in_both_formats(any_report: Report) -> None:
+    """The textfile collector of node_exporter reads the older one."""
+    text = openmetrics.render(any_report)
+    new = {(s.name, tuple(sorted(s.labels.items()))): (s.value, s.timestamp)
+           for family in families(text).values() for s in family.samples}
+    old = {(s.name, tuple(sorted(s.labels.items()))): (s.value, s.timestamp)
+           for family in older_format(text) for s in family.samples}
+    assert new == old
+    assert len(new) == sum(1 for line in text.splitlines() if not line.startswith("#"))
+    assert {timestamp for _, timestamp in new.values()} == {None}
+    assert {family.type for family in families(text).values()} == {"gauge"}
+    assert text.endswith("# EOF\n")
+
+
+def test_openmetrics_values() -> None:
+    text = openmetrics.render(Report.of(samples.ill()))
+    assert samples_of(text, "campaign_host_score") == {("app1",): 100, ("app2",): 30}
+    verdicts = samples_of(text, "campaign_module_verdict")
+    assert verdicts[("app2", "stat", "prod")] == 3
+    assert verdicts[("app2", "mta", "prod")] == 2
+    assert verdicts[("app1", "mta", "prod")] == 0
+    status = samples_of(text, "campaign_host_status")
+    assert {key for key, value in status.items() if value} == {
+        ("app1", "diagnosed"), ("app2", "diagnosed"), ("app3", "unreachable")
+    }
+    assert samples_of(text, "campaign_findings")[("app2", "critical")] == 2
+    assert ("app3", "critical") not in samples_of(text, "campaign_findings")
+    found = families(text)["campaign_finding"].samples
+    assert [(s.labels["key"], s.labels["root"]) for s in found] == [
+        ("stat.not_running", "true"), ("mta.stat_unreachable", "false"),
+        ("host.disk_filling", "true"),
+    ]
+    assert samples_of(text, "campaign_module_memory_bytes")[("app1", "mta", "prod")] == 12.5 * 2**20
+    assert samples_of(text, "campaign_report_timestamp_seconds") == {(): 1763894405.0}
+
+
+def test_openmetrics_keeps_odd_names() -> None:
+    text = openmetrics.render(hostile())
+    names = {labels[0] for labels in samples_of(text, "campaign_host_score")}
+    assert HOSTILE.replace("\udce4", "?") in names
+
+
+# -- SARIF ----------------------------------------------------------------------------------------
+
+
+def test_sarif_is_as_the_standard_says(any_report: Report) -> None:
+    text = sarif.render(any_report)
+    Sarif.model_validate_json(text)
+    (run,) = json.loads(text)["runs"]
+    assert len(run["results"]) == sum(1 for _ in any_report.findings())
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert len(rules) == len(set(rules))
+    assert all(rules[each["ruleIndex"]] == each["ruleId"] for each in run["results"])
+
+
+def test_sarif_model_is_strict() -> None:
+    """The consumer itself: it refuses what the standard does not have."""
+    log = json.loads(sarif.render(Report.of(samples.ill())))
+    log["runs"][0]["results"][0]["levle"] = "error"
+    with pytest.raises(ValidationError, match="levle"):
+        Sarif.model_validate(log)
+
+
+def test_sarif_values() -> None:
+    (run,) = json.loads(sarif.render(Report.of(samples.ill())))["runs"]
+    first = run["results"][0]
+    assert (first["ruleId"], first["level"]) == ("stat.not_running", "error")
+    assert first["message"]["text"] == "Summary of stat.not_running.\nFix: nlserver start stat@prod"
+    place = first["locations"][0]["logicalLocations"][0]
+    assert (place["name"], place["fullyQualifiedName"]) == ("stat@prod", "app2/stat@prod")
+    assert "baselineState" not in first
+    rule = run["tool"]["driver"]["rules"][0]
+    assert rule["shortDescription"]["text"] == "stat: Does not run", "as the catalogue has it"
+    assert rule["helpUri"].startswith("https://experienceleague.adobe.com/")
+    (invocation,) = run["invocations"]
+    assert invocation["executionSuccessful"] is False
+    notes = [note["message"]["text"] for note in invocation["toolExecutionNotifications"]]
+    assert notes == ["app3: unreachable: timed out"]
+
+
+def test_sarif_compares_with_an_earlier_run() -> None:
+    old = report(host(findings=[finding("mta.hung"), finding("stat.hung", severity="warning")]))
+    new = report(host(findings=[finding("stat.hung"), finding("web.hung")]))
+    found = compare(Report.of(old), Report.of(new)).model_dump(mode="json")
+    text = sarif.render(Report.of({**new, "changes": found}))
+    states = {result["ruleId"]: result["baselineState"]
+              for result in json.loads(text)["runs"][0]["results"]}
+    assert states == {"stat.hung": "updated", "web.hung": "new", "mta.hung": "absent"}
+    Sarif.model_validate_json(text)
+
+
+# -- The terminal ---------------------------------------------------------------------------------
+
+
+def action(result: str, **more: Any) -> Json:
+    return {
+        "module": "wfserver", "instance": "prod", "remedy": "restart", "rung": "restart",
+        "subject": None, "because": ["wfserver.hung@prod"], "result": result, "reason": "Why.",
+        "command": [["nlserver", "restart", "wfserver@prod"]], "guard": None,
+        "before": {"state": "hung", "pid": 100}, "after": {"state": "running", "pid": 100},
+        "seconds": 4.0, "evidence": None, **more,
+    }
+
+
+def shown(data: Json, width: int = 120) -> str:
+    return table.as_text(Report.of(data), width)
+
+
+def test_table_of_hosts_by_modules() -> None:
+    lines = shown(samples.ill()).splitlines()
+    assert lines[0].split() == ["Host", "Score", "watchdog", "stat", "mta", "wfserver"]
+    assert lines[1].split() == ["app1", "✓", "healthy", "100", "A", "✓", "✓", "✓"]
+    assert lines[2].split() == ["app2", CROSS, "down", "30", "F", "✓", CROSS, "!"]
+    assert lines[3].split() == ["app3", "unreachable"]
+    assert lines[4].split() == ["timed", "out"]
+    assert lines[-1] == (
+        "3 hosts: 1 healthy, 1 down, 1 unreachable; 2 critical findings, 1 warning, 2 root causes."
+    )
+
+
+def test_table_on_a_narrow_terminal() -> None:
+    modules = [module(name) for name in MODULES]
+    modules[3]["verdict"] = "down"
+    lines = shown(report(host(modules=modules, verdict="down")), 60).splitlines()
+    assert lines[0].split() == [
+        "app1", CROSS, "down", "100", "A", CROSS, "mta", "✓", "10", "healthy"
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+def test_table_names_instances_where_there_are_several() -> None:
+    several = host(instances=["a", "b"], modules=[
+        module("watchdog", "default"), module("mta", "a"), module("mta", "b", "down")])
+    text = shown(report(several))
+    assert "✓ a" in text
+    assert f"{CROSS} b" in text
+
+
+def test_table_of_many_hosts_names_those_that_are_not_healthy() -> None:
+    fleet = [host(f"app{n}") for n in range(50)] + [host("bad", verdict="degraded")]
+    text = shown(report(*fleet))
+    assert "bad" in text
+    assert "and 50 healthy hosts" in text
+    assert "app7" not in text
+
+
+def test_table_causes_and_what_they_explain() -> None:
+    data = samples.ill()
+    chain = data["hosts"][1]["findings"]
+    chain.append(finding("mta.spool_stuck", severity="warning", caused_by_ids=[chain[1]["id"]]))
+    data["roots"][0]["explains"].append({"host": "app2", "id": "mta.spool_stuck@prod"})
+    text = shown(data)
+    assert "1. CRITICAL app2 stat@prod: Title of stat.not_running" in text
+    tree = [line.rstrip() for line in text.splitlines() if "──" in line]
+    assert tree == [
+        "   └── mta@prod: Title of mta.stat_unreachable",
+        "       └── mta@prod: Title of mta.spool_stuck",
+    ]
+    assert "Fix, on app2:" in text
+
+
+def test_table_never_cuts_a_command() -> None:
+    command = "su - neolane -c '" + "x" * 200 + "'"
+    source = "https://experienceleague.adobe.com/" + "y" * 200
+    text = shown(report(host(findings=[finding("mta.hung", fix=command, source=source)])), 80)
+    assert f"     {command}\n" in text
+    assert f"{source}\n" in text
+    assert not any(line.endswith(" ") for line in text.splitlines() if line.startswith("   "))
+
+
+def test_table_repairs_with_before_and_after() -> None:
+    data = report(host(actions=[action("repaired"), action("not_repaired", left="unknown")]))
+    text = shown(data)
+    heads = [line for line in text.splitlines() if "app1 wfserver@prod: restart, 4.0 s" in line]
+    assert [line.partition(" app1")[0] for line in heads] == ["not repaired", "repaired"]
+    assert "$ nlserver restart wfserver@prod" in text
+    assert re.search(r"state +hung +→ +running", text)
+    assert "pid" not in text, "only what changed"
+    assert "The state afterwards could not be seen." in text
+
+
+def test_table_plan() -> None:
+    step = {"order": 1, "module": "mta", "instance": "prod", "remedy": "restart",
+            "title": "Restart mta", "keys": ["mta.hung"], "command": "nlserver restart mta@prod",
+            "cancels": "deliveries stop"}
+    text = shown(report(host("a", plan=[step]), host("b", plan=[step])))
+    assert "1. 2 hosts mta@prod: Restart mta" in text
+    assert "cuts off: deliveries stop" in text
+    assert "$ nlserver restart mta@prod" in text
+
+
+def test_table_changes() -> None:
+    old = report(host("a"), host("gone"))
+    new = report(host("a", findings=[finding("mta.hung")]))
+    found = compare(Report.of(old), Report.of(new)).model_dump(mode="json")
+    text = shown({**new, "changes": found})
+    assert "Changes since 2025-11-23 10:40:05 UTC" in text
+    assert "not in this run: gone" in text
+    assert "new    a mta@prod: Title of mta.hung" in text
+
+
+def test_table_shows_text_of_hosts_as_text() -> None:
+    text = table.as_text(hostile())
+    assert not set("\x1b\x00\N{RIGHT-TO-LEFT OVERRIDE}") & set(text)
+    marked = shown(report(host("[bold]x[/bold]", findings=[finding("mta.hung", title="[red]y")])))
+    assert "[bold]x[/bold]" in marked
+    assert "[red]y" in marked
+
+
+def test_table_says_the_same_without_colour() -> None:
+    coloured = table.as_text(Report.of(samples.ill()), 120, colour=True)
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == shown(samples.ill())
+
+
+def test_table_knows_the_modules() -> None:
+    assert tuple(MODULES) == table.MODULES
