@@ -29,7 +29,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
@@ -271,12 +270,8 @@ def up(place: Place) -> None:
     addresses = {host: f"{subnet}.{number}" for number, host in enumerate(hosts, start=11)}
     lines = ["127.0.0.1 localhost", *(f"{address} {host}" for host, address in addresses.items())]
     (place.directory / "hosts").write_text("\n".join(lines) + "\n")
-    # First what Campaign needs: the database, the mail servers.
-    for wave in False, True:
-        chosen = [host for host in hosts if _has_campaign(hosts[host]) is wave]
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(
-                lambda host: _create(place, name, host, addresses[host], hosts[host]), chosen))
+    for host, wanted in hosts.items():  # in this order: what others need comes first
+        _create(place, name, host, addresses[host], wanted)
     inventory = {host: _variables(place, host, addresses[host], hosts[host]) for host in hosts}
     text = yaml.safe_dump({"campaign": {"hosts": {
         host: values for host, values in inventory.items() if _has_campaign(hosts[host])}},

@@ -55,12 +55,18 @@ CONSOLIDATE = as_account("nlserver tracking -instance:{instance}")
     causes=("web.front_down", "web.redirection_missing", "web.relay_broken", "web.tomcat_down"),
 )
 def redirection_unreachable(server: Server) -> Iterator[Evidence]:
-    held: dict[str, list[LogGroup]] = {
-        task.instance: reported_by("tracking.redirection_unreachable", server.errors(task))
+    logged = {
+        task.instance: [
+            group for group in reported_by(
+                "tracking.redirection_unreachable", server.errors(task))
+            if not server.older(group.last_at, 30)
+        ]
         for task in server.tasks_of("tracking")
     }
+    asked: set[str] = set()  # the servers that were asked now: what a log says of them is history
     for target in server.targets("redirection"):
-        groups = held.pop(target.instance, [])
+        if target.reachable is not None:
+            asked.add(target.host.lower())
         if target.reachable is False:
             yield Evidence(
                 {
@@ -68,23 +74,35 @@ def redirection_unreachable(server: Server) -> Iterator[Evidence]:
                     "redirection_local": server.local(target),
                     "url": f"http://{target.address}/r/test",
                     "shown": f"{target.address} ({target.error or 'unreachable'})",
-                    "log_lines": sum(group.count for group in groups),
+                    "log_lines": sum(
+                        group.count for group in logged.get(target.instance, ())
+                        if _host_of(group) == target.host.lower()
+                    ),
                 },
                 target.instance, target.address,
             )
-        elif groups and target.reachable is None:
-            held[target.instance] = groups
-    for instance, groups in sorted(held.items()):
-        recent = [group for group in groups if not server.older(group.last_at, 30)]
+    for instance, groups in sorted(logged.items()):
+        recent = [group for group in groups if _host_of(group) not in asked]
         if recent:
+            host = _host_of(recent[0])
             yield Evidence(
                 {
-                    "redirection_host": "the redirection server", "redirection_local": None,
-                    "url": "http://REDIRECTION_SERVER/r/test",
+                    "redirection_host": host or "the redirection server",
+                    "redirection_local": host in server.names if host else None,
+                    "url": f"http://{host or 'REDIRECTION_SERVER'}/r/test",
                     "shown": f"({recent[0].sample[:200]})", **lines(recent),
                 },
                 instance,
             )
+
+
+def _host_of(group: LogGroup) -> str:
+    """The server that a line names, in lower case; empty if it names none."""
+    found = URL.search(group.sample)
+    return found.group(1).lower() if found else ""
+
+
+URL = re.compile(r"https?://([^\s/:'\"]+)")
 
 
 @problems.each(

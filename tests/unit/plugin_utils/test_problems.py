@@ -817,6 +817,18 @@ def the_log_says_so(s: Snapshot) -> None:
 
 
 @near("tracking.redirection_unreachable")
+def the_server_of_the_line_answers_now(s: Snapshot) -> None:
+    says(s, "tracking", "RED-520025 http://T1 cannot be reached", "RED-520025")
+    needs(s, target("redirection", "t1", 80, "default"))
+
+
+@holds("tracking.redirection_unreachable@prod")
+def another_server_answers(s: Snapshot) -> None:
+    says(s, "tracking", "RED-520025 http://t2 cannot be reached", "RED-520025")
+    needs(s, target("redirection", "t1", 80, "default"))
+
+
+@near("tracking.redirection_unreachable")
 def it_is_long_over(s: Snapshot) -> None:
     says(s, "tracking", "RED-520025 unreachable", "RED-520025", at=ago(minutes=50))
 
