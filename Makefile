@@ -17,19 +17,20 @@ help:  ## Show this list
 # -- The two commands -------------------------------------------------------------------------
 
 .PHONY: demo
-demo: venv-demo  ## Start the lab, break two things in it, diagnose it
+demo: venv-demo  ## Start the lab, break two things in it, diagnose it, repair it
 	@tools/demo
 
 .PHONY: test
-test: venv  ## Run lint, types, unit, sanity, integration and molecule; one verdict
-	@$(RUN) python tools/stages.py lint types unit sanity integration molecule
+test: venv  ## Run all stages below; one verdict
+	@$(RUN) python tools/stages.py lint types unit sanity doctor integration matrix molecule
 
 # -- Stages of make test, each usable alone ---------------------------------------------------
 
 .PHONY: lint
-lint: venv  ## ruff, yamllint, ansible-lint (production), changelog
+lint: venv  ## ruff, yamllint, workflows, ansible-lint (production), changelog
 	$(RUN) ruff check .
 	$(RUN) yamllint --strict .
+	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(RUN) ANSIBLE_COLLECTIONS_PATH=playbooks/collections \
 		ansible-lint --offline --profile production --strict $(ARGS)
 	$(RUN) antsibull-changelog lint
@@ -46,9 +47,17 @@ unit: venv  ## Unit tests
 sanity: venv  ## ansible-test sanity on the built collection
 	$(RUN) python tools/sanity.py $(ARGS)
 
+.PHONY: doctor
+doctor: venv  ## campaign-doctor: every command, exit code and interruption, against labs of their own
+	$(RUN) pytest tests/doctor -n 3 --junitxml=build/junit/doctor.xml $(ARGS)
+
 .PHONY: integration
 integration: venv  ## Playbooks, installed collection and every fault, against labs of their own
 	$(RUN) pytest tests/integration -n 3 --junitxml=build/junit/integration.xml $(ARGS)
+
+.PHONY: matrix
+matrix: venv  ## Every Python on targets, every ansible-core that is supported
+	$(RUN) pytest tests/matrix --junitxml=build/junit/matrix.xml $(ARGS)
 
 .PHONY: molecule
 molecule: venv  ## Real hosts with systemd and SSH (podman, as root): make molecule ARGS=default

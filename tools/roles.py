@@ -12,10 +12,10 @@ role (defaults/main.yml).
 from __future__ import annotations
 
 import argparse
-import ast
 import re
 import sys
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,9 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils import policy
 from ansible_collections.campaign.remediation.plugins.plugin_utils.changing import (  # noqa: E402
     GUARDS,
 )
-
-PLUGINS = TOP / "plugins"
+from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (  # noqa: E402
+    options_of as options_documented,
+)
 
 # Role, and the Campaign module that it looks after.
 ROLES = {
@@ -111,6 +112,13 @@ JOB_WAIT = {
         " else an hour.",
     },
 }
+WORKFLOW_WAIT = {
+    "campaign_workflow_wait": {
+        "type": "float",
+        "default": 60,
+        "description": "Seconds until a process must have run a workflow that was started.",
+    },
+}
 # What only some roles know and is no option.
 OF_ROLES = {
     "syslogd": {
@@ -127,6 +135,8 @@ OF_ROLES = {
     "web": FRONT_COMMANDS,
     "export": JOB_WAIT,
     "import": JOB_WAIT,
+    "tracking": WORKFLOW_WAIT,
+    "wfserver": WORKFLOW_WAIT,
 }
 # Remedies that are one call of campaign_module: what they do, and its options.
 CALLS = {
@@ -153,32 +163,29 @@ MARK = "<!-- variables: written by tools/roles.py -->"
 Json = dict[str, Any]
 
 
-def documentation(name: str, folder: str = "modules") -> Json:
-    """The DOCUMENTATION of a module, or of a fragment in doc_fragments."""
-    path = PLUGINS / folder / f"{name}.py"
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "DOCUMENTATION":
-            return dict(yaml.safe_load(ast.literal_eval(node.value)))
-    raise SystemExit(f"{path} has no DOCUMENTATION")
+def documented(name: str) -> Json:
+    """The options of a module, those of its fragments among them."""
+    module = import_module("ansible_collections.campaign.remediation.plugins.modules." + name)
+    return options_documented(module.DOCUMENTATION)
 
 
 def diagnosing_options() -> Json:
     """Variable name to specification, for what a diagnosis takes."""
-    options = documentation("campaign_diagnose")["options"]
+    options = documented("campaign_diagnose")
     return _options(options, [name for name in options if name not in NOT_SHARED])
 
 
 def shared_options() -> Json:
     """The same for all that the roles share."""
-    guards = documentation("guards", "doc_fragments")["options"]
-    module = documentation("campaign_module")["options"]
+    module = documented("campaign_module")
+    guards = [name for name in module if name in GUARDS and name not in OF_A_REMEDY]
     own = [name for name in campaign_module.ActionModule.OPTIONS if name not in GUARDS]
     precision = {name: {**module[name], "default": PRECISION[name]} for name in PRECISION}
     diagnosing = diagnosing_options()
     return {
         **diagnosing,
-        **_options(documentation("campaign_plan")["options"], policy.OPTIONS),
-        **_options(guards, [name for name in guards if name not in OF_A_REMEDY]),
+        **_options(documented("campaign_plan"), policy.OPTIONS),
+        **_options(module, guards),
         **_options(module, own),
         **_options(precision, precision),
         **diagnosing,  # its words hold for what is an option of several modules
@@ -190,16 +197,15 @@ def options_of(role: str) -> Json:
     """The same for one role, with what only it knows."""
     jobs: Json = {}
     if role in ("export", "import"):
-        documented = documentation("campaign_job")["options"]
         jobs = _options(
-            documented,
+            documented("campaign_job"),
             [n for n in campaign_job.ActionModule.OPTIONS if n not in GUARDS and n != "jobs"],
         )
     return {**_own(role), **shared_options(), **jobs, **OF_ROLES.get(role, {})}
 
 
-def _options(documented: Json, names: Iterable[str]) -> Json:
-    return {f"campaign_{name}": _option(name, documented[name]) for name in names}
+def _options(known: Json, names: Iterable[str]) -> Json:
+    return {f"campaign_{name}": _option(name, known[name]) for name in names}
 
 
 def _option(name: str, option: Json) -> Json:
@@ -222,6 +228,7 @@ def _option(name: str, option: Json) -> Json:
 def _plain(text: str) -> str:
     """Markup of options as that of the roles' variables."""
     text = re.sub(r"M\((?:\w+\.)*(\w+)\)", r"C(\1)", " ".join(text.split()))
+    text = re.sub(r"O\((\w+)\[\]\.(\w+)\)", r"V(campaign_\1[].\2)", text)
     return re.sub(r"O\((\w+(?:=[^)]*)?)\)", r"V(campaign_\1)", text)
 
 

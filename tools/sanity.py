@@ -22,6 +22,8 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from pythons import interpreters
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 BUILD = CHECKOUT / "build"
 HOME = BUILD / "sanity-home"
@@ -85,25 +87,6 @@ def prepare_home() -> None:
         stub.write_text(GET_PIP.format(wheel=str(wheels[0])))
 
 
-def real_interpreters() -> list[str]:
-    """Directories of interpreters that work, so that version managers' shims come after them."""
-    found: dict[str, None] = {}
-    home = Path(sys.base_prefix, "bin")
-    candidates = [home / "python3", *Path("/usr/bin").glob("python3.[0-9]*")]
-    for directory in os.environ.get("PATH", "").split(os.pathsep):
-        candidates += sorted(Path(directory).glob("python3.[0-9]*"))
-        candidates += sorted(Path(directory).parent.glob("versions/3.*/bin/python3.[0-9]*"))
-    for candidate in candidates:
-        if re.fullmatch(r"python3(\.\d+)?", candidate.name) and "shims" not in candidate.parts:
-            probe = subprocess.run(
-                [candidate, "-c", "import ensurepip, venv, sys; print(sys.executable)"],
-                capture_output=True, text=True, check=False,
-            )
-            if probe.returncode == 0 and str(CHECKOUT) not in probe.stdout:
-                found[str(candidate.parent)] = None
-    return list(found)
-
-
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="campaign-sanity-") as trees:
         return check(unpack(Path(trees)))
@@ -111,7 +94,9 @@ def main() -> int:
 
 def check(target: Path) -> int:
     prepare_home()
-    path = [str(BIN), *real_interpreters(), *os.environ.get("PATH", "").split(os.pathsep)]
+    # Real interpreters come before the shims of version managers.
+    real = [str(python.parent) for python in interpreters("ensurepip, venv")]
+    path = [str(BIN), *real, *os.environ.get("PATH", "").split(os.pathsep)]
     environment = {
         **os.environ,
         "HOME": str(HOME),

@@ -12,6 +12,7 @@ import time
 
 from campaign_lab import install, process
 from campaign_lab import server as servers
+from campaign_lab.builds import BUILDS, CURRENT
 from campaign_lab.config import Config, ConfigError
 from campaign_lab.database import POSTGRESQL, DatabaseError, Target, drop
 from campaign_lab.layout import FRONT, Lab, Server, default_root, task_name
@@ -52,6 +53,8 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--database", default="", metavar="URL",
                     help="PostgreSQL for instances that are new: "
                          "postgresql://account:password@host:port/database (default: SQLite)")
+    up.add_argument("--build", default="", choices=list(BUILDS),
+                    help="the build of servers that are new (default: %s)" % CURRENT.name)
     down = command("down", "stop everything")
     down.add_argument("--purge", action="store_true", help="remove the files, too")
     command("status", "show servers, modules and ports")
@@ -118,7 +121,7 @@ def up(lab: Lab, options: argparse.Namespace) -> int:
     if options.database:
         Target.of_url(options.database, "")
     names = options.server or list(lab.servers) or [DEFAULT_SERVER]
-    chosen = [declare(lab, name, options.instance) for name in dict.fromkeys(names)]
+    chosen = [declare(lab, name, options.instance, options.build) for name in dict.fromkeys(names)]
     lab.save()
     servers.install_sources(lab)
     servers.install_python(lab)
@@ -145,11 +148,14 @@ def on_postgresql(chosen: List[Server]) -> bool:
                for target in servers.databases(server))
 
 
-def declare(lab: Lab, name: str, instances: List[str]) -> Server:
+def declare(lab: Lab, name: str, instances: List[str], build: str) -> Server:
     """The server of this name, with these instances at least."""
     server = lab.servers.get(name)
     if server is None:
-        return lab.new_server(name, list(dict.fromkeys(instances or [DEFAULT_INSTANCE])))
+        return lab.new_server(name, list(dict.fromkeys(instances or [DEFAULT_INSTANCE])),
+                              build or CURRENT.name)
+    if build and build != server.home.build.name:
+        raise UsageError("%s is of build '%s', and stays so" % (name, server.home.build.name))
     server.instances += [instance for instance in dict.fromkeys(instances)
                          if instance not in server.instances]
     return server

@@ -198,7 +198,7 @@ def server_conf(server: Server) -> str:
                          "webTrackingParamSize": 64},
         "inMail": {}, "wfserver": {}, **{name: {} for name in UTILITIES},
     }
-    if ports["syslogd"] != 666:
+    if ports["syslogd"] != server.home.build.syslogd_port:
         own["syslogd"]["port"] = ports["syslogd"]
     relay = {"address": outside["address"], "port": outside["smtp_port"], "login": "relay",
              "password": LAB_PASSWORD}

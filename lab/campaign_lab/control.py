@@ -13,7 +13,6 @@ import time
 from campaign_lab import process
 from campaign_lab.config import Config, instances
 from campaign_lab.layout import (
-    BANNER,
     FRONT,
     INSTANCE_MODULES,
     SHARED_MODULES,
@@ -45,7 +44,7 @@ class Failure(Exception):
 
 def start(home: Home, target: str, options: List[str]) -> None:
     """``nlserver start <module>[@<instance>] [options]``."""
-    console(BANNER)
+    console(home.build.banner)
     module, instance = parse_target(target)
     if module == "watchdog":
         start_watchdog(home)
@@ -100,7 +99,7 @@ def wait_for(home: Home, module: str, instance: str, began: float) -> Task:
 
 def stop(home: Home, target: str, options: List[str]) -> None:
     """``nlserver stop <module>[@<instance>] [-immediate]``: SIGTERM then SIGKILL, or SIGKILL."""
-    console(BANNER)
+    console(home.build.banner)
     module, instance = parse_target(target)
     if module == "watchdog":
         stop_watchdog(home)
@@ -140,7 +139,7 @@ def restart(home: Home, target: str, options: List[str]) -> None:
     """``nlserver restart``: stop it if it runs, then start it."""
     module, instance = parse_target(target)
     if module == "watchdog":
-        console(BANNER)
+        console(home.build.banner)
         stop_watchdog(home)
     else:
         Config(home)  # what could not be started again is not stopped
@@ -177,7 +176,7 @@ def stop_watchdog(home: Home) -> None:
 
 def shutdown(home: Home) -> None:
     """Stop everything: the watchdog first, then what it does not know or left behind."""
-    console(BANNER)
+    console(home.build.banner)
     if process.find(home, "watchdog", "default"):
         stop_watchdog(home)
     order = ["export", "import", "tracking", "wfserver", "inMail", "mta", "web", "trackinglogd",

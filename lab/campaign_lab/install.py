@@ -11,7 +11,9 @@ import os
 import pwd
 import subprocess
 
+from campaign_lab import initscript
 from campaign_lab import server as servers
+from campaign_lab.builds import BUILDS, CURRENT
 from campaign_lab.layout import (
     DOCUMENTED_PORTS,
     EVERYWHERE,
@@ -21,6 +23,7 @@ from campaign_lab.layout import (
     SHARED_MODULES,
     Lab,
     Server,
+    documented_ports,
     write_text,
 )
 
@@ -31,12 +34,13 @@ if TYPE_CHECKING:
 HOME = "/usr/local/neolane/nl6"
 ACCOUNT = "neolane"
 UNITS = "/etc/systemd/system"
+INIT_SCRIPTS = "/etc/init.d"
 APACHE = "/etc/apache2"
 ALWAYS = ("syslogd",)
 """Runs wherever anything of Campaign runs."""
 
 # The vendor's unit is not public. What is: its name, what it starts and as whom. The capability
-# is for syslogd's port: the account is not root.
+# is for syslogd's port, where that is one of root's: the account is not root.
 NLSERVER_UNIT = """\
 [Unit]
 Description=Adobe Campaign server (stand-in)
@@ -48,8 +52,7 @@ User={account}
 PIDFile={home}/var/.lab/run/nlserver.pid
 ExecStart={home}/bin/nlserver watchdog -svc -noconsole
 ExecStop={home}/bin/nlserver shutdown
-AmbientCapabilities=CAP_NET_BIND_SERVICE
-KillMode=process
+{capability}KillMode=process
 
 [Install]
 WantedBy=multi-user.target
@@ -92,8 +95,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                         help="several allowed; default: prod")
     parser.add_argument("--module", action="append", default=[], metavar="NAME",
                         help="what runs here (several allowed; default: all); syslogd always does")
-    parser.add_argument("--syslogd-port", type=int, default=DOCUMENTED_PORTS["syslogd"],
-                        metavar="PORT", help="default: %d" % DOCUMENTED_PORTS["syslogd"])
+    parser.add_argument("--build", default=CURRENT.name, choices=list(BUILDS),
+                        help="default: %s" % CURRENT.name)
+    parser.add_argument("--syslogd-port", type=int, default=0, metavar="PORT",
+                        help="default: that of the build")
     parser.add_argument("--database", default="", metavar="URL",
                         help="postgresql://login:password@host:port/name; the instance's schema"
                              " there is shared by all servers (default: SQLite on this machine)")
@@ -116,13 +121,16 @@ def install(options: argparse.Namespace, root: str) -> None:
     place = os.path.dirname(options.home)
     _account(options.account, place)
     lab = Lab(root or place + "/.lab")
-    ports = {name: DOCUMENTED_PORTS[name] for name in SERVER_PORTS}
-    ports.update(syslogd=options.syslogd_port, redirection=REDIRECTION_PORT)
+    build = BUILDS[options.build]
+    ports = {**documented_ports(SERVER_PORTS, build), "redirection": REDIRECTION_PORT}
+    if options.syslogd_port:
+        ports["syslogd"] = options.syslogd_port
     outside = {"address": options.mail, "smtp_port": DOCUMENTED_PORTS["smtp"],
                "pop3_port": DOCUMENTED_PORTS["pop3"], "redirection": options.redirection,
                "stat": options.stat}
     server = Server(options.name, lab.root, EVERYWHERE, options.instance or ["prod"], ports,
-                    options.account, outside, options.home, [*ALWAYS, *modules], installed=True)
+                    options.account, outside, options.home, [*ALWAYS, *modules], installed=True,
+                    build=build.name)
     lab.servers = {server.name: server}
     os.makedirs(lab.root, exist_ok=True)
     lab.save()
@@ -134,7 +142,12 @@ def install(options: argparse.Namespace, root: str) -> None:
     _own(place, options.account)
     values = {"account": server.user, "home": server.home.path, "name": server.name,
               "http": ports["http"], "redirection": REDIRECTION_PORT}
-    write_text(UNITS + "/nlserver.service", NLSERVER_UNIT.format(**values), 0o644)
+    if build.unit:
+        capability = "AmbientCapabilities=CAP_NET_BIND_SERVICE\n" * (ports["syslogd"] < 1024)
+        write_text(UNITS + "/nlserver.service",
+                   NLSERVER_UNIT.format(capability=capability, **values), 0o644)
+    else:
+        initscript.write(INIT_SCRIPTS, server)
     if os.path.isdir(APACHE):
         write_text(UNITS + "/nlsrvmod.service", REDIRECTION_UNIT.format(**values), 0o644)
         write_text(APACHE + "/conf-available/campaign.conf", APACHE_CONF.format(**values), 0o644)

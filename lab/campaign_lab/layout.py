@@ -1,6 +1,6 @@
 """Where everything of the lab is: addresses, ports, paths, and the lab's state file.
 
-Nothing but ``os`` is imported at the top: ``nlserver pdump`` loads this file and has to
+Next to nothing is imported at the top: ``nlserver pdump`` loads this file and has to
 answer within milliseconds.
 """
 
@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import os
 
+from campaign_lab.builds import BUILDS, CURRENT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
+    from campaign_lab.builds import Build
+
 LAB_PASSWORD = "neolane-secret-42"
 """The one password of the lab. It is in every configuration file: tests search for it."""
-
-VERSION = "7.0"
-BUILD = "9356"
-SHA1 = "5ba3f8b"
-BUILD_DATE = "06/02/2024"
-BANNER = "Application server for Adobe Campaign Classic (%s build %s@%s) of %s" % (
-    VERSION, BUILD, SHA1, BUILD_DATE)
 
 SHARED_MODULES = ("watchdog", "syslogd", "trackinglogd", "web")
 """Modules that run once a server, under the instance ``default``."""
@@ -55,8 +52,9 @@ IMPLEMENTATIONS = {
 }
 """Process name -> where its class is. Each name has a starting script in ``<home>/lib``."""
 
-DOCUMENTED_PORTS = {"syslogd": 666, "front": 80, "http": 8080, "control": 8005, "stat": 7777,
-                    "smtp": 25, "pop3": 110}
+DOCUMENTED_PORTS = {"front": 80, "http": 8080, "control": 8005, "stat": 7777, "smtp": 25,
+                    "pop3": 110}
+"""Besides that of syslogd, which depends on the build."""
 SERVER_PORTS = ("syslogd", "front", "http", "control", "stat")
 REDIRECTION_PORT = 8082
 """Where an Apache in front asks about ``/r/`` (the lab's own)."""
@@ -78,10 +76,11 @@ def task_name(module: str, instance: str) -> str:
 class Home:
     """The paths of one installation (``…/nl6``)."""
 
-    __slots__ = ("path",)
+    __slots__ = ("build", "path")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, build: str = CURRENT.name) -> None:
         self.path = path
+        self.build = BUILDS[build]
 
     def __fspath__(self) -> str:
         return self.path
@@ -161,7 +160,7 @@ class Server:
     def __init__(
         self, name: str, root: str, address: str, instances: List[str], ports: Dict[str, int],
         user: str, outside: Dict[str, Any], home: str = "", modules: Sequence[str] = (),
-        installed: bool = False,
+        installed: bool = False, build: str = CURRENT.name,
     ) -> None:
         self.name = name
         self.root = root
@@ -173,7 +172,7 @@ class Server:
         self.outside = outside
         """The peers of the whole lab: {"address", "smtp_port", "pop3_port"}; of one that is
         installed also "redirection" and "stat" if they are elsewhere."""
-        self.home = Home(home or os.path.join(root, name, "nl6"))
+        self.home = Home(home or os.path.join(root, name, "nl6"), build)
         self.modules = list(modules) or [*SHARED_MODULES, *INSTANCE_MODULES]
         """Those that are to start by themselves."""
         self.installed = installed
@@ -219,6 +218,7 @@ class Server:
             "name": self.name, "root": self.root, "home": self.home.path, "address": self.address,
             "instances": self.instances, "ports": self.ports, "user": self.user,
             "outside": self.outside, "modules": self.modules, "installed": self.installed,
+            "build": self.home.build.name,
         }
 
     @classmethod
@@ -226,7 +226,8 @@ class Server:
         """The reverse of as_json."""
         return cls(data["name"], data["root"], data["address"], data["instances"],
                    data["ports"], data["user"], data["outside"], data["home"],
-                   data.get("modules", ()), data.get("installed", False))
+                   data.get("modules", ()), data.get("installed", False),
+                   data.get("build", CURRENT.name))
 
     @classmethod
     def of_home(cls, home: Home) -> Server:
@@ -289,15 +290,17 @@ class Lab:
         ports = usable_ports(address, ("smtp", "pop3"))
         return {"address": address, "smtp_port": ports["smtp"], "pop3_port": ports["pop3"]}
 
-    def new_server(self, name: str, instances: List[str]) -> Server:
+    def new_server(
+        self, name: str, instances: List[str], build: str = CURRENT.name
+    ) -> Server:
         """Describe one more server (no file is written)."""
         used = {server.address for server in self.servers.values()}
         address = next(a for a in self._addresses() if a not in used)
         others = list(self.servers.values())
         server = Server(
             name, self.root, address, instances,
-            usable_ports(address, SERVER_PORTS),
-            account_name(), others[0].outside if others else self.outside(),
+            usable_ports(address, SERVER_PORTS, BUILDS[build]),
+            account_name(), others[0].outside if others else self.outside(), build=build,
         )
         self.servers[name] = server
         return server
@@ -308,14 +311,21 @@ class Lab:
             yield "%s.%d" % (network, last)
 
 
-def usable_ports(address: str, names: Tuple[str, ...]) -> Dict[str, int]:
+def documented_ports(names: Tuple[str, ...], build: Build = CURRENT) -> Dict[str, int]:
+    """The ports of a build."""
+    known = {"syslogd": build.syslogd_port, **DOCUMENTED_PORTS}
+    return {name: known[name] for name in names}
+
+
+def usable_ports(
+    address: str, names: Tuple[str, ...], build: Build = CURRENT
+) -> Dict[str, int]:
     """The documented ports, moved up by 10000 where this account may not bind them.
 
     This is the only place that decides it.
     """
     ports = {}
-    for name in names:
-        port = DOCUMENTED_PORTS[name]
+    for name, port in documented_ports(names, build).items():
         ports[name] = port if may_bind(address, port) else port + UNPRIVILEGED_OFFSET
     return ports
 

@@ -8,7 +8,7 @@ import time
 
 from campaign_lab import process
 from campaign_lab.config import Config
-from campaign_lab.layout import BUILD, VERSION, task_name
+from campaign_lab.layout import task_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def monitor(home: Home) -> int:
 
     disk = shutil.disk_usage(home.var)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    out = ['<monitor date="%s" version="%s" build="%s">' % (now, VERSION, BUILD)]
+    out = ['<monitor date="%s" version="%s" build="%s">' % (
+        now, home.build.version, home.build.number)]
     for task in process.running(home):
         user, system = cpu_seconds(task.pid)
         out.append("  " + element(

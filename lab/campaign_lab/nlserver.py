@@ -7,7 +7,8 @@ import sys
 import time
 
 from campaign_lab import process
-from campaign_lab.layout import BANNER, IMPLEMENTATIONS, Home, task_name
+from campaign_lab.builds import CURRENT
+from campaign_lab.layout import IMPLEMENTATIONS, Home, task_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,12 +39,13 @@ def line(text: str) -> str:
 
 def pdump(home: Home, options: List[str]) -> int:
     """The running tasks, one a line."""
-    out = [line(BANNER)]
+    out = [line(home.build.banner)]
     for task in process.running(home):
-        out.append("%s (%d) - %.1f MB" % (
-            task_name(task.module, task.instance), task.pid, task.memory_mb))
+        out.append("%s (%d) - %.1f %s" % (
+            task_name(task.module, task.instance), task.pid, task.memory_mb,
+            home.build.memory_unit))
     if len(out) == 1:
-        out.append("No tasks")
+        out.append(home.build.nothing_runs)
     if "-who" in options:
         out += who(home)
     sys.stdout.write("\n".join(out) + "\n")
@@ -87,7 +89,7 @@ def dispatch(home: Home, words: List[str]) -> int:
     if command == "pdump":
         return pdump(home, options)
     if command in ("-version", "--version"):
-        print(BANNER)
+        print(home.build.banner)
         return 0
     if command in ("-?", "-help", "help"):
         sys.stdout.write(USAGE)
@@ -125,9 +127,9 @@ def act(home: Home, command: str, options: List[str], known: bool) -> int:
     return 0
 
 
-def main(path: str) -> int:
+def main(path: str, build: str = CURRENT.name) -> int:
     """Entry of ``<home>/bin/nlserver``."""
-    home = Home(path)
+    home = Home(path, build)
     owner = os.stat(path).st_uid
     if owner != os.geteuid():
         sys.stderr.write(line("nlserver must run as the owner of %s (uid %d), not as uid %d\n" % (

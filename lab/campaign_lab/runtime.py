@@ -28,9 +28,9 @@ import threading
 import time
 
 from campaign_lab import process
+from campaign_lab.builds import CURRENT
 from campaign_lab.config import Config, ConfigError
 from campaign_lab.layout import (
-    BANNER,
     CHILDREN,
     IMPLEMENTATIONS,
     UTILITIES,
@@ -43,6 +43,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
+    from campaign_lab.builds import Build
     from campaign_lab.config import Settings
 
 DATAGRAM_LIMIT = 32000
@@ -91,8 +92,11 @@ class Log:
     the newline. If nobody listens, the line is lost, as in life.
     """
 
-    def __init__(self, address: Tuple[str, int], arguments: Arguments) -> None:
+    def __init__(
+        self, address: Tuple[str, int], arguments: Arguments, build: Build
+    ) -> None:
         self.address = address
+        self.build = build
         self.arguments = arguments
         self.verbosity = 3 if arguments.filters else 2 if arguments.verbose else 1
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -101,7 +105,7 @@ class Log:
     def write(self, level: str, category: str, message: str) -> None:
         """Send one line, and show it on the console if there is one."""
         arguments = self.arguments
-        line = format_line(level, category, message, self.verbosity)
+        line = format_line(self.build, level, category, message, self.verbosity)
         head = "%s\0%s\0" % (arguments.log_instance, arguments.log_file)
         data = (head + line).encode("utf-8", "replace")[:DATAGRAM_LIMIT]
         try:
@@ -112,14 +116,16 @@ class Log:
             console(message)
 
 
-def format_line(level: str, category: str, message: str, verbosity: int = 1) -> str:
-    """A line of a log file: seven fields between tabs."""
+def format_line(
+    build: Build, level: str, category: str, message: str, verbosity: int = 1
+) -> str:
+    """A line of a log file, as the build writes it."""
     now = time.time()
-    stamp = "%s.%03dZ" % (time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)), now % 1 * 1000)
-    flat = message.replace("\n", "#012").replace("\t", "#011")
-    fields = (stamp, str(os.getpid()), "%08X" % threading.get_native_id(), str(verbosity), level,
-              category, flat)
-    return "\t".join(fields)
+    return build.log_line.format(
+        stamp="%s.%03dZ" % (time.strftime(build.stamp, time.gmtime(now)), now % 1 * 1000),
+        pid=os.getpid(), tid="%08X" % threading.get_native_id(), verbosity=verbosity, level=level,
+        category=category, message=message.replace("\n", "#012").replace("\t", "#011"),
+    )
 
 
 def console(message: str) -> None:
@@ -150,7 +156,7 @@ class Module:
         self._parent = os.getppid()
         self._wakeup, wakeup_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wakeup_in, warn_on_full_buffer=False)
-        self._log = Log(syslogd_address(self.server, self.config), arguments)
+        self._log = Log(syslogd_address(self.server, self.config), arguments, home.build)
 
     # ------------------------------------------------------------------ for the subclass
 
@@ -277,7 +283,7 @@ class Module:
         code = 0
         try:
             self.prepare()
-            self.info(BANNER)
+            self.info(self.home.build.banner)
             self.info("%s start (pid=%d, tid=%d)..." % (
                 self.title or self.module, os.getpid(), threading.get_native_id()))
             self.write_record(record)
@@ -334,8 +340,10 @@ class Module:
 
 
 def syslogd_address(server: Server, config: Optional[Config]) -> Tuple[str, int]:
-    """Where log lines go: the port of serverConf.xml, else 666."""
-    port = config.settings("syslogd").number("port", 666) if config else server.ports["syslogd"]
+    """Where log lines go: the port of serverConf.xml, else the default of the build."""
+    port = server.ports["syslogd"]
+    if config:
+        port = config.settings("syslogd").number("port", server.home.build.syslogd_port)
     return server.address, port
 
 
@@ -361,16 +369,17 @@ def unlink(path: str) -> None:
         pass
 
 
-def main(home: str) -> NoReturn:
+def main(path: str, build: str = CURRENT.name) -> NoReturn:
     """Entry of the starting scripts in ``<home>/lib``: the script's name is the module's."""
+    home = Home(path, build)
     name = os.path.basename(sys.argv[0])
     arguments = Arguments(name, sys.argv[1:])
     file, _, class_name = IMPLEMENTATIONS[name].partition(":")
     implementation = getattr(importlib.import_module(file), class_name)
     try:
-        module: Module = implementation(Home(home), arguments)
+        module: Module = implementation(home, arguments)
     except ConfigError as error:
-        address = syslogd_address(Server.of_home(Home(home)), None)
-        Log(address, arguments).write("error", "log", "Configuration error: %s" % error)
+        address = syslogd_address(Server.of_home(home), None)
+        Log(address, arguments, home.build).write("error", "log", "Configuration error: %s" % error)
         sys.exit(1)
     sys.exit(module.main())

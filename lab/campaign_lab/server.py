@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from campaign_lab import config, database, process, seed
+from campaign_lab import config, database, initscript, process, seed
 from campaign_lab.layout import (
     IMPLEMENTATIONS,
     PROGRAMS,
@@ -46,11 +46,11 @@ sys.path.insert(0, {library!r})
 """
 MODULE = PREAMBLE + """\
 from campaign_lab.runtime import main
-main({home!r})
+main({home!r}, {build!r})
 """
 NLSERVER = "#!{python} -IS\n" + PREAMBLE + """\
 from campaign_lab.nlserver import main
-sys.exit(main({home!r}))
+sys.exit(main({home!r}, {build!r}))
 """
 
 
@@ -72,6 +72,10 @@ def create(lab: Lab, server: Server, database_url: str = "") -> None:
         os.makedirs(home.join(directory), exist_ok=True)
     write_json(home.lab + "/server.json", server.as_json())
     _write_programs(lab, home)
+    if not home.build.unit and not server.installed:
+        directory = os.path.join(os.path.dirname(home.path), "init.d")
+        os.makedirs(directory, exist_ok=True)
+        initscript.write(directory, server)
     _write_once(home.join("env.sh"), _env_sh(home), 0o755)
     _write_once(home.join("customer.sh"), _customer_sh(home), 0o755)
     _write_once(home.join("unicodeenv"), "", 0o644)
@@ -161,7 +165,8 @@ def _write_programs(lab: Lab, home: Home) -> None:
     script that Python runs, so that the command line is the documented one, too.
     """
     python = os.path.realpath(sys.executable)
-    values = {"python": python, "library": lab.library, "home": home.path}
+    values = {"python": python, "library": lab.library, "home": home.path,
+              "build": home.build.name}
     if (os.path.exists(home.lab + "/programs.json")
             and read_json(home.lab + "/programs.json") == values):
         return  # as they are: one of them may be broken on purpose
@@ -272,7 +277,7 @@ def _silent_ports(server: Server) -> List[str]:
     for name, port in tcp.items():
         if not _accepts(server.address, port):
             silent.append("%s (port %d)" % (name, port))
-    port = syslogd.number("port", 666)
+    port = syslogd.number("port", server.home.build.syslogd_port)
     if syslogd.auto_start and not _held(server.address, port):
         silent.append("syslogd (port %d)" % port)
     return silent

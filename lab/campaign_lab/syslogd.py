@@ -46,7 +46,7 @@ class Syslogd(Module):
 
     def log(self, level: str, category: str, message: str) -> None:
         """Its own lines do not travel over the network."""
-        line = format_line(level, category, message)
+        line = format_line(self.home.build, level, category, message)
         try:
             self.append(self.arguments.log_instance, self.arguments.log_file, [line])
         except OSError:

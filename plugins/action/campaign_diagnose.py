@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
@@ -20,7 +19,12 @@ from ansible_collections.campaign.remediation.plugins.modules.campaign_diagnose 
     DOCUMENTATION,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import BY_KEY
+from ansible_collections.campaign.remediation.plugins.plugin_utils.changing import address_of
 from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import diagnose
+from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
+    arguments,
+    options_of,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils.model import Severity
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
     InvalidSnapshot,
@@ -38,17 +42,7 @@ OWN = ("snapshot", "return_snapshot", "fail_on", "thresholds", "gone", "gone_wit
 PAUSE_SECONDS = 2.0  # between two looks at whether a finding is gone
 
 
-def arguments(documented: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The specification of options that are documented."""
-    kept = ("type", "elements", "default", "choices", "required")
-    return {
-        name: {key: option[key] for key in kept if key in option}
-        | ({"options": arguments(option["suboptions"])} if "suboptions" in option else {})
-        for name, option in documented.items()
-    }
-
-
-ARGUMENTS = arguments(yaml.safe_load(DOCUMENTATION)["options"])
+ARGUMENTS = arguments(options_of(DOCUMENTATION))
 NOT_FROM_VARIABLES = ("snapshot", "return_snapshot", "gone")
 FROM_VARIABLES = [name for name in ARGUMENTS if name not in NOT_FROM_VARIABLES]
 
@@ -118,9 +112,41 @@ class ActionModule(ActionBase):
             if become and "become" in str(error):
                 raise AnsibleActionFail(not_become(become, error)) from None
             raise
-        if isinstance(taken.get("snapshot"), dict):
-            taken["snapshot"]["controller"] = {"before_at": before, "after_at": time.time()}
+        snapshot = taken.get("snapshot")
+        if isinstance(snapshot, dict):
+            snapshot["controller"] = {"before_at": before, "after_at": time.time()}
+            if options["api"] and options["api_from"] == "controller":
+                ask_api(snapshot, options, address_of(variables))
         return taken
+
+
+def ask_api(snapshot: dict[str, Any], options: Mapping[str, Any], host: str) -> None:
+    """The probe `api`, run here instead of on the host; into the snapshot."""
+    probes = snapshot.get("probes") or {}
+    if "api" not in probes or not snapshot.get("installed"):
+        return
+    from ansible_collections.campaign.remediation.plugins.module_utils import (  # noqa: PLC0415
+        api,
+        model,
+    )
+
+    configuration = (probes.get("configuration") or {}).get("data") or {}
+    ports = [
+        module["settings"].get("http_port") for module in configuration.get("modules") or ()
+        if module["module"] == "web"
+    ]
+    url = f"http://{host}:{next(filter(None, ports), 8080)}"
+    started = time.monotonic()
+    data, error = None, None
+    try:
+        data = api.collect(  # type: ignore[no-untyped-call]
+            options, snapshot["asked"]["instances"], url, options["api_timeout"]
+        )
+    except model.ProbeError as failure:
+        data, error = failure.data, failure.as_data()  # type: ignore[no-untyped-call]
+    probes["api"] = {
+        "seconds": round(time.monotonic() - started, 4), "error": error, "data": data,
+    }
 
 
 def not_gone(diagnosis: Mapping[str, Any], ids: Iterable[str]) -> dict[str, str]:

@@ -1,14 +1,23 @@
-# Copyright: (c) 2026, campaign.remediation contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-
-"""campaign_job, with options from the host's variables."""
+"""campaign_job, with options from the host's variables; asks the API from here if asked to."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from ansible_collections.campaign.remediation.plugins.module_utils import api
+from ansible_collections.campaign.remediation.plugins.modules.campaign_job import DOCUMENTATION
 from ansible_collections.campaign.remediation.plugins.plugin_utils.changing import (
+    API,
     GUARDS,
     ChangingAction,
+    address_of,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
+    arguments,
+    options_of,
+)
+
+ARGUMENTS = arguments(options_of(DOCUMENTATION))
 
 
 class ActionModule(ChangingAction):
@@ -17,6 +26,7 @@ class ActionModule(ChangingAction):
     NAME = "campaign_job"
     OPTIONS = (
         *GUARDS,
+        *API,
         "accept_duplicates",
         "duplicates_found",
         "jobs",
@@ -25,3 +35,17 @@ class ActionModule(ChangingAction):
         "operator",
         "taken_over_by",
     )
+
+    def carry_out(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """On the host, which learns what the API answered here; the credentials stay here."""
+        if given.get("api_from") != "controller" or not given.get("api"):
+            return super().carry_out(given, variables)
+        self._task.args = given
+        _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        given = {name: value for name, value in given.items() if not name.startswith("api")}
+        job = options["job"]
+        if job["kind"] == "import" and job["keys"]:
+            url = f"http://{address_of(variables)}:8080"
+            seen = api.look_for_duplicates(options, url)  # type: ignore[no-untyped-call]
+            given["duplicates_seen"] = seen
+        return super().carry_out(given, variables)

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The options of every module that changes something on a Campaign server.
+"""The options of the guards, for every module that changes something on a Campaign server.
 
 Their argument specification is in module_utils/guard.py.
 """
@@ -13,32 +13,6 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
-  home:
-    description: The installation directory of the server.
-    type: path
-    default: /usr/local/neolane/nl6
-  user:
-    description:
-      - The Campaign account. C(nlserver) runs as this account, never as root.
-      - The module must be run as this account, or as root, which uses C(setpriv).
-    type: str
-    default: neolane
-  address:
-    description: The address of this host at which its local ports are looked for.
-    type: str
-    default: 127.0.0.1
-  state_dir:
-    description:
-      - Where the ledger, the lock and the evidence are kept on the host.
-      - If empty, C(remediation) beside O(home).
-    type: path
-    default: ""
-  service:
-    description:
-      - The systemd unit of the server, with which root starts and stops the watchdog.
-      - It is used only if it exists and is the unit of this O(home). If empty, never.
-    type: str
-    default: nlserver
   in_flight:
     description:
       - What to do when the change would cancel work. That are workflows (for wfserver),

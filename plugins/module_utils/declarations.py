@@ -28,6 +28,7 @@ def argument_spec():
         max_age_hours=dict(type="float"),
         max_minutes=dict(type="float"),
         keys=dict(type="list", elements="str", no_log=False),
+        schema=dict(type="str", default="nms:recipient"),
     )
 
 

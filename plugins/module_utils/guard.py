@@ -16,6 +16,9 @@ from ansible_collections.campaign.remediation.plugins.module_utils import (
     proc,
     snapshot,
 )
+from ansible_collections.campaign.remediation.plugins.module_utils import (
+    options as shared_options,
+)
 from ansible_collections.campaign.remediation.plugins.module_utils.model import (
     DEFAULT,
     PER_INSTANCE,
@@ -47,13 +50,9 @@ class Refused(Exception):
 
 
 def argument_spec():
-    """The options of every module that changes something (doc fragment `guards`)."""
-    return {
-        "home": dict(type="path", default="/usr/local/neolane/nl6"),
-        "user": dict(type="str", default="neolane"),
-        "address": dict(type="str", default="127.0.0.1"),
-        "state_dir": dict(type="path", default=""),
-        "service": dict(type="str", default="nlserver"),
+    """The options of every module that changes something (doc fragments `server`, `guards`)."""
+    spec = shared_options.server()
+    spec.update({
         "in_flight": dict(type="str", default="refuse", choices=["refuse", "wait", "ignore"]),
         "in_flight_timeout": dict(type="float", default=300),
         "restart_budget": dict(type="int", default=3),
@@ -74,7 +73,8 @@ def argument_spec():
         "accept_no_evidence": dict(type="bool", default=False),
         "accept_no_record": dict(type="bool", default=False),
         "accept_other_run": dict(type="bool", default=False),
-    }
+    })  # fmt: skip
+    return spec
 
 
 def check_options(options):

@@ -146,29 +146,61 @@ def check_operator(options):
     return {"scheduled_by": scheduled, "operator": operator, "taken_over_by": None}
 
 
-def check_duplicates(options):
-    """For an import: duplicates were looked for and there are none, or a person says so."""
+def find_duplicates(options, default_url):
+    """What the database says of the keys of an import; None if it cannot be asked.
+
+    Imported late: who has no credentials does not pay for the client.
+    """
+    job = options["job"]
+    if job["kind"] != "import" or not job.get("keys"):
+        return None
+    if options.get("duplicates_seen"):  # the controller has asked
+        return options["duplicates_seen"]
+    if not options.get("api") or options["api_from"] == "controller":
+        return None
+    from ansible_collections.campaign.remediation.plugins.module_utils import api
+
+    return api.look_for_duplicates(options, default_url)
+
+
+def describe_duplicates(seen):
+    """`, such as a***(18) 4 times`."""
+    shown = ["%s %d times" % (", ".join(g["values"]), g["count"]) for g in seen["largest"][:3]]
+    return ", such as " + "; ".join(shown) if shown else ""
+
+
+def check_duplicates(options, seen=None):
+    """For an import: duplicates were looked for and there are none, or a person says so.
+
+    `seen`: what the database answered; a person is believed only where it did not.
+    """
     job = options["job"]
     if job["kind"] != "import":
         return None
     found = options.get("duplicates_found")
+    error = seen and seen.get("error")
+    if seen and not error:
+        found = seen["groups"]
     confirmed = person(options.get("no_duplicates_confirmed_by"), "no_duplicates_confirmed_by")
     accepted = bool(options.get("accept_duplicates"))
     state = {"found": found, "confirmed_by": confirmed, "accepted": accepted}
+    state["by"] = "api" if seen and not error else None
     keys = ", ".join(job.get("keys") or []) or "its key"
     if found is not None and found < 0:
         raise InputError("duplicates_found cannot be negative.")
     if found and not accepted:
         raise guard.Refused(
             "duplicates",
-            "%s: the database has duplicates (%d values of %s are there more than once), and"
-            " another import would build on them." % (title(job), found, keys),
+            "%s: the database has duplicates (%d values of %s are there more than once%s), and"
+            " another import would build on them."
+            % (title(job), found, keys, describe_duplicates(seen) if state["by"] else ""),
             "Remove them first, or set accept_duplicates: true.",
         )
+    unasked = ", and the database was not to be asked: %s" % error if error else ""
     if found is None and not confirmed and not accepted:
         raise guard.Refused(
             "duplicates",
-            "%s: nobody has looked for duplicates (by %s)." % (title(job), keys),
+            "%s: nobody has looked for duplicates (by %s)%s." % (title(job), keys, unasked),
             "Look for them in the database; if there are none, name who looked in"
             " no_duplicates_confirmed_by.",
         )
@@ -484,11 +516,18 @@ class Launch(object):
         }  # fmt: skip
         try:
             content["people"] = check_operator(self.options)
-            content["duplicates"] = check_duplicates(self.options)
+            content["duplicates"] = self.duplicates()
             self.guarded(words, content)
         except guard.Refused as refused:
             self.note_refusal(content, refused)
             raise
+
+    def duplicates(self):
+        """Looked for in the database, where there are credentials for it."""
+        port = self.context.settings("web").get("http_port") or 8080
+        url = "http://%s:%d" % (self.context.options["address"], port)
+        self.result["duplicates"] = find_duplicates(self.options, url)
+        return check_duplicates(self.options, self.result["duplicates"])
 
     def note_refusal(self, content, refused):
         """Who was refused is recorded, too."""
@@ -813,7 +852,7 @@ def blank():
     """The answer when nothing has been done yet."""
     answer = dict.fromkeys(
         ("mode", "pid", "exit_code", "started_at", "ended_at", "outcome", "result", "rejects",
-         "previous", "evidence", "guard", "record")
+         "previous", "evidence", "guard", "record", "duplicates")
     )  # fmt: skip
     answer.update(
         changed=False, launched=False, refused=False, timed_out=False, seconds=0.0,

@@ -52,6 +52,7 @@ _RELOAD = re.compile(
     re.I,
 )
 _NOT_RELOADED = re.compile(r"\bnot\b|\bunable\b|\bfail", re.I)
+_TOLD_PID = re.compile(r"(?:\bstart|^Stop requested) \(pid=(\d+)[,)]")
 _minutes = {}
 
 
@@ -119,6 +120,12 @@ def _pid(text):
     if text.isdigit() and not (len(text) == 8 and text[0] == "0"):
         return int(text)
     return int(text, 16)
+
+
+def told_pid(message):
+    """The process in a first or last line; older builds write it nowhere else."""
+    found = _TOLD_PID.search(message)
+    return int(found.group(1)) if found else None
 
 
 def unfold(message):
@@ -202,8 +209,9 @@ class Groups(object):
         if line.at < since:
             return
         self.lines += 1
-        if line.pid is not None:
-            seen = self.pids.setdefault(line.pid, [line.at, line.at, False])
+        pid = line.pid if line.pid is not None else told_pid(line.message)
+        if pid is not None:
+            seen = self.pids.setdefault(pid, [line.at, line.at, False])
             seen[0], seen[1] = min(seen[0], line.at), max(seen[1], line.at)
             seen[2] = seen[2] or "Stop requested" in line.message
         if line.level != "info" or _KNOWN.search(line.message):

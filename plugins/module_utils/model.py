@@ -43,11 +43,42 @@ PROBES = (
     "network",
     "jobs",
     "ledger",
+    "api",
 )
 ALWAYS = ("environment", "configuration")
 HOST_PROBES = ("machine", "service")
 # What the probe `ledger` tells of the repairs: see ledger.summary.
 LEDGER_LISTS = ("interrupted", "precisions", "reloads", "renewals", "restarts")
+
+# The vendor's technical workflows, and every how many hours each runs; None: not published.
+TECHNICAL_WORKFLOWS = {
+    "aliasCleansing": 24,
+    "batchEventsProcessing": None,
+    "billing": 744,
+    "budgetMgt": None,
+    "cleanup": 24,
+    "cleanupPausedWorkflows": 168,
+    "defaultMidSourcingDlv": 0.17,
+    "defaultMidSourcingLog": 1,
+    "deliverabilityUpdate": 24,
+    "deliveryIndicators": 1,
+    "deliveryMgt": None,
+    "forecasting": 24,
+    "offerMgt": None,
+    "operationMgt": None,
+    "reportingAggregates": 24,
+    "rtEventsProcessing": None,
+    "supplierMgt": None,
+    "tracking": 1,
+    "updateEventsStatus": None,
+}
+TECHNICAL_FOLDER = "nmsTechnicalWorkflow"
+# Numbers in the database. Of the workflows' the vendor publishes paused and stopped, of the jobs'
+# all, of the deliveries' none: docs/api.md says what the others rest on.
+WORKFLOW_STATES = {"start_pending": 1, "started": 11, "paused": 13, "stopped": 20}
+DELIVERY_STATES = {"waiting": 51, "preparation_failed": 37}
+JOB_STATES = {"running": 2, "finished": 5, "error": 6, "pausing": 7, "paused": 8}
+BOUNCE_ACCOUNT = "defaultPopAccount"
 
 _SECRET = re.compile(
     r"((?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api[-_]?key|authorization)"

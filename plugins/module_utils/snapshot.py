@@ -34,8 +34,13 @@ from ansible_collections.campaign.remediation.plugins.module_utils.model import 
 
 SCHEMA = 1
 GRACE = 0.15  # what is left for the answer itself, out of the total time
+API_GRACE = 0.5  # for the probe that asks the API, to tell what it got until its time was over
 STAT_PORT = configuration.SETTINGS["stat"]["port"][1]
 UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,PIDFile"
+NO_CREDENTIALS = (
+    "without credentials of the server's API (campaign_api) nothing is seen of workflows,"
+    " deliveries, jobs and operators in the database"
+)
 INIT_SCRIPTS = ("/etc/init.d/nlserver6", "/etc/init.d/nlserver")
 
 
@@ -59,6 +64,11 @@ class Context(object):
         self.configuration = {"instances": [DEFAULT], "modules": [], "databases": []}
         self.instances = [DEFAULT]
         self.limit = options["probe_timeout"]
+        self.end = time.monotonic() + 3600  # when all of it must be over
+
+    def seconds_for(self, probe):
+        """How long a probe may take: the API has a limit of its own."""
+        return self.options["api_timeout"] + API_GRACE if probe == "api" else self.limit
 
     # ------------------------------------------------------------------ what is where
 
@@ -507,6 +517,19 @@ def probe_ledger(context):
     return ledger.summary(lines, context.now, window, running)
 
 
+def probe_api(context):
+    """Imported late: a host without credentials does not pay for the client."""
+    if not context.options["api"]:
+        raise ProbeError("skipped", NO_CREDENTIALS)
+    if context.options["api_from"] == "controller":
+        raise ProbeError("skipped", "asked from the controller")
+    end = min(context.end - GRACE, time.monotonic() + context.options["api_timeout"])
+    from ansible_collections.campaign.remediation.plugins.module_utils import api
+
+    left = max(0.5, end - time.monotonic())
+    return api.collect(context.options, context.instances, context.tomcat_url, left)
+
+
 TABLE = {
     "environment": probe_environment,
     "configuration": probe_configuration,
@@ -523,6 +546,7 @@ TABLE = {
     "network": probe_network,
     "jobs": probe_jobs,
     "ledger": probe_ledger,
+    "api": probe_api,
 }
 
 
@@ -577,6 +601,7 @@ def blank(options):
             "log_window": options["log_window"],
             "probes": chosen_probes(options),
             "expected_ports": {},
+            "restartable_workflows": list(options["restartable_workflows"]),
         },
         "jobs_declared": [declarations.declared(job) for job in options["jobs"]],
         "installed": True,
@@ -604,6 +629,7 @@ def collect(options, started=None, table=None, run=None):
         account = pwd.getpwuid(os.geteuid())
         names = [name for name in names if name in HOST_PROBES]
     context = Context(options, account, run)
+    context.end = end
     probes = snapshot["probes"]
     first = [name for name in names if name in ALWAYS]
     _run(context, table, first, end, probes)
@@ -626,7 +652,7 @@ def _run(context, table, names, end, probes):
     """Run probes side by side; what is not done in time is a time-out."""
     tasks = command.begin([lambda name=name: table[name](context) for name in names])
     for name, task in zip(names, tasks):
-        mine = task.started + context.limit
+        mine = task.started + context.seconds_for(name)
         done = task.wait(min(end, mine + 0.2))
         error, data, seconds = task.error, task.value, task.seconds
         if not done:
@@ -685,6 +711,8 @@ def check_options(options):
             int(key, 0)
         except ValueError:
             raise InputError("shared_memory_keys: '%s' is no number." % key) from None
+    if not 0.5 <= options["api_timeout"] <= 3600:
+        raise InputError("api_timeout must be 0.5 to 3600 seconds.")
     for mailbox in options["mailboxes"]:
         if not 0 < mailbox["port"] <= 65535:
             raise InputError("mailboxes: port must be 1 to 65535.")

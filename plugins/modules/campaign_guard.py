@@ -14,6 +14,7 @@ description:
 author:
   - campaign.remediation contributors (@campaign)
 extends_documentation_fragment:
+  - campaign.remediation.server
   - campaign.remediation.guards
 options:
   state:

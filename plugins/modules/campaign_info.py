@@ -13,217 +13,18 @@ description:
     declared jobs and what this collection itself has changed there.
   - It judges nothing. M(campaign.remediation.campaign_diagnose) turns the result into findings.
   - It changes nothing. No file is written, no process is signalled, no session is opened.
+    With O(api) it logs on to the server's API, reads and logs off, and the server itself writes its
+    usual lines on that.
   - Every probe has its own time limit and all run side by side. A probe that fails is data
     in the result, not a failed task.
   - What looks like a password is dropped or masked on the host.
 author:
   - campaign.remediation contributors (@campaign)
-options:
-  home:
-    description: The installation directory of the server.
-    type: path
-    default: /usr/local/neolane/nl6
-  user:
-    description:
-      - The Campaign account. C(nlserver) runs as this account, never as root.
-      - The module must be run as this account, or as root, which uses C(setpriv).
-    type: str
-    default: neolane
-  address:
-    description: The address of this host at which its local ports are looked for.
-    type: str
-    default: 127.0.0.1
-  instances:
-    description:
-      - The instances to look at. If empty, all that have a C(config-<instance>.xml).
-      - The processes and the configuration are always those of the whole server.
-    type: list
-    elements: str
-    default: []
-  modules:
-    description:
-      - The modules that the caller is interested in, passed on in the result. If empty, all.
-      - The probes do not depend on it, because the cause of a trouble may be in another module.
-    type: list
-    elements: str
-    default: []
-    choices:
-      - watchdog
-      - syslogd
-      - stat
-      - mta
-      - web
-      - trackinglogd
-      - tracking
-      - inMail
-      - wfserver
-      - export
-      - import
-  probes:
-    description:
-      - The probes to run. If empty, all.
-      - V(environment) and V(configuration) always run.
-    type: list
-    elements: str
-    default: []
-    choices:
-      - environment
-      - configuration
-      - pdump
-      - missing
-      - processes
-      - sockets
-      - shared_memory
-      - logs
-      - storage
-      - machine
-      - service
-      - http
-      - network
-      - jobs
-      - ledger
-  syslogd_port:
-    description: The UDP port of syslogd. If V(0), the one in C(serverConf.xml), else 666.
-    type: int
-    default: 0
-  log_window:
-    description: How far back log files are read, in minutes. At most 1 MB of each is read.
-    type: int
-    default: 60
-  timeout:
-    description: The time limit of the whole call in seconds.
-    type: float
-    default: 20
-  probe_timeout:
-    description: The time limit of one probe in seconds.
-    type: float
-    default: 8
-  front_url:
-    description:
-      - The URL of the web server in front of Tomcat, without a path.
-        By default C(http://<address>).
-      - An empty string means that there is none on this host.
-      - Asked for C(/r/test) and C(/nl/jsp/logon.jsp). The certificate is not verified.
-    type: str
-  tomcat_url:
-    description:
-      - The URL of Tomcat, without a path.
-        If empty, C(http://<address>:<httpPort>) with the configured port.
-      - Asked for C(/nl/jsp/logon.jsp), and for C(/nl/jsp/soaprouter.jsp) with a GET, which is no
-        SOAP call and needs no session.
-    type: str
-    default: ""
-  redirection_urls:
-    description: URLs of other redirection servers that the tracking of this host fetches from.
-    type: list
-    elements: str
-    default: []
-  mailboxes:
-    description:
-      - The bounce mailboxes of the instances. They are in the database, so they are declared here.
-      - Without a login and a password, only the greeting of the server is read.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      instance:
-        description: The instance that reads the mailbox.
-        type: str
-        required: true
-      host:
-        description: The POP3 server.
-        type: str
-        required: true
-      port:
-        description: Its port. With V(995) the connection is encrypted.
-        type: int
-        default: 110
-      login:
-        description: The login of the mailbox.
-        type: str
-      password:
-        description: The password of the mailbox. It is never returned.
-        type: str
-  jobs:
-    description: The exports and imports that a site runs regularly.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: The name of the job, as it is in its log lines if several share a log.
-        type: str
-        required: true
-      kind:
-        description: The utility that runs it.
-        type: str
-        choices: [export, import]
-        required: true
-      instance:
-        description: The instance it works on.
-        type: str
-        required: true
-      operator:
-        description: Who scheduled it.
-        type: str
-      arguments:
-        description: The command line arguments of the job, which tell its process from others.
-        type: dict
-        suboptions:
-          full:
-            description: The arguments of a full run.
-            type: list
-            elements: str
-          delta:
-            description: The arguments of a run for what has changed.
-            type: list
-            elements: str
-      result:
-        description: A pattern for its result files, absolute or below C(var/<instance>).
-        type: str
-      rejects:
-        description: A pattern for its files of rejects, absolute or below C(var/<instance>).
-        type: str
-      max_age_hours:
-        description: How old its last result may be, in hours.
-        type: float
-      max_minutes:
-        description: How long it may run, in minutes.
-        type: float
-      keys:
-        description: The columns that identify a record. Not used by this module.
-        type: list
-        elements: str
-  quota_files:
-    description: The files whose change asks for C(nlserver stat -reload).
-    type: list
-    elements: path
-    default: []
-  shared_memory_keys:
-    description:
-      - The keys of the shared memory segments that belong to the server, decimal or with C(0x).
-      - If empty, every segment of the account.
-    type: list
-    elements: str
-    default: []
-  pid_file:
-    description: The pid file of the server. If empty, the one that the unit of the service names.
-    type: str
-    default: ""
-  service:
-    description: The systemd unit of the server.
-    type: str
-    default: nlserver
-  front_service:
-    description: The systemd unit of the web server in front, for example V(apache2).
-    type: str
-    default: ""
-  state_dir:
-    description:
-      - Where the ledger of the repairs is kept on the host. Only read here.
-      - If empty, C(remediation) beside O(home).
-    type: path
-    default: ""
+extends_documentation_fragment:
+  - campaign.remediation.server
+  - campaign.remediation.snapshot
+  - campaign.remediation.jobs
+  - campaign.remediation.api
 attributes:
   check_mode:
     support: full
@@ -335,6 +136,8 @@ snapshot:
           that is to start by itself; its C(return_code) is null where it had no need to.
         - C(sockets) lists TCP sockets only if Tomcat does not give its logon page; the kernel takes
           long to list them.
+        - C(api) tells of each instance with credentials what stands in its database. That are
+          workflows, deliveries and jobs in trouble, by number, name, label, state and times.
         - C(ledger) tells from the end of the ledger which repairs were begun and never ended, which
           log precisions are raised until when, what was reloaded when, and what was restarted in
           the time of O(log_window). Without a ledger its lists are empty.
@@ -360,6 +163,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.campaign.remediation.plugins.module_utils import (
     declarations,
+    options,
     zipped,
 )
 from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES, PROBES
@@ -373,9 +177,7 @@ def argument_spec():
         return dict(dict(type="list", elements="str", default=[]), **more)
 
     return dict(
-        home=dict(type="path", default="/usr/local/neolane/nl6"),
-        user=dict(type="str", default="neolane"),
-        address=dict(type="str", default="127.0.0.1"),
+        dict(options.server(), **options.api()),
         instances=words(),
         modules=words(choices=list(MODULES)),
         probes=words(choices=list(PROBES)),
@@ -407,9 +209,8 @@ def argument_spec():
         quota_files=words(elements="path"),
         shared_memory_keys=words(no_log=False),
         pid_file=dict(type="str", default=""),
-        service=dict(type="str", default="nlserver"),
         front_service=dict(type="str", default=""),
-        state_dir=dict(type="path", default=""),
+        restartable_workflows=words(),
     )
 
 

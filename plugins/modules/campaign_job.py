@@ -17,72 +17,12 @@ description:
 author:
   - campaign.remediation contributors (@campaign)
 extends_documentation_fragment:
+  - campaign.remediation.server
   - campaign.remediation.guards
+  - campaign.remediation.jobs
+  - campaign.remediation.jobs.job
+  - campaign.remediation.api
 options:
-  job:
-    description:
-      - The job, declared as for M(campaign.remediation.campaign_info).
-      - Anybody on the host can read the arguments of a process, so keep passwords out of them.
-    type: dict
-    required: true
-    suboptions: &job
-      name:
-        description: The name of the job, as it is in its log lines if several share a log.
-        type: str
-        required: true
-      kind:
-        description: The utility that runs it.
-        type: str
-        choices: [export, import]
-        required: true
-      instance:
-        description: The instance it works on.
-        type: str
-        required: true
-      operator:
-        description: Who scheduled it.
-        type: str
-      arguments:
-        description: The command line arguments of the job, one list for each way to launch it.
-        type: dict
-        suboptions:
-          full:
-            description: The arguments of a full run.
-            type: list
-            elements: str
-          delta:
-            description: The arguments of a run for what has changed.
-            type: list
-            elements: str
-      result:
-        description:
-          - A pattern for the files that a success leaves behind, absolute or below
-            C(var/<instance>).
-          - If it is set, a run that leaves no new file has failed.
-        type: str
-      rejects:
-        description: A pattern for its files of rejects, absolute or below C(var/<instance>).
-        type: str
-      max_age_hours:
-        description: How old its last result may be, in hours. Not used by this module.
-        type: float
-      max_minutes:
-        description: How long it may run, in minutes. The default of O(wait).
-        type: float
-      keys:
-        description: The columns that identify a record, by which duplicates are looked for.
-        type: list
-        elements: str
-  jobs:
-    description:
-      - All jobs that are declared for this host, by which processes and log lines of this job are
-        told from those of others.
-      - If no other job of this kind is declared for the instance, any process of
-        this kind counts as this job.
-    type: list
-    elements: dict
-    default: []
-    suboptions: *job
   state:
     description:
       - V(launched) launches the job and follows it.
@@ -109,11 +49,18 @@ options:
     description:
       - For an import, how many values of its keys are in the database more than once, if somebody
         has looked. With any but V(0) the import is refused.
+      - Where O(api) has credentials for the instance and the job declares its keys, the
+        database itself is asked, and its answer counts.
     type: int
+  duplicates_seen:
+    description:
+      - What the API answered to the controller, with O(api_from=controller). Only for the action
+        plugin of the same name, which asks there.
+    type: dict
   no_duplicates_confirmed_by:
     description:
       - For an import, the name of the person who has looked for duplicates and found none.
-        Needed as long as O(duplicates_found) is not given.
+        Needed where neither the database can be asked nor O(duplicates_found) is given.
     type: str
   accept_duplicates:
     description: Launch an import although there may be duplicates in the database.
@@ -283,6 +230,15 @@ output:
   type: list
   elements: str
   returned: always
+duplicates:
+  description:
+    - For an import, what the database says of its keys. C(groups) is how many values several
+      records have, C(more) whether there are still more, C(largest) the first of them with their
+      C(count), each value masked, and C(error) why the database was not to be asked.
+    - Null if it was not asked.
+  type: dict
+  returned: always
+  sample: {groups: 1, more: false, largest: [{values: ["a***(18)"], count: 2}], error: null}
 previous:
   description:
     - The launch before this one. Its C(known) is false if nobody had seen its end until now.
@@ -345,13 +301,14 @@ from ansible_collections.campaign.remediation.plugins.module_utils import (
     declarations,
     guard,
     launch,
+    options,
 )
 
 
 def argument_spec():
     """The options."""
     return dict(
-        guard.argument_spec(),
+        dict(guard.argument_spec(), **options.api()),
         job=dict(type="dict", required=True, options=declarations.argument_spec()),
         jobs=dict(type="list", elements="dict", default=[], options=declarations.argument_spec()),
         state=dict(type="str", default=launch.LAUNCHED, choices=[launch.LAUNCHED, launch.FOLLOWED]),
@@ -360,6 +317,7 @@ def argument_spec():
         taken_over_by=dict(type="str"),
         duplicates_found=dict(type="int"),
         no_duplicates_confirmed_by=dict(type="str"),
+        duplicates_seen=dict(type="dict"),
         accept_duplicates=dict(type="bool", default=False),
         wait=dict(type="float"),
     )

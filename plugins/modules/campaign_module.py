@@ -19,6 +19,7 @@ description:
 author:
   - campaign.remediation contributors (@campaign)
 extends_documentation_fragment:
+  - campaign.remediation.server
   - campaign.remediation.guards
 options:
   module:

@@ -11,13 +11,15 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.campaign.remediation.plugins.module_utils import guard
+from ansible_collections.campaign.remediation.plugins.module_utils import guard, options
 from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import (
     with_variables,
 )
 
 # What every such module takes from variables: not the subject of a change, that is the task's.
 GUARDS: tuple[str, ...] = tuple(sorted(guard.argument_spec()))  # type: ignore[no-untyped-call]
+# And what those take that call the server's API.
+API: tuple[str, ...] = tuple(sorted(options.api()))  # type: ignore[no-untyped-call]
 # Under these names automation controllers say which person started the job.
 PERSON = ("awx_user_name", "tower_user_name")
 
@@ -36,15 +38,22 @@ class ChangingAction(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         arguments = with_variables(self._task.args, self.OPTIONS, variables, self._templar)
-        arguments = {**arguments, **record(arguments, variables)}
-        result.update(
-            self._execute_module(
-                module_name=f"campaign.remediation.{self.NAME}",
-                module_args=arguments,
-                task_vars=variables,
-            )
-        )
+        result.update(self.carry_out({**arguments, **record(arguments, variables)}, variables))
         return result
+
+    def carry_out(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Run it with these options."""
+        done: dict[str, Any] = self._execute_module(
+            module_name=f"campaign.remediation.{self.NAME}",
+            module_args=given,
+            task_vars=variables,
+        )
+        return done
+
+
+def address_of(variables: dict[str, Any]) -> str:
+    """The host as the controller reaches it."""
+    return str(variables.get("ansible_host") or variables.get("inventory_hostname") or "")
 
 
 def record(given: dict[str, Any], variables: dict[str, Any]) -> dict[str, str]:

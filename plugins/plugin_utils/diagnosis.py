@@ -8,7 +8,7 @@ Pure: the same snapshot gives the same diagnosis, always.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.campaign.remediation.plugins.module_utils.model import DEFAULT, MODULES
@@ -31,6 +31,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.model import 
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
     LOOPBACK,
+    ProbeError,
     Server,
     Task,
 )
@@ -72,7 +73,7 @@ def diagnose(
         "findings": [finding.as_dict() for finding in findings],
         "unseen": [
             {"probe": probe, "kind": failure.kind, "message": failure.message}
-            for probe, failure in server.failures.items()
+            for probe, failure in (*server.failures.items(), *_not_asked(server))
         ],
         "thresholds": dict(server.limits.values()),
         "untried": untried(server) if head.installed else {},
@@ -130,6 +131,17 @@ def _instances(server: Server) -> list[str]:
         instance for instance in server.configuration.instances or asked
         if instance != DEFAULT and (not asked or instance in asked)
     ]
+
+
+def _not_asked(server: Server) -> Iterator[tuple[str, ProbeError]]:
+    """What the database holds is not seen without credentials: said once for a host."""
+    if "api" in server.left_out:
+        yield "api", server.left_out["api"]
+    asked = {database.instance for database in server.databases}
+    others = [instance for instance in _instances(server) if asked and instance not in asked]
+    if others:
+        text = f"campaign_api has no credentials for {', '.join(others)}"
+        yield "api", ProbeError("skipped", text)
 
 
 def _module(server: Server, task: Task, findings: list[Finding]) -> dict[str, Any]:

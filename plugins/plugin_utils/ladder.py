@@ -23,6 +23,7 @@ class Remedy:
     `level`: its place from mild to strong. `covers`: remedies that are not needed beside it on
     the same module. `host_wide`: it stops the whole service, and covers for all modules.
     `apart`: it touches no process of the module, so it neither covers nor is covered.
+    `each`: it is for one thing of the module, which this fact of a finding names.
     `cuts_off`: running work of the module may be lost.
     """
 
@@ -32,6 +33,7 @@ class Remedy:
     covers: frozenset[str] = frozenset()
     host_wide: bool = False
     apart: bool = False
+    each: str = ""
     cuts_off: bool = False
 
 
@@ -50,7 +52,13 @@ REMEDIES: dict[str, Remedy] = {
         Remedy("start_service", 2, "Start the Campaign service", covers=_READS | {"start"}),
         Remedy("start_front_end", 2, "Start the web server in front", apart=True),
         Remedy("consolidate", 2, "Consolidate the tracking logs of {instance}", apart=True),
-        Remedy("relaunch", 2, "Launch {module} {subject} of {instance} again", apart=True),
+        Remedy(
+            "relaunch", 2, "Launch {module} {subject} of {instance} again", apart=True, each="job",
+        ),
+        Remedy(
+            "start_workflow", 2, "Start {subject} of {instance} again", apart=True,
+            each="workflow",
+        ),
         Remedy(
             "restart", 3, "Restart {target}", covers=_BEGINS - {"restart"}, cuts_off=True,
         ),

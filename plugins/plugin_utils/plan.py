@@ -204,10 +204,10 @@ def _merged(findings: Iterable[Mapping[str, Any]]) -> list[_Draft]:
     """One step where one remedy does: on a module, and under one that is host-wide on all."""
     drafts: dict[tuple[str, str, str, str], _Draft] = {}
     for finding in findings:
-        # The machine is one, and so is a job; elsewhere a remedy is for the module.
+        # The machine is one, and so is a job or a workflow; elsewhere a remedy is for the module.
         instance = DEFAULT if finding["module"] == HOST else finding["instance"]
-        job = finding["remedy"] == "relaunch"
-        subject = str((finding.get("evidence") or {}).get("job") or "") if job else ""
+        each = REMEDIES[finding["remedy"]].each
+        subject = str((finding.get("evidence") or {}).get(each) or "") if each else ""
         identity = (finding["module"], instance, finding["remedy"], subject)
         blank = _Draft(finding["remedy"], *identity[:2], subject, ())
         drafts[identity] = drafts.get(identity, blank).with_also([finding])

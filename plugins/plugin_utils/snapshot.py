@@ -21,9 +21,14 @@ from typing import Any, TypeVar
 
 from ansible_collections.campaign.remediation.plugins.module_utils.model import (
     DEFAULT,
+    DELIVERY_STATES,
+    JOB_STATES,
     MODULES,
     RELOADS,
+    TECHNICAL_FOLDER,
+    TECHNICAL_WORKFLOWS,
     UTILITIES,
+    WORKFLOW_STATES,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds import Thresholds
 
@@ -596,6 +601,141 @@ class Ledger:
 
 
 @dataclass(frozen=True)
+class Workflow:
+    """A workflow as the database has it."""
+
+    id: int
+    name: str
+    label: str = ""
+    state: int | None = None
+    failed: bool = False
+    process_id: int | None = None
+    last_start_at: float | None = None
+    folder: str = ""
+
+    @property
+    def technical(self) -> bool:
+        """Whether the vendor wrote it, not the site."""
+        return self.folder == TECHNICAL_FOLDER or self.name in TECHNICAL_WORKFLOWS
+
+    def is_in(self, state: str) -> bool:
+        """Whether it is started, paused, … by its record."""
+        return self.state == WORKFLOW_STATES[state]
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is edited or at its end: nothing is expected of it."""
+        return self.state in (None, 0, WORKFLOW_STATES["stopped"])
+
+    @property
+    def shown(self) -> str:
+        """Its label and its internal name, as a person finds it in the console."""
+        return f"{self.label} ({self.name})" if self.label else self.name
+
+
+@dataclass(frozen=True)
+class JournalEnd:
+    workflow: str
+    last_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Owner:
+    name: str
+    operator: str = ""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    id: int
+    name: str = ""
+    label: str = ""
+    state: int | None = None
+    contact_at: float | None = None
+    to_send: int | None = None
+
+    def is_in(self, state: str) -> bool:
+        """Whether it waits, or failed in its preparation."""
+        return self.state == DELIVERY_STATES[state]
+
+
+@dataclass(frozen=True)
+class RecordedJob:
+    """An export or import as the database has it."""
+
+    id: int
+    name: str = ""
+    kind: str = ""
+    operator: str = ""
+    status: int | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    process_id: int | None = None
+    processed: int | None = None
+    rejected: int | None = None
+
+    def is_in(self, status: str) -> bool:
+        """Whether it runs, is in error, …"""
+        return self.status == JOB_STATES[status]
+
+
+@dataclass(frozen=True)
+class Account:
+    name: str
+    label: str = ""
+    server: str = ""
+    active: bool = False
+
+
+@dataclass(frozen=True)
+class Moment:
+    at: float | None = None
+
+
+@dataclass(frozen=True)
+class LastId:
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class ApiError:
+    kind: str
+    message: str = ""
+    code: str | None = None
+    question: str = ""
+
+
+@dataclass(frozen=True)
+class Database:
+    """What the API of the server tells of an instance; None is what was not answered."""
+
+    instance: str
+    url: str = ""
+    login: str = ""
+    error: ApiError | None = None
+    concurrency: int | None = None
+    unanswered: tuple[ApiError, ...] = ()
+    workflows: tuple[Workflow, ...] | None = None
+    journal: tuple[JournalEnd, ...] | None = None
+    disabled_owners: tuple[Owner, ...] | None = None
+    deliveries: tuple[Delivery, ...] | None = None
+    jobs: tuple[RecordedJob, ...] | None = None
+    accounts: tuple[Account, ...] | None = None
+    last_bounce: tuple[Moment, ...] | None = None
+    last_consolidation_at: float | None = None
+    last_id: tuple[LastId, ...] | None = None
+
+    def workflow(self, name: str) -> Workflow | None:
+        """A workflow by its internal name."""
+        return next((each for each in self.workflows or () if each.name == name), None)
+
+
+@dataclass(frozen=True)
+class Api:
+    instances: tuple[Database, ...] = ()
+
+
+@dataclass(frozen=True)
 class Controller:
     before_at: float
     after_at: float
@@ -606,6 +746,7 @@ class Asked:
     modules: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
     expected_ports: Mapping[str, Any] = field(default_factory=dict)
+    restartable_workflows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -613,6 +754,7 @@ class DeclaredJob:
     name: str
     kind: str = ""
     instance: str = DEFAULT
+    rejects: str = ""
     max_age_hours: float | None = None
     max_minutes: float | None = None
 
@@ -638,7 +780,7 @@ _PROBES: dict[str, type] = {
     "missing": Missing, "processes": Processes, "sockets": Sockets,
     "shared_memory": SharedMemory, "logs": Logs, "storage": Storage, "machine": Machine,
     "service": Service, "http": Http, "network": Network, "jobs": Jobs,
-    "ledger": Ledger,
+    "ledger": Ledger, "api": Api,
 }
 
 
@@ -708,6 +850,7 @@ class Server:
         probes = snapshot.get("probes")
         self._data: dict[str, Any] = {}
         self.failures: dict[str, ProbeError] = {}
+        self.left_out: dict[str, ProbeError] = {}  # probes that had no reason or no means to look
         for name, kind in _PROBES.items():
             probe = probes.get(name) if isinstance(probes, Mapping) else None
             if not isinstance(probe, Mapping):
@@ -715,9 +858,9 @@ class Server:
             data, error = _read(kind, probe.get("data")), _read(ProbeError, probe.get("error"))
             if data is not _Absent:
                 self._data[name] = data
-            if error is not _Absent and error.kind != "skipped":
-                self.failures[name] = error
-            elif error is _Absent and data is _Absent:
+            if error is not _Absent:
+                (self.left_out if error.kind == "skipped" else self.failures)[name] = error
+            elif data is _Absent:
                 self.failures[name] = ProbeError("invalid", "the probe brought no data")
 
     def _probe(self, name: str, kind: type[_T]) -> _T:
@@ -794,6 +937,19 @@ class Server:
     @cached_property
     def ledger(self) -> Ledger:
         return self._probe("ledger", Ledger)
+
+    @cached_property
+    def databases(self) -> tuple[Database, ...]:
+        """What the API tells, of each instance that was asked."""
+        return self._probe("api", Api).instances
+
+    def database(self, instance: str) -> Database | None:
+        """What the API tells of an instance; None if it was not asked."""
+        return next((each for each in self.databases if each.instance == instance), None)
+
+    def restartable(self, workflow: Workflow) -> bool:
+        """Whether a workflow may be started again: the vendor's, and those that the site lists."""
+        return workflow.technical or workflow.name in self.head.asked.restartable_workflows
 
     def age(self, at: float | None) -> float | None:
         """Seconds between a time and the snapshot."""

@@ -15,6 +15,7 @@ SOURCES: dict[str, str] = {
     "configuration": _MONITORING + "production-procedures/configuration",
     "configuration_file": _INSTALLING + "appendices/the-server-configuration-file",
     "connect": _MONITORING + "troubleshooting/failure-to-connect",
+    "delivery_statuses": "sending-messages/monitoring-deliveries/delivery-statuses",
     "deliverability": _INSTALLING + "additional-configurations/email-deliverability",
     "delivery_failures": "sending-messages/monitoring-deliveries/understanding-delivery-failures",
     "imports_exports": "getting-started/importing-and-exporting-data/generic-imports-and-exports",
@@ -31,6 +32,7 @@ SOURCES: dict[str, str] = {
     "network": _INSTALLING + "prerequisites-and-recommendations-/network-configuration",
     "operating_principle": _MONITORING + "production-procedures/operating-principle",
     "performance": _MONITORING + "troubleshooting/performance-and-throughput-issues",
+    "security_zones": _INSTALLING + "additional-configurations/security-zones",
     "stack_trace": _MONITORING + "troubleshooting/stack-trace-in-linux",
     "temporary_files": _MONITORING + "troubleshooting/temporary-files",
     "tracking_logs": _MONITORING + "troubleshooting/tracking-logs-issues",
@@ -39,6 +41,7 @@ SOURCES: dict[str, str] = {
     "url_permissions": _INSTALLING + "additional-configurations/url-permissions",
     "usual_commands": _MONITORING + "production-procedures/usual-commands",
     "workflow": _MONITORING + "troubleshooting/workflow-execution",
+    "workflow_life_cycle": "automating-with-workflows/executing-a-workflow/workflow-life-cycle",
 }
 
 

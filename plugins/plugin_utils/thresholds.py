@@ -56,6 +56,14 @@ class Thresholds:
     spool_minutes: Annotated[float, "that a message waits on the disk"] = 30
     consolidation_minutes: Annotated[float, "since tracking last ran: it runs hourly"] = 180
     redirection_log_minutes: Annotated[float, "since the last line of a tracking log"] = 180
+    workflow_periods: Annotated[float, "after which a technical workflow is late"] = 2
+    workflow_pending_minutes: Annotated[float, "that a workflow waits for its start"] = 10
+    bounce_hours: Annotated[float, "since the last bounce mail was processed"] = 72
+    delivery_minutes: Annotated[float, "that a delivery waits after its contact date"] = 30
+    job_times: Annotated[float, "the usual running time of a job that is too long"] = 3
+    job_minutes: Annotated[float, "below which no running time of a job is too long"] = 30
+    last_id_percent: Annotated[float, "of the numbers that xtkNewId can give"] = 80
+    last_id_alert_percent: Annotated[float, "of the numbers that xtkNewId can give"] = 90
     redirection_size_percent: Annotated[float, "of maxLogsSizeOnDiskMb"] = 80
 
     @classmethod

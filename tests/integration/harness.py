@@ -107,12 +107,11 @@ def playbook(
     cwd: Path = CHECKOUT,
     env: Mapping[str, str] | None = None,
     timeout: float = 180,
+    program: Path = BIN / "ansible-playbook",
 ) -> Run:
     """Run ansible-playbook; the report goes to report_dir."""
     extra = {"campaign_report_dir": str(report_dir), **(variables or {})}
-    command = [
-        BIN / "ansible-playbook", name, "-i", inventory, "-e", json.dumps(extra), *arguments,
-    ]
+    command = [program, name, "-i", inventory, "-e", json.dumps(extra), *arguments]
     done = run(command, cwd=cwd, env=env, timeout=timeout, report_dir=report_dir)
     for trace in TRACES:
         assert trace not in done.output, str(done)

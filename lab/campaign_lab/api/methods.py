@@ -13,6 +13,7 @@ from campaign_lab.api.schemas import schema
 from campaign_lab.modules import soap
 from campaign_lab.modules.httpd import escape
 from campaign_lab.modules.soap import Call, Fault, document, string
+from campaign_lab.modules.wfserver import TECHNICAL_ERRORS
 
 if TYPE_CHECKING:
     from campaign_lab.modules.web import Web
@@ -99,8 +100,10 @@ def start(web: Web, call: Call) -> str:
     with database.session(web.database(call.instance), write=True) as connection:
         connection.execute(
             "UPDATE xtk_workflow SET state = CASE WHEN labPeriod > 0 THEN ? ELSE ? END,"
-            " failed = 0, labErrors = 0, labNext = 0, lastModified = ? WHERE internalName = ?",
-            (database.STARTED, database.START_PENDING, time.time(), name),
+            # One that failed for good has no tries left: it fails for good at its next error.
+            " labErrors = CASE WHEN failed = 1 THEN ? ELSE 0 END, failed = 0, labNext = 0,"
+            " lastModified = ? WHERE internalName = ?",
+            (database.STARTED, database.START_PENDING, TECHNICAL_ERRORS - 1, time.time(), name),
         )
         connection.execute(
             "UPDATE xtk_workflowTask SET status = ?, nextProcessingDate = ? WHERE status = ? AND"
@@ -127,6 +130,16 @@ def post_event(web: Web, call: Call) -> str:
         connection.execute("UPDATE xtk_workflow SET labNext = 0 WHERE internalName = ?"
                            " AND state = ?", (name, database.STARTED))
         _log(connection, name, "Event for activity '%s'" % call.text("activity"))
+    return ""
+
+
+def wakeup(web: Web, call: Call) -> str:
+    """``xtk:workflow#Wakeup``: what a started workflow has pending is done now."""
+    name = _workflow(web, call)
+    with database.session(web.database(call.instance), write=True) as connection:
+        connection.execute("UPDATE xtk_workflow SET labNext = 0 WHERE internalName = ?"
+                           " AND state = ?", (name, database.STARTED))
+        _log(connection, name, "Pending tasks woken by %s" % _login(call))
     return ""
 
 
@@ -267,6 +280,7 @@ METHODS: Dict[Tuple[str, str], Callable[[Web, Call], str]] = {
     ("xtk:workflow", "StartWithParameters"): start,
     ("xtk:workflow", "Stop"): stop,
     ("xtk:workflow", "PostEvent"): post_event,
+    ("xtk:workflow", "Wakeup"): wakeup,
     ("xtk:jobInterface", "Submit"): submit,
     ("xtk:jobInterface", "Execute"): execute,
     ("xtk:jobInterface", "GetStatus"): get_status,

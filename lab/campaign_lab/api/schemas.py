@@ -207,6 +207,7 @@ SCHEMAS: Dict[str, Schema] = {schema.id: schema for schema in (
         methods=(
             Method("Start", ("workflowId:string",)),
             Method("Stop", ("workflowId:string",)),
+            Method("Wakeup", ("workflowId:string",)),
             Method("StartWithParameters", ("workflowId:string", "parameters:DOMElement")),
             Method("PostEvent", ("workflowId:string", "activity:string", "transition:string",
                                  "parameters:DOMElement", "complete:boolean")),

@@ -297,6 +297,14 @@ class Work:
         self.undo_sql(text, *(rows[0][column] for column in values), name)
         self.sql(text, *values.values(), name)
 
+    def age_journal(self, workflow: str, seconds: float) -> None:
+        """The lines of a workflow's journal become that much older, until the healing."""
+        text = ("UPDATE xtk_workflowLog SET logDate = logDate + ? WHERE logDate < ? AND"
+                " workflowId = (SELECT id FROM xtk_workflow WHERE internalName = ?)")  # fmt: skip
+        now = time.time()
+        self.undo_sql(text, seconds, now - seconds, workflow)
+        self.sql(text, -seconds, now, workflow)
+
     def insert(self, table: str, key: str, **values: Any) -> None:
         """Add a row; its healing deletes the rows with that value of the column ``key``."""
         self.undo_sql("DELETE FROM %s WHERE %s = ?" % (table, key), values[key])

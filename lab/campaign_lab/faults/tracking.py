@@ -170,6 +170,7 @@ class TrackingWorkflowLate(Fault):
             work.insert("xtk_option", "name", name=LAST, dataType=database.DATETIME, value="0")
         work.change("xtk_option", "name", LAST, value="%.3f" % (now - OLD_SECONDS))
         work.change("xtk_workflow", "internalName", "tracking", lastStart=now - OLD_SECONDS)
+        work.age_journal("tracking", OLD_SECONDS)
 
     def present(self, work: Work) -> bool:
         row = self._row(work)

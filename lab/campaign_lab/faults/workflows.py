@@ -233,6 +233,7 @@ class TechnicalWorkflowLate(Fault):
                    60, "the present run ends")
         work.change("xtk_workflow", "internalName", TECHNICAL, lastStart=now - 3 * DAY,
                     labNext=now + DAY)
+        work.age_journal(TECHNICAL, 3 * DAY)
 
     def present(self, work: Work) -> bool:
         row = work.row("xtk_workflow", "internalName", TECHNICAL)

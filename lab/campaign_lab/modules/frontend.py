@@ -15,7 +15,6 @@ import socket
 import threading
 import time
 
-from campaign_lab.layout import BANNER, BUILD, SHA1
 from campaign_lab.modules import trackinglogd
 from campaign_lab.modules.httpd import (
     HTML,
@@ -91,7 +90,7 @@ class FrontEnd(Module):
 
     def log(self, level: str, category: str, message: str) -> None:
         """A web server has its own log; syslogd has no part in it."""
-        if message == BANNER:
+        if message == self.home.build.banner:
             return  # it is not Campaign's
         stamp = time.strftime("%a %b %d %H:%M:%S %Y", time.gmtime())
         try:
@@ -143,13 +142,14 @@ class FrontEnd(Module):
     def _test(self, request: Request) -> str:
         now = time.time()
         date = "%s.%03d+00" % (time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now)), now % 1 * 1000)
-        attributes = (
-            ("status", "OK"), ("date", date), ("build", BUILD), ("sha1", SHA1),
-            ("instance", self._instance(request)), ("sourceIP", request.client),
-            ("host", request.headers.get("host", "")), ("localHost", self.server.name),
-        )  # fmt: skip
+        build = self.home.build
+        known = {
+            "status": "OK", "date": date, "build": build.number, "sha1": build.sha1,
+            "instance": self._instance(request), "sourceIP": request.client,
+            "host": request.headers.get("host", ""), "localHost": self.server.name,
+        }  # fmt: skip
         return "<redir %s/>" % " ".join(
-            "%s='%s'" % (name, escape(value)) for name, value in attributes
+            "%s='%s'" % (name, escape(known[name])) for name in build.redirection.split()
         )
 
     def _click(self, request: Request) -> Response:

@@ -16,7 +16,6 @@ import time
 from xml.etree import ElementTree
 
 from campaign_lab import database
-from campaign_lab.layout import BUILD, SHA1
 from campaign_lab.modules.httpd import escape
 
 TYPE_CHECKING = False
@@ -207,9 +206,11 @@ def logon(web: Web, call: Call) -> str:
         web.warning("%s (%s from %s)" % (REFUSED, login, client))
         raise Refused(REFUSED)
     session = web.sessions.open(login, instance, client)
+    build = web.home.build
     server = _element("serverInfo", {
-        "buildNumber": BUILD, "commitId": SHA1, "instanceName": instance, "majNumber": "7",
-        "minNumber": "0", "serverDate": server_date(),
+        "buildNumber": build.number, "commitId": build.sha1, "instanceName": instance,
+        "majNumber": build.version.split(".")[0], "minNumber": build.version.split(".")[1],
+        "serverDate": server_date(),
         "sessionTimeOut": "86400", "securityTimeOut": "86400",
     })  # fmt: skip
     return (

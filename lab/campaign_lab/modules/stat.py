@@ -10,7 +10,6 @@ from __future__ import annotations
 import socket
 import time
 
-from campaign_lab.layout import BUILD
 from campaign_lab.runtime import Module
 
 TYPE_CHECKING = False
@@ -115,7 +114,7 @@ class Stat(Module):
 
     def _answer(self, words: List[str]) -> Optional[str]:
         if words == ["hello"]:
-            return "stat %s" % BUILD
+            return "stat %s" % self.home.build.number
         if len(words) == 3 and words[0] == "ask" and words[2].isdigit():
             return self._grant(words[1].lower(), int(words[2]))
         return None

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ansible_collections.campaign.remediation.plugins.module_utils.model import RELOADS, UTILITIES
 from ansible_collections.campaign.remediation.plugins.plugin_utils.errors import (
@@ -30,6 +30,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot impo
     ConfigurationFile,
     LogGroup,
     Server,
+    Target,
     Task,
 )
 
@@ -65,6 +66,16 @@ def unknown_errors(groups: Iterable[LogGroup]) -> list[LogGroup]:
     ]
 
 
+def recovered(server: Server, task: Task, group: LogGroup) -> bool:
+    """Whether a line is of a workflow that has begun again since, without an error."""
+    database = server.database(task.instance) if task.module == "wfserver" else None
+    return any(
+        workflow.name in group.sample and not workflow.failed
+        and (workflow.last_start_at or 0.0) > (group.last_at or server.now)
+        for workflow in (database.workflows if database else None) or ()
+    )
+
+
 def lines(groups: list[LogGroup]) -> Facts:
     """The facts of some groups of log lines: how many, the last of them, its words."""
     last = max(groups, key=lambda group: (group.last_at or 0.0, group.signature))
@@ -91,6 +102,41 @@ def other_holder(server: Server, proto: str, port: int | None) -> Facts | None:
             STOP_UNIT.format(socket.unit) if socket.unit else f"kill {socket.pid or 'PID'}"
         ),
     }
+
+
+def unreachable(
+    server: Server, name: str, wanted: Callable[[Target], bool] = lambda _target: True
+) -> Iterator[Evidence]:
+    """Peers of a kind that do not answer: the fact `name` is the address."""
+    for target in server.targets(name):
+        if target.reachable is False and wanted(target):
+            facts: Facts = {
+                name: target.address, "host": target.host, "port": target.port,
+                "error": target.error or "unreachable",
+            }
+            yield Evidence(facts, target.instance, target.address)
+
+
+def named(names: Iterable[str], most: int = 5) -> str:
+    """The first names of some, and how many more there are."""
+    known = list(names)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return ", ".join(known[:most]) + more
+
+
+def operators_disabled(server: Server) -> Iterator[Evidence]:
+    """Operators who may no longer log on and whose workflows are to run."""
+    for database in server.databases:
+        held: dict[str, list[str]] = {}
+        for owner in database.disabled_owners or ():
+            workflow = database.workflow(owner.name)
+            if workflow and not workflow.idle:
+                held.setdefault(owner.operator, []).append(workflow.shown)
+        for operator, workflows in sorted(held.items()):
+            facts: Facts = {
+                "operator": operator, "count": len(workflows), "workflows": named(workflows),
+            }
+            yield Evidence(facts, database.instance, operator)
 
 
 def add_to(
@@ -441,6 +487,7 @@ def _logged(problems: Catalogue, troubles: tuple[str, ...], apart: bool) -> None
             for group in server.errors(task):
                 row = meaning_of(group)
                 told = row and row.problem and row.problem.split(".")[0] in elsewhere
+                told = told or recovered(server, task, group)
                 if row and row.restart is restart and not told and group.level == "error":
                     rows.setdefault(row.code, []).append(group)
             for code, held in sorted(rows.items()):

@@ -30,6 +30,8 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.comm
     SUPERVISION,
     lines,
     newer_files,
+    operators_disabled,
+    unreachable,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
     SERVER_FILE,
@@ -425,10 +427,7 @@ def repair_interrupted(server: Server) -> Iterator[Evidence]:
     fix=as_account("nlserver pdump -who"),
 )
 def database_unreachable(server: Server) -> Iterator[Evidence]:
-    unreachable = {
-        target.instance: target for target in server.targets("database")
-        if target.reachable is False
-    }
+    silent = {found.instance: found.facts for found in unreachable(server, "database")}
     logged: dict[str, list[LogGroup]] = {}
     for task in server.tasks:
         if task.module in SHARED:
@@ -436,13 +435,72 @@ def database_unreachable(server: Server) -> Iterator[Evidence]:
         for group in reported_by("host.database_unreachable", server.errors(task)):
             if not server.older(group.last_at, server.limits.database_error_minutes):
                 logged.setdefault(task.instance, []).append(group)
-    for instance in sorted({*unreachable, *logged}):
+    for instance in sorted({*silent, *logged}):
         facts: Facts = {"server": None, "error": None, "shown": None}
         if instance in logged:
             facts.update(lines(logged[instance]))
             facts["shown"] = facts["sample"]
-        if instance in unreachable:
-            target = unreachable[instance]
-            facts.update(server=target.address, error=target.error)
-            facts["shown"] = f"{target.address} ({target.error or 'unreachable'})"
+        if instance in silent:
+            peer = silent[instance]
+            facts.update(server=peer["database"], error=peer["error"])
+            facts["shown"] = f"{peer['database']} ({peer['error']})"
         yield Evidence(facts, instance)
+
+
+@problems.problem(
+    title="An operator that workflows need is disabled",
+    severity=WARNING,
+    summary="The operator {operator} of {instance} is disabled, and workflows are his or hers"
+    " ({count}): {workflows}",
+    source="workflow",
+    needs=("api",),
+    reason="whether the account comes back or another takes over is the site's decision",
+    fix=advice("enable {operator} in the console, or have another operator start these workflows"),
+)
+def operator_disabled(server: Server) -> Iterator[Evidence]:
+    return operators_disabled(server)
+
+
+LAST_ID = 2_147_483_647  # xtkNewId wraps here
+
+
+def _ids(server: Server, low: float, high: float) -> Iterator[Evidence]:
+    for database in server.databases:
+        ids = [workflow.id for workflow in database.workflows or ()]
+        last = max((*ids, *(row.id or 0 for row in database.last_id or ())), default=0)
+        percent = round(100 * last / LAST_ID, 1)
+        if low <= percent < high:
+            yield Evidence(
+                {"last_id": last, "left": LAST_ID - last, "percent": percent}, database.instance
+            )
+
+
+RENEW_IDS = advice("ask the vendor's support how xtkNewId is extended, before it wraps")
+ID_REASON = "the sequence xtkNewId is the database's; it is extended with the vendor's support"
+
+
+@problems.problem(
+    title="Numbers of new records are nearly used up",
+    severity=CRITICAL,
+    summary="xtkNewId of {instance} has given {percent:g} % of its numbers; {left} are left.",
+    source="performance",
+    needs=("api",),
+    reason=ID_REASON,
+    fix=RENEW_IDS,
+)
+def ids_nearly_used_up(server: Server) -> Iterator[Evidence]:
+    return _ids(server, server.limits.last_id_alert_percent, 1000)
+
+
+@problems.problem(
+    title="Numbers of new records run short",
+    severity=WARNING,
+    summary="xtkNewId of {instance} has given {percent:g} % of its numbers; {left} are left.",
+    source="performance",
+    needs=("api",),
+    reason=ID_REASON,
+    fix=RENEW_IDS,
+)
+def ids_run_short(server: Server) -> Iterator[Evidence]:
+    limits = server.limits
+    return _ids(server, limits.last_id_percent, limits.last_id_alert_percent)

@@ -20,6 +20,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.model import 
 from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.common import (
     RESTART,
     add_to,
+    unreachable,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
     Server,
@@ -39,15 +40,7 @@ problems = Catalogue("inMail")
     fix=as_root("nc -vz {host} {port}"),
 )
 def mailbox_unreachable(server: Server) -> Iterator[Evidence]:
-    for target in server.targets("mailbox"):
-        if target.reachable is False and target.error != "login":
-            yield Evidence(
-                {
-                    "mailbox": target.address, "host": target.host, "port": target.port,
-                    "error": target.error or "unreachable",
-                },
-                target.instance, target.address,
-            )
+    return unreachable(server, "mailbox", lambda target: target.error != "login")
 
 
 @problems.problem(
@@ -107,6 +100,50 @@ def log_silent(server: Server, task: Task) -> Facts | None:
     if not task.alive or not server.older(last, server.limits.mail_silence_minutes):
         return None
     return {"last_at": last, "pid": task.pid}
+
+
+@problems.each(
+    title="No bounce account is active",
+    severity=WARNING,
+    summary="{target} has no mailbox to read: {found}.",
+    source="modules",
+    needs=("api",),
+    reason="which mailbox the bounce mails go to is the site's decision",
+    fix=advice("enable the external account of the bounce mails in the console"),
+)
+def account_missing(server: Server, task: Task) -> Facts | None:
+    database = server.database(task.instance)
+    if database is None or database.accounts is None or not (task.expected or task.alive):
+        return None
+    if any(account.active for account in database.accounts):
+        return None
+    names = [account.name for account in database.accounts]
+    return {"found": f"{', '.join(names)} is not active" if names else "there is no such account"}
+
+
+@problems.each(
+    title="No bounce mail was processed for long",
+    severity=WARNING,
+    summary="{target} last processed a bounce mail at {last_at:time}.",
+    source="modules",
+    needs=("api",),
+    reason="whether bounces went missing shows in the mailbox; what is not sent does not bounce",
+    fix=advice("look into the mailbox, and at the sender's error address of the deliveries"),
+    causes=(
+        "inMail.not_running", "inMail.hung", "inMail.crash_loop", "inMail.log_silent",
+        "inMail.mailbox_unreachable", "inMail.mailbox_login_refused", "inMail.mailbox_backlog",
+        "inMail.account_missing", "watchdog.nothing_runs", "host.database_unreachable",
+    ),
+)
+def bounces_stale(server: Server, task: Task) -> Facts | None:
+    database = server.database(task.instance)
+    rows = (database.last_bounce if database else None) or ()
+    last = rows[0].at if rows else None
+    if not (task.expected or task.alive):
+        return None
+    if last is None or not server.older(last, 60 * server.limits.bounce_hours):
+        return None
+    return {"last_at": last}
 
 
 add_to(problems, works_by=("inMail.mailbox_unreachable", "inMail.mailbox_login_refused"))

@@ -21,9 +21,13 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.comm
     add_to,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
+    DeclaredJob,
     Job,
+    RecordedJob,
     Server,
 )
+
+USUAL_RUNS = 3  # from so many finished runs on it is known what is usual
 
 
 def add_jobs(problems: Catalogue) -> None:
@@ -51,13 +55,92 @@ def add_jobs(problems: Catalogue) -> None:
         return find
 
     def failed(server: Server, job: Job) -> Facts | None:
-        error = job.last_error
-        if error is None or job.running or _later(job, error.at):
+        error, record = job.last_error, _record(server, job)
+        if job.running:
             return None
+        if error is not None and not _later(job, error.at):
+            told: Facts = {
+                "at": error.at, "sample": error.sample[:300],
+                "codes": " ".join(error.codes) or None,
+            }
+            return {**told, "record": record.id if record else None}
+        if record is None or not record.is_in("error") or _later(job, record.ended_at):
+            return None
+        sample = "its record in the database says so"
+        return {"at": record.ended_at, "sample": sample, "codes": None, "record": record.id}
+
+    def recorded(server: Server) -> Iterator[tuple[str, list[RecordedJob]]]:
+        """Each job of the database with its instance; its newest run first."""
+        for database in server.databases:
+            runs: dict[str, list[RecordedJob]] = {}
+            for run in sorted(database.jobs or (), key=lambda run: run.id, reverse=True):
+                if run.kind == kind:
+                    runs.setdefault(run.name, []).append(run)
+            for held in runs.values():
+                yield database.instance, held
+
+    def by_record(
+        judge: Callable[[Server, list[RecordedJob]], Facts | None],
+        told: Callable[[Server, DeclaredJob], object] = lambda _server, _job: False,
+    ) -> Callable[[Server], Iterator[Evidence]]:
+        def find(server: Server) -> Iterator[Evidence]:
+            """`told`: whether a finding on a declared job says the same."""
+            declared = {(job.instance, job.name): job for job in server.head.jobs_declared
+                        if job.kind == kind}
+            for instance, runs in recorded(server):
+                job = declared.get((instance, runs[0].name))
+                if job and told(server, job):
+                    continue
+                facts = judge(server, runs)
+                if facts is not None:
+                    who = {"job": runs[0].name, "operator": runs[0].operator or "the operator"}
+                    yield Evidence({**who, "id": runs[0].id, **facts}, instance, runs[0].name)
+
+        find.__name__ = judge.__name__
+        return find
+
+    def in_error(server: Server, runs: list[RecordedJob]) -> Facts | None:
         del server
-        return {
-            "at": error.at, "sample": error.sample[:300], "codes": " ".join(error.codes) or None,
-        }
+        return {"at": runs[0].ended_at or runs[0].started_at} if runs[0].is_in("error") else None
+
+    def paused(server: Server, runs: list[RecordedJob]) -> Facts | None:
+        del server
+        if not (runs[0].is_in("paused") or runs[0].is_in("pausing")):
+            return None
+        return {"started_at": runs[0].started_at}
+
+    def running_long(server: Server, runs: list[RecordedJob]) -> Facts | None:
+        begun = runs[0].started_at
+        times = sorted(
+            run.ended_at - run.started_at for run in runs[1:]
+            if run.is_in("finished") and run.ended_at and run.started_at
+        )
+        if not runs[0].is_in("running") or begun is None or len(times) < USUAL_RUNS:
+            return None
+        if process_gone(server, runs):
+            return None
+        usual = times[len(times) // 2]
+        longest = max(60 * server.limits.job_minutes, usual * server.limits.job_times)
+        if not server.older(begun, longest / 60):
+            return None
+        return {"started_at": begun, "usual_seconds": round(usual), "pid": runs[0].process_id}
+
+    def process_gone(server: Server, runs: list[RecordedJob]) -> Facts | None:
+        seen = server.processes
+        alive = {p.pid for p in (*seen.modules, *seen.children, *seen.others) if not p.dead}
+        run = runs[0]
+        if not run.is_in("running") or not run.process_id or run.process_id in alive:
+            return None
+        if not server.older(run.started_at, 1):  # younger, one probe saw it and the other not
+            return None
+        return {"started_at": run.started_at, "pid": run.process_id}
+
+    def rejected(server: Server, runs: list[RecordedJob]) -> Facts | None:
+        del server
+        run = runs[0]
+        if not run.is_in("finished") or not run.rejected:
+            return None
+        return {"rejects": run.rejected, "processed": run.processed, "at": run.ended_at}
 
     def stale(server: Server, job: Job) -> Facts | None:
         if job.running or not job.max_age_hours:
@@ -127,7 +210,70 @@ def add_jobs(problems: Catalogue) -> None:
         reason="the data must be corrected; duplicates must be looked for before it runs again",
         fix=as_account("tail -50 {path}"),
     )(judged(rejects))
+    problems.problem(
+        title="A job of the database is in error",
+        severity=WARNING,
+        summary=f"The {kind} {{job}} of {{operator}} ended in error at {{at:time}}, by its record.",
+        source="imports_exports",
+        needs=("api",),
+        reason="{operator}, who scheduled it, launches it again; declared in campaign_jobs, it can"
+        " be relaunched from here",
+        fix=advice("open its journal in the console; ask {operator}"),
+        causes=trouble,
+    )(by_record(in_error, lambda _server, _job: True))
+    problems.problem(
+        title="A job of the database is paused",
+        severity=WARNING,
+        summary=f"The {kind} {{job}} of {{operator}}, begun at {{started_at:time}}, is paused.",
+        source="imports_exports",
+        needs=("api",),
+        reason="somebody paused it: {operator} resumes or cancels it",
+        fix=advice("resume or cancel it in the console; ask {operator}"),
+    )(by_record(paused))
+    problems.problem(
+        title="A job runs far longer than usual",
+        severity=WARNING,
+        summary=f"The {kind} {{job}} of {{operator}} runs since {{started_at:time}}; usual are"
+        " {usual_seconds:duration}.",
+        source="imports_exports",
+        needs=("api",),
+        reason="what it is doing is lost when it is stopped: {operator} decides",
+        fix=as_account("nlserver pdump -who"),
+        causes=(*trouble, "host.load_high"),
+    )(by_record(running_long, lambda server, job: any(
+        running_too_long(server, each) for each in server.jobs
+        if (each.kind, each.instance, each.name) == (kind, job.instance, job.name)
+    )))
+    problems.problem(
+        title="A job runs by its record, and no process does",
+        severity=WARNING,
+        summary=f"The {kind} {{job}} of {{operator}} runs since {{started_at:time}} by its record,"
+        " and process {pid} is not there.",
+        source="imports_exports",
+        needs=("api", "processes"),
+        reason="it may run on another host of the instance; if not, {operator} cancels it in the"
+        " console and launches it again",
+        fix=advice("cancel it in the console; ask {operator}"),
+        causes=(*trouble, "host.memory_exhausted"),
+    )(by_record(process_gone))
+    problems.problem(
+        title="A job of the database rejected lines",
+        severity=WARNING,
+        summary=f"The {kind} {{job}} of {{operator}} rejected {{rejects}} of its lines.",
+        source="imports_exports",
+        needs=("api",),
+        reason="the data must be corrected; duplicates must be looked for before it runs again",
+        fix=advice("open its journal in the console; ask {operator}"),
+    )(by_record(rejected, lambda _server, job: job.rejects))
     add_to(problems, works_by=(f"{kind}.failed",))
+
+
+def _record(server: Server, job: Job) -> RecordedJob | None:
+    """The last run of a declared job by its record in the database."""
+    database = server.database(job.instance)
+    runs = (database.jobs if database else None) or ()
+    same = [run for run in runs if (run.kind, run.name) == (job.kind, job.name)]
+    return max(same, key=lambda run: run.id, default=None)
 
 
 def _later(job: Job, at: float | None) -> bool:

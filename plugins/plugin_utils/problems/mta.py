@@ -25,8 +25,11 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.comm
     RESTART,
     add_to,
     lines,
+    named,
+    unreachable,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
+    Delivery,
     Server,
     Target,
     Task,
@@ -155,7 +158,7 @@ def quota_met(server: Server, task: Task) -> Facts | None:
     fix=as_root("nc -vz {host} {port}"),
 )
 def relay_unreachable(server: Server) -> Iterator[Evidence]:
-    return _relays(server, dns=False)
+    return unreachable(server, "relay", lambda target: target.error != "dns")
 
 
 @problems.problem(
@@ -168,19 +171,7 @@ def relay_unreachable(server: Server) -> Iterator[Evidence]:
     fix=as_root("getent hosts {host}", "cat /etc/resolv.conf"),
 )
 def dns_failed(server: Server) -> Iterator[Evidence]:
-    return _relays(server, dns=True)
-
-
-def _relays(server: Server, dns: bool) -> Iterator[Evidence]:
-    for target in server.targets("relay"):
-        if target.reachable is False and (target.error == "dns") is dns:
-            yield Evidence(
-                {
-                    "relay": target.address, "host": target.host, "port": target.port,
-                    "error": target.error or "unreachable",
-                },
-                target.instance, target.address,
-            )
+    return unreachable(server, "relay", lambda target: target.error == "dns")
 
 
 @problems.each(
@@ -223,6 +214,59 @@ def _waiting(server: Server, task: Task, minutes: float) -> Facts | None:
         ):
             return {"files": spool.files, "oldest_at": spool.oldest_at, "path": spool.path}
     return None
+
+
+@problems.problem(
+    title="Deliveries wait past their contact date",
+    severity=WARNING,
+    summary="Deliveries of {instance} wait past their contact date ({count}, {to_send} messages),"
+    " the oldest since {oldest_at:time}: {deliveries}",
+    source="delivery_statuses",
+    needs=("api",),
+    reason="what holds them back must be found first: quotas, the volume, the mta of another host",
+    fix=as_account("nlserver pdump").then(advice("open the deliveries' audit in the console")),
+    causes=(
+        *NOT_SENDING, "mta.no_children", "mta.quota_met", "mta.spool_stuck",
+        "stat.quotas_not_loaded", "watchdog.nothing_runs", "host.database_unreachable",
+    ),
+)
+def deliveries_waiting(server: Server) -> Iterator[Evidence]:
+    for database in server.databases:
+        late = [
+            delivery for delivery in database.deliveries or ()
+            if delivery.is_in("waiting")
+            and server.older(delivery.contact_at, server.limits.delivery_minutes)
+        ]
+        if late:
+            oldest = min(delivery.contact_at or 0.0 for delivery in late)
+            yield Evidence({**_deliveries(late), "oldest_at": oldest}, database.instance)
+
+
+@problems.problem(
+    title="Deliveries failed in their preparation",
+    severity=WARNING,
+    summary="Deliveries of {instance} failed in their preparation ({count}, {to_send} messages):"
+    " {deliveries}",
+    source="delivery_failures",
+    needs=("api",),
+    reason="the delivery's audit says why; who prepared it corrects it and prepares it again",
+    fix=advice("open the deliveries' audit in the console"),
+    causes=("host.database_unreachable", "host.disk_full"),
+)
+def deliveries_failed(server: Server) -> Iterator[Evidence]:
+    for database in server.databases:
+        failed = [d for d in database.deliveries or () if d.is_in("preparation_failed")]
+        if failed:
+            yield Evidence(_deliveries(failed), database.instance)
+
+
+def _deliveries(found: list[Delivery]) -> Facts:
+    """How many deliveries, how many messages, and their names."""
+    return {
+        "count": len(found),
+        "to_send": sum(delivery.to_send or 0 for delivery in found),
+        "deliveries": named(f"{d.label or d.name} ({d.id})" for d in found),
+    }
 
 
 add_to(

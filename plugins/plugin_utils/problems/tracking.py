@@ -25,10 +25,18 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.comm
     add_to,
     lines,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils.problems.wfserver import (
+    DOWN,
+    TROUBLE,
+    last_sign,
+    late,
+    workflow_facts,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
     LogGroup,
     Server,
     Task,
+    Workflow,
 )
 
 problems = Catalogue("tracking")
@@ -127,8 +135,9 @@ def redirection_misconfigured(server: Server, task: Task) -> Facts | None:
     ),
 )
 def workflow_failed(server: Server) -> Iterator[Evidence]:
+    """By the logs; where the database answers, it knows better how the workflow is now."""
     for log in server.logs.logs:
-        if log.module not in ("runwf", "wfserver"):
+        if log.module not in ("runwf", "wfserver") or _workflow(server, log.instance):
             continue
         groups = [
             group for group in log.groups
@@ -137,6 +146,99 @@ def workflow_failed(server: Server) -> Iterator[Evidence]:
         ]
         if groups:
             yield Evidence(lines(groups), log.instance, log.module)
+
+
+def _workflow(server: Server, instance: str) -> Workflow | None:
+    """The Tracking workflow by its record in the database."""
+    database = server.database(instance)
+    return database.workflow("tracking") if database else None
+
+
+@problems.each(
+    title="The Tracking workflow is paused on an error",
+    severity=WARNING,
+    summary="The Tracking workflow of {instance} is paused on an error. {sample}",
+    source="tracking_logs",
+    needs=("api",),
+    remedy="start_workflow",
+    fix=advice("correct what its journal says, then start it in the console"),
+    causes=(
+        "tracking.redirection_unreachable", "tracking.redirection_misconfigured", *TROUBLE,
+    ),
+)
+def workflow_in_error(server: Server, task: Task) -> Facts | None:
+    workflow = _workflow(server, task.instance)
+    if workflow is None or not workflow.failed:
+        return None
+    groups = [
+        group for log in server.logs.logs
+        if log.instance == task.instance and log.module in ("runwf", "wfserver")
+        for group in log.groups if group.level == "error" and WORKFLOW.search(group.sample)
+    ]
+    told = lines(groups) if groups else {"count": None, "last_at": None, "sample": None}
+    sample = told["sample"] or "Its journal says why."
+    return {**workflow_facts(workflow), **told, "sample": sample}
+
+
+@problems.each(
+    title="The Tracking workflow does not run",
+    severity=WARNING,
+    summary="The Tracking workflow of {instance} is started and last ran at"
+    " {last_at:time}; it is to run every {period_hours:g} hours.",
+    source="tracking_logs",
+    needs=("api",),
+    remedy="start_workflow",
+    fix=advice("start it in the console"),
+    causes=(*DOWN, *TROUBLE, "wfserver.concurrency_reached"),
+)
+def workflow_late(server: Server, task: Task) -> Facts | None:
+    database, workflow = server.database(task.instance), _workflow(server, task.instance)
+    if database is None or workflow is None or workflow.failed:
+        return None
+    return late(server, database, workflow)
+
+
+@problems.each(
+    title="The Tracking workflow is paused or stopped",
+    severity=WARNING,
+    summary="The Tracking workflow of {instance} is {how}; it last ran at {last_at:time}.",
+    source="tracking_logs",
+    needs=("api",),
+    reason="a person paused or stopped it: whether it is to run is that person's decision",
+    fix=advice("start it in the console, or ask who stopped it: its journal names the operator"),
+)
+def workflow_stopped(server: Server, task: Task) -> Facts | None:
+    database, workflow = server.database(task.instance), _workflow(server, task.instance)
+    if database is None or workflow is None or workflow.failed:
+        return None
+    how = next((state for state in ("paused", "stopped") if workflow.is_in(state)), None)
+    if how is None:
+        return None
+    return {**workflow_facts(workflow), "how": how, "last_at": last_sign(database, workflow)}
+
+
+@problems.each(
+    title="The last consolidation is old",
+    severity=WARNING,
+    summary="The tracking logs of {instance} were last consolidated at {last_at:time}, by its"
+    " database.",
+    source="tracking_logs",
+    needs=("api", "logs"),
+    remedy="consolidate",
+    fix=CONSOLIDATE,
+    causes=(
+        "tracking.workflow_failed", "tracking.workflow_in_error", "tracking.workflow_late",
+        "tracking.workflow_stopped",
+        "tracking.redirection_unreachable", "tracking.redirection_misconfigured",
+        "trackinglogd.not_running", *DOWN, "host.database_unreachable",
+    ),
+)
+def consolidated_logs_old(server: Server, task: Task) -> Facts | None:
+    database = server.database(task.instance)
+    last = database.last_consolidation_at if database else None
+    if task.alive or not server.older(last, server.limits.consolidation_minutes):
+        return None
+    return {"last_at": last} if consolidation_late(server, task) is None else None
 
 
 WORKFLOW = re.compile(
@@ -154,6 +256,7 @@ WORKFLOW = re.compile(
     fix=CONSOLIDATE,
     causes=(
         "tracking.redirection_unreachable", "tracking.workflow_failed",
+        "tracking.workflow_in_error", "tracking.workflow_late", "tracking.workflow_stopped",
         "wfserver.not_running", "wfserver.hung", "wfserver.crash_loop",
         "watchdog.nothing_runs", "host.database_unreachable", "syslogd.logs_not_growing",
     ),

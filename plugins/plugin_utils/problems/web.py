@@ -12,6 +12,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.errors import
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.model import (
     CRITICAL,
+    INFO,
     WARNING,
     Catalogue,
     Evidence,
@@ -292,6 +293,169 @@ def slow(server: Server) -> Iterator[Evidence]:
         if check and check.fine and (check.seconds or 0) >= server.limits.http_slow_seconds:
             yield Evidence(_page(check))
             return
+
+
+def _refused(server: Server, *kinds: str) -> Iterator[Evidence]:
+    """Instances whose API gave an error of a kind, at the logon or later."""
+    for database in server.databases:
+        failure = next(
+            (error for error in (database.error, *database.unanswered)
+             if error and error.kind in kinds), None,
+        )
+        if failure:
+            facts: Facts = {
+                "url": database.url, "login": database.login, "code": failure.code,
+                "error": failure.kind, "message": failure.message[:300],
+                "query": failure.question or None,
+            }
+            yield Evidence(facts, database.instance)
+
+
+CREDENTIALS = "the credentials in the inventory (campaign_api) or the operator must be corrected"
+
+
+@problems.problem(
+    title="The API refuses the operator's name or password",
+    severity=WARNING,
+    summary="{login} cannot log on to {instance}: {message}",
+    source="connect",
+    needs=("api",),
+    reason=CREDENTIALS,
+    fix=advice("compare login and password of campaign_api with the operator in the console"),
+)
+def logon_password(server: Server) -> Iterator[Evidence]:
+    return _refused(server, "password")
+
+
+@problems.problem(
+    title="The security zone refuses the API",
+    severity=WARNING,
+    summary="{login} may not log on to {instance} from this address: {message}",
+    source="security_zones",
+    needs=("api",),
+    reason="which addresses a zone admits is the site's decision",
+    fix=advice(
+        "allow the address in a securityZone of {home}/conf/serverConf.xml that admits user and"
+        " password, then: nlserver config -reload; or set campaign_api_from"
+    ),
+)
+def logon_zone(server: Server) -> Iterator[Evidence]:
+    return _refused(server, "zone")
+
+
+@problems.problem(
+    title="A session of the API expired at once",
+    severity=WARNING,
+    summary="The session of {login} on {instance} ended in the middle: {message}",
+    source="connect",
+    needs=("api",),
+    reason="web was restarted meanwhile, or the sessions' time-out is far too short",
+    fix=advice("diagnose again; if it comes back, look at sessionTimeOut of the security zones"),
+    causes=(*ANSWERS_BADLY, "web.session_error"),
+)
+def session_expired(server: Server) -> Iterator[Evidence]:
+    return _refused(server, "expired")
+
+
+@problems.problem(
+    title="The API meets an error of the database",
+    severity=WARNING,
+    summary="The API of {instance} answers with an error of the database: {message}",
+    source="connect",
+    needs=("api",),
+    reason="the database, or the statement that it refuses, must be looked at",
+    fix=as_account("nlserver pdump -who"),
+    causes=("host.database_unreachable", "web.session_error", "web.ping_failed", *ANSWERS_BADLY),
+)
+def api_database(server: Server) -> Iterator[Evidence]:
+    return _refused(server, "database")
+
+
+@problems.problem(
+    title="The API does not answer",
+    severity=WARNING,
+    summary="{url} does not answer for {instance} ({error}): {message}",
+    source="connect",
+    needs=("api",),
+    reason="web itself must answer first; else url, proxy or firewall are wrong",
+    fix=advice("check url of campaign_api, and from where it is asked (campaign_api_from)"),
+    causes=(
+        *ANSWERS_BADLY, "web.server_error", "web.blank_page", "web.slow", "web.front_down",
+        "host.database_unreachable",
+    ),
+)
+def api_unreachable(server: Server) -> Iterator[Evidence]:
+    return _refused(server, "refused", "timeout", "reset", "dns", "unreachable")
+
+
+@problems.problem(
+    title="TLS to the API is refused",
+    severity=WARNING,
+    summary="{url} of {instance}: {message}",
+    source="security_zones",
+    needs=("api",),
+    reason="the certificate or the trust in it must be corrected",
+    fix=advice("name the authority in campaign_api_ca_path, or correct the certificate"),
+)
+def api_tls(server: Server) -> Iterator[Evidence]:
+    return _refused(server, "tls")
+
+
+@problems.problem(
+    title="What answers is not the API",
+    severity=WARNING,
+    summary="{url} of {instance}: {message}",
+    source="connect",
+    needs=("api",),
+    reason="the URL is another server's, or what lies in front of web does not pass the calls on",
+    fix=advice("check url and host of campaign_api"),
+    causes=(*ANSWERS_BADLY, "web.relay_broken", "web.server_error", "web.session_error"),
+)
+def api_no_answer(server: Server) -> Iterator[Evidence]:
+    return _refused(server, "address", "html", "http")
+
+
+@problems.problem(
+    title="Answers of the API cannot be read",
+    severity=WARNING,
+    summary="{url} of {instance}: {message}",
+    source="connect",
+    needs=("api",),
+    reason="something cuts the answers on their way, or a record holds far more than it should",
+    fix=advice("ask again past whatever lies in front of web; see which query it was: {query}"),
+    causes=(*ANSWERS_BADLY, "web.server_error", "web.session_error"),
+)
+def api_unreadable(server: Server) -> Iterator[Evidence]:
+    return _refused(server, "invalid", "too_big")
+
+
+@problems.problem(
+    title="The API refuses a query",
+    severity=INFO,
+    summary="The API of {instance} does not answer the query for {query}: {message}",
+    source="connect",
+    needs=("api",),
+    reason="rights that {login} lacks, or a package that this server has not: what the query is"
+    " about is not judged",
+    fix=advice("docs/api.md says which rights the operator needs"),
+    causes=("web.session_error", "host.database_unreachable"),
+)
+def api_query_refused(server: Server) -> Iterator[Evidence]:
+    return (evidence for evidence in _refused(server, "fault") if evidence.facts["query"])
+
+
+@problems.problem(
+    title="The API refuses the logon for another reason",
+    severity=WARNING,
+    summary="{login} cannot log on to {instance}: {message}",
+    source="connect",
+    needs=("api",),
+    reason="what the server says must be put right there",
+    fix=advice("read web.log at the time of the logon"),
+    causes=(*ANSWERS_BADLY, "web.server_error", "web.session_error", "host.database_unreachable"),
+)
+def logon_failed(server: Server) -> Iterator[Evidence]:
+    return (evidence for evidence in _refused(server, "fault") if not evidence.facts["query"])
 
 
 add_to(

@@ -64,7 +64,10 @@ def _suite(host: Json, finished: str) -> ElementTree.Element:
         _result(_case(suite, name, label), findings)
     for probe in host["unseen"]:
         case = _case(suite, name, f"probe {probe['probe']}")
-        _add(case, "error", probe["message"] or probe["kind"], probe["kind"], "")
+        if probe["kind"] == "skipped":
+            case.append(ElementTree.Element("skipped", {"message": _xml(probe["message"])}))
+        else:
+            _add(case, "error", probe["message"] or probe["kind"], probe["kind"], "")
     for action in repair.outcomes(host):
         label = words.label(action["module"], action["instance"])
         case = _case(suite, name, f"repair {label} {repair.title(action)}")

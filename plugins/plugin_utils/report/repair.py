@@ -52,13 +52,25 @@ def host_part(planned: Mapping[str, Any] | None, actions: object) -> Json:
         "left": [_filled(_LEFT, entry) for entry in planned.get("left") or ()],
         "plan_refused": planned.get("refused"),
         "plan_notes": [str(note) for note in planned.get("notes") or ()],
-        "actions": [_filled(_ACTION, each) for each in done if isinstance(each, Mapping)],
+        "actions": [_filled(_ACTION, _typed(each)) for each in done if isinstance(each, Mapping)],
     }
 
 
 def _filled(blank: Json, given: Mapping[str, Any]) -> Json:
     known = {key: value for key, value in given.items() if value is not None or key not in blank}
     return {**blank, **known}
+
+
+def _typed(action: Mapping[str, Any]) -> Json:
+    """An action as it was meant: before ansible-core 2.19 a template gives text, whatever is in it.
+
+    So nothing came as an empty text, and a number as its digits.
+    """
+    typed = {key: None if value == "" else value for key, value in action.items()}
+    seconds = typed.get("seconds")
+    if isinstance(seconds, str):
+        typed["seconds"] = float(seconds)
+    return typed
 
 
 def outcomes(host: Mapping[str, Any]) -> list[Json]:

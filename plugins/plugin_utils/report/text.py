@@ -356,10 +356,13 @@ def _step(number: int, group: repair.Group, width: int) -> Iterator[Line]:
 def _unseen(hosts: list[Json], width: int) -> Iterator[Line]:
     """Probes that gave nothing: without them a healthy host might not be one."""
     groups: dict[str, list[str]] = {}
+    left_out: set[str] = set()  # what nobody gave the means to look at is told, and is no alarm
     for host in hosts:
         for probe in host["unseen"]:
             text = f"{probe['probe']}: {probe['message'] or probe['kind']}"
             groups.setdefault(text, []).append(host["name"])
+            if probe["kind"] == "skipped":
+                left_out.add(text)
     if not groups:
         return
     yield Line("")
@@ -368,7 +371,8 @@ def _unseen(hosts: list[Json], width: int) -> Iterator[Line]:
         if number == CAUSES_IN_FULL:
             yield Line(f"  … and {len(groups) - CAUSES_IN_FULL} more in the report", "muted")
             return
-        yield from _wrapped("  ", f"{_some(names, width // 3)}: {text}", width, "warning", hang=4)
+        tone = "muted" if text in left_out else "warning"
+        yield from _wrapped("  ", f"{_some(names, width // 3)}: {text}", width, tone, hang=4)
 
 
 def _some(names: Iterable[str], room: int) -> str:

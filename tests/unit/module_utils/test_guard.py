@@ -12,7 +12,7 @@ import pytest
 import yaml
 from unit.module_utils.remediation import OPTIONS, Context, groups, process
 
-from ansible_collections.campaign.remediation.plugins.doc_fragments.guards import ModuleDocFragment
+from ansible_collections.campaign.remediation.plugins.doc_fragments import guards, server
 from ansible_collections.campaign.remediation.plugins.module_utils import evidence, guard, ledger
 from ansible_collections.campaign.remediation.plugins.module_utils.model import (
     InputError,
@@ -45,7 +45,10 @@ def lock_of(made):
 
 
 def test_fragment_and_argument_specification_agree():
-    documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
+    documented = {
+        **yaml.safe_load(server.ModuleDocFragment.DOCUMENTATION)["options"],
+        **yaml.safe_load(guards.ModuleDocFragment.DOCUMENTATION)["options"],
+    }
     spec = guard.argument_spec()
     assert set(documented) == set(spec)
     for name, option in documented.items():

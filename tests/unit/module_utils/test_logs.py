@@ -42,6 +42,21 @@ def test_an_old_line() -> None:
     assert line.message == "PostgreSQL error: x (iRc=-2006)"
 
 
+def test_old_lines_tell_their_process_when_it_starts_and_stops(tmp_path: Path) -> None:
+    """They have no field for it: then a crash loop shows in these lines."""
+    path = tmp_path / "wfserver.log"
+    path.write_text(
+        "2026-11-23 10:00:00.500Z B67B28C0 1 info log Workflow server start (pid=7, tid=-12)...\n"
+        "2026-11-23 10:00:01.500Z B67B28C0 1 info log Stop requested (pid=7)\n"
+        "2026-11-23 10:00:02.500Z B67B28C0 1 info log Workflow server start (pid=8, tid=-13)...\n"
+        "2026-11-23 10:00:03.500Z B67B28C0 1 info log 4 workflows (pid=9) looked at\n"
+    )
+    assert collect(path)["pids"] == [
+        {"pid": 7, "first_at": AT, "last_at": AT + 1, "stopped": True},
+        {"pid": 8, "first_at": AT + 2, "last_at": AT + 2, "stopped": False},
+    ]
+
+
 @pytest.mark.parametrize(
     ("stamp", "at"),
     [

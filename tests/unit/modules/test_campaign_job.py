@@ -12,16 +12,15 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.campaign.remediation.plugins.doc_fragments.guards import ModuleDocFragment
 from ansible_collections.campaign.remediation.plugins.module_utils import launch
 from ansible_collections.campaign.remediation.plugins.modules import campaign_info, campaign_job
+from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
+    options_of,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULE = "ansible_collections.campaign.remediation.plugins.modules.campaign_job"
-DOCUMENTED = {
-    **yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"],
-    **yaml.safe_load(campaign_job.DOCUMENTATION)["options"],
-}
+DOCUMENTED = options_of(campaign_job.DOCUMENTATION)
 JOB = {"name": "x", "kind": "export", "instance": "prod", "operator": "anna.berg",
        "arguments": {"full": ["-job:x", "-password:geheim77"]}}  # fmt: skip
 

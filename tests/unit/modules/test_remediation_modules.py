@@ -1,4 +1,4 @@
-"""campaign_module and campaign_guard: options, documentation, bad input; nothing is written."""
+"""Modules that change something: options, documentation, bad input; nothing is written."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.campaign.remediation.plugins.doc_fragments.guards import ModuleDocFragment
 from ansible_collections.campaign.remediation.plugins.module_utils import control
 from ansible_collections.campaign.remediation.plugins.modules import (
     campaign_guard,
     campaign_module,
+    campaign_workflow,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
+    options_of,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = "ansible_collections.campaign.remediation.plugins.modules."
-FRAGMENT = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
 
 
 def run(name, **arguments):
@@ -33,9 +35,9 @@ def run(name, **arguments):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("plugin", [campaign_module, campaign_guard])
+@pytest.mark.parametrize("plugin", [campaign_module, campaign_guard, campaign_workflow])
 def test_documentation_and_options_agree(plugin):
-    documented = {**FRAGMENT, **yaml.safe_load(plugin.DOCUMENTATION)["options"]}
+    documented = options_of(plugin.DOCUMENTATION)
     spec = plugin.argument_spec()
     assert set(spec) == set(documented)
     for name, entry in spec.items():
@@ -43,7 +45,7 @@ def test_documentation_and_options_agree(plugin):
             assert entry.get(key) == documented[name].get(key), (name, key)
 
 
-@pytest.mark.parametrize("plugin", [campaign_module, campaign_guard])
+@pytest.mark.parametrize("plugin", [campaign_module, campaign_guard, campaign_workflow])
 def test_examples_use_known_options(plugin):
     spec = plugin.argument_spec()
     name = "campaign.remediation." + plugin.__name__.rpartition(".")[2]

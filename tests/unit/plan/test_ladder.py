@@ -86,7 +86,7 @@ def rows() -> list[str]:
 def remedies() -> list[str]:
     """The table of remedies, from mild to strong."""
     return [
-        f"| `{name}` | {remedy.level} | {remedy.title.format_map(Words())} | "
+        f"| `{name}` | {remedy.level} | {remedy.title.format_map(Words(subject=remedy.each))} | "
         f"{'whole service' if remedy.host_wide else 'yes' if remedy.cuts_off else 'no'} |"
         for name, remedy in ladder.REMEDIES.items()
     ]
@@ -94,7 +94,7 @@ def remedies() -> list[str]:
 
 class Words(dict):
     def __missing__(self, key: str) -> str:
-        shown = {"target": "the module", "module": "the export or import", "subject": "job"}
+        shown = {"target": "the module", "module": "the export or import"}
         return shown.get(key, f"the {key}")
 
 

@@ -114,6 +114,7 @@ def healthy(*instances: str) -> Snapshot:
             "jobs": {"jobs": []},
             "ledger": {"interrupted": [], "precisions": [], "reloads": [], "restarts": [],
                        "renewals": []},
+            "api": {"instances": [_database(instance) for instance in instances]},
         }.items()},
     }
 
@@ -169,6 +170,30 @@ def _log(pid: int, module: str, instance: str) -> dict[str, Any]:
         "truncated": False, "last_at": ago(minutes=2), "bad_lines": 0, "last_reload_at": None,
         "pids": [{"pid": pid, "first_at": ago(minutes=55), "last_at": ago(minutes=2)}],
         "groups": [],
+    }
+
+
+def _database(instance: str) -> dict[str, Any]:
+    return {
+        "instance": instance, "url": "http://127.0.0.1:8080", "login": "remediation",
+        "seconds": 0.3, "error": None, "server": {"build": "9356", "instance": instance},
+        "concurrency": 10, "unanswered": [], "more": [], "disabled_owners": [], "deliveries": [],
+        "workflows": [
+            _workflow(1, "tracking", "Tracking"), _workflow(2, "cleanup", "Database cleanup"),
+            _workflow(3, "welcomeMail", "Welcome mail", folder="campaigns"),
+        ],
+        "journal": [{"workflow": "tracking", "last_at": ago(minutes=20)}],
+        "jobs": [], "accounts": [{"name": "defaultPopAccount", "label": "Bounce mails",
+                                  "server": "pop.example.com", "active": True}],
+        "last_bounce": [{"at": ago(hours=2)}], "last_consolidation_at": ago(minutes=30),
+        "last_id": [{"id": 120_000}],
+    }
+
+
+def _workflow(number: int, name: str, label: str, folder: str = "nmsTechnicalWorkflow") -> Any:
+    return {
+        "id": number, "name": name, "label": label, "state": 11, "failed": False, "process_id": 0,
+        "last_start_at": ago(minutes=30), "folder": folder,
     }
 
 
@@ -306,6 +331,35 @@ def needs(snapshot: Snapshot, *targets: Any) -> None:
     rows = data(snapshot, "network")["targets"]
     names = {row["name"] for row in targets}
     rows[:] = [row for row in rows if row["name"] not in names] + list(targets)
+
+
+def database(snapshot: Snapshot, instance: str = "prod") -> dict[str, Any]:
+    """What the API tells of an instance."""
+    return _one(data(snapshot, "api")["instances"], "instance", instance, "")
+
+
+def workflow(snapshot: Snapshot, name: str, **changes: Any) -> dict[str, Any]:
+    """A workflow by its record, changed."""
+    found = _one(database(snapshot)["workflows"], "name", name, "")
+    found.update(changes)
+    return found
+
+
+def refuses(snapshot: Snapshot, kind: str, message: str = "", code: str | None = None) -> None:
+    """The API of prod gives nothing but an error."""
+    for name in ("workflows", "journal", "jobs", "accounts", "deliveries", "disabled_owners",
+                 "last_bounce", "last_id"):
+        database(snapshot)[name] = None
+    database(snapshot)["error"] = {"kind": kind, "code": code, "message": message}
+
+
+def recorded(number: int, kind: str = "export", **changes: Any) -> Any:
+    """A run of a job by its record, which took two minutes."""
+    return {
+        "id": number, "name": "site_" + kind, "kind": kind, "operator": "anna.berg", "status": 5,
+        "started_at": ago(hours=100 - number), "ended_at": ago(hours=100 - number) + 120,
+        "process_id": 0, "processed": 10, "rejected": 0, **changes,
+    }
 
 
 def job(kind: str = "export", **changes: Any) -> Any:

@@ -249,6 +249,16 @@ def test_a_plan_that_was_refused(diagnoses: list[Json]) -> None:
     assert "plan refused: mta@prod was running 1" in html.render(report)
 
 
+def test_text_of_an_older_ansible_is_what_was_meant(diagnoses: list[Json]) -> None:
+    """Before ansible-core 2.19 a template gives text: the report has numbers and null."""
+    text = {**action("stat", "start", "repaired"), "seconds": "1.5", "subject": "", "rung": "",
+            "reason": "", "guard": "", "evidence": ""}  # fmt: skip
+    report = report_of(diagnoses, plan(), app1=[text])
+    only = report["hosts"][0]["actions"][0]
+    assert (only["seconds"], only["subject"], only["guard"]) == (1.5, None, None)
+    assert "start, 1.5 s" in shown(report)
+
+
 def test_what_is_missing_is_filled_in(diagnoses: list[Json]) -> None:
     report = report_of(diagnoses, None, app1=[{"result": "repaired"}, "no action"])  # type: ignore
     (only,) = report["hosts"][0]["actions"]

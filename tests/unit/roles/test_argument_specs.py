@@ -147,6 +147,7 @@ def test_impossible_values_are_named(top: Path, variables: Json, error: str) -> 
 def test_passwords_are_not_logged(role: Path) -> None:
     options = load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
     assert options["campaign_mailboxes"]["options"]["password"]["no_log"] is True
+    assert options["campaign_api"]["options"]["password"]["no_log"] is True
 
 
 def test_variables_have_their_prefix(role: Path) -> None:

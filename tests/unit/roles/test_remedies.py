@@ -13,6 +13,7 @@ from ansible_collections.campaign.remediation.plugins.action import (
     campaign_guard,
     campaign_job,
     campaign_module,
+    campaign_workflow,
 )
 from ansible_collections.campaign.remediation.plugins.modules import (
     campaign_guard as guard_module,
@@ -23,6 +24,9 @@ from ansible_collections.campaign.remediation.plugins.modules import (
 from ansible_collections.campaign.remediation.plugins.modules import (
     campaign_module as module_module,
 )
+from ansible_collections.campaign.remediation.plugins.modules import (
+    campaign_workflow as workflow_module,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils import ladder
 from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import CATALOGUE
 
@@ -30,7 +34,7 @@ PLAYBOOKS = {
     "check_syslogd", "collect_evidence", "diagnose", "raise_log_precision",
     "rebuild_tracking_memory", "relaunch_export", "relaunch_import", "reload_configuration",
     "remediate", "restart_module", "restart_wfserver", "restore_log_precision", "start_campaign",
-    "start_module", "stop_module",
+    "start_module", "start_workflow", "stop_module",
 }
 WITHOUT_SERVERS = {"replay", "show_report"}
 PRECISION = {"raise_log_precision", "restore_log_precision"}
@@ -99,6 +103,7 @@ def test_action_groups_have_every_module(top: Path) -> None:
         (campaign_guard, guard_module),
         (campaign_job, job_module),
         (campaign_module, module_module),
+        (campaign_workflow, workflow_module),
     ],
 )
 def test_actions_fill_in_options_that_exist(action: Any, module: Any) -> None:

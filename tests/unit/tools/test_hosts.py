@@ -31,7 +31,7 @@ def test_runs_and_checkouts_do_not_share_names(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("path", sorted(hosts.SCENARIOS.glob("*/hosts.yml")), ids=str)
 def test_the_hosts_of_each_scenario_are_described_as_documented(path: Path) -> None:
-    documented = {"services", "modules", "install", "variables", "podman", "memory"}
+    documented = {"services", "modules", "install", "sudoers", "variables", "podman", "memory"}
     for name, host in yaml.safe_load(path.read_text()).items():
         assert set(host) <= documented, name
         assert set(host["services"]) <= {"campaign", "front", "mail", "database"}, name

@@ -1,0 +1,479 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The command line: arguments in, exit code out. What a command does is in doctor.py."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.exceptions import TyperException
+from typer.rich_utils import rich_format_error
+
+from . import changes_view, configuration, explanation
+from .configuration import Settings
+from .doctor import Doctor
+from .errors import DoctorError
+from .explain import Unknown, names
+from .history import History, UnknownRun, compare
+from .interrupts import Interrupts
+from .model import InvalidReport
+from .options import (
+    Check,
+    Kept,
+    Scope,
+    Servers,
+    Shown,
+    Terminal,
+    Yes,
+    checked_time,
+    modules,
+    takes,
+    variable,
+)
+from .outcome import ExitCode
+from .runner import private_directory
+
+LOG_WIDTH = 120  # of a table that goes to a file or a mail
+
+EXIT_CODES = "  ".join(f"{code.value} {code.meaning};" for code in ExitCode).rstrip(";")
+
+app = typer.Typer(
+    name="campaign-doctor",
+    help="Finds and repairs what is wrong with Adobe Campaign Classic v7 servers.",
+    epilog=f"Exit codes, the worst wins: {EXIT_CODES}.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+precision = typer.Typer(
+    help="Have a module log more for a while, or as usual again.", no_args_is_help=True,
+)
+relaunch = typer.Typer(
+    help="Launch a declared export or import job again.", no_args_is_help=True,
+)
+app.add_typer(precision, name="precision")
+app.add_typer(relaunch, name="relaunch")
+
+Run = Annotated[str, typer.Argument(
+    metavar="RUN", help="Number of a run, 'last', or 'last~1' for the one before.",
+)]
+
+
+def examples(*commands: str) -> str:
+    """The end of a command's help."""
+    return "\n\n".join(["Examples:", *(f"  campaign-doctor {command}" for command in commands)])
+
+
+def version_wanted(wanted: bool) -> None:
+    """--version."""
+    if wanted:
+        print(f"campaign-doctor {version('campaign-doctor')}")
+        raise typer.Exit
+
+
+@app.callback()
+def configured(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option(
+        "--config", "-c", envvar=variable("config"), metavar="FILE",
+        help="Configuration instead of ./campaign-doctor.toml or ~/.config/campaign-doctor.toml.",
+    )] = None,
+    _version: Annotated[bool, typer.Option(
+        "--version", callback=version_wanted, is_eager=True, help="Show the version.",
+    )] = False,
+) -> None:
+    """Reads the configuration, which has a default for every option of that name."""
+    path = config or configuration.find(warn)
+    settings = configuration.load(path) if path else Settings()
+    defaults = settings.defaults(path.absolute().parent) if path else {}
+    context.obj = settings.extra_vars
+    context.default_map = defaults_for(context.command, defaults)
+
+
+def defaults_for(group: Any, defaults: dict[str, Any]) -> dict[str, Any]:
+    """The configured values by command, for those that it has an option for."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            found[name] = defaults_for(command, defaults)
+        else:
+            own = {parameter.name for parameter in command.params}
+            found[name] = {key: value for key, value in defaults.items() if key in own}
+    return found
+
+
+def doctor(
+    context: typer.Context,
+    servers: Servers,
+    terminal: Terminal,
+    kept: Kept,
+    work: Callable[[Doctor], int],
+) -> int:
+    """Do a command's work in surroundings that go away with it."""
+    out, err = consoles()
+    with Interrupts() as interrupts, private_directory() as private:
+        return work(Doctor(
+            servers, terminal, kept, variables=context.obj, private=private,
+            interrupts=interrupts, out=out, err=err,
+        ))
+
+
+def consoles() -> tuple[Console, Console]:
+    """For the result, and for what is said beside it."""
+    found = Console(), Console(stderr=True)
+    for console in found:
+        if not console.is_terminal and "COLUMNS" not in os.environ:
+            console.width = LOG_WIDTH
+    return found
+
+
+def warn(text: str) -> None:
+    """A line beside the result."""
+    consoles()[1].print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(epilog=examples(
+    "diagnose -i hosts.yml",
+    "diagnose -i hosts.yml --limit app1 --module mta --module stat",
+    "diagnose -i hosts.yml --format nagios --quiet",
+    "diagnose -i hosts.yml --format openmetrics --output /var/lib/node_exporter",
+))
+@takes(servers=Servers, scope=Scope, shown=Shown, terminal=Terminal, kept=Kept)
+def diagnose(
+    context: typer.Context, servers: Servers, scope: Scope, shown: Shown, terminal: Terminal,
+    kept: Kept,
+) -> int:
+    """Find out what is wrong, and why. Changes nothing."""
+    return doctor(context, servers, terminal, kept,
+                  lambda it: it.diagnose(scope.variables(), shown))
+
+
+@app.command(epilog=examples(
+    "plan -i hosts.yml",
+    "plan -i hosts.yml --save plan.json",
+))
+@takes(servers=Servers, scope=Scope, shown=Shown, terminal=Terminal, kept=Kept)
+def plan(
+    context: typer.Context, servers: Servers, scope: Scope, shown: Shown, terminal: Terminal,
+    kept: Kept,
+    save: Annotated[Path | None, typer.Option(
+        "--save", metavar="FILE", help="Save the plan, for remediate --plan.",
+    )] = None,
+) -> int:
+    """Say what would be repaired, how, and what is left to a person. Changes nothing."""
+    return doctor(context, servers, terminal, kept,
+                  lambda it: it.plan(scope.variables(), save, shown))
+
+
+@app.command(epilog=examples(
+    "remediate -i hosts.yml",
+    "remediate -i hosts.yml --plan plan.json",
+    "remediate -i hosts.yml --limit app1 --module mta --yes",
+    "remediate -i hosts.yml --check",
+))
+@takes(servers=Servers, scope=Scope, shown=Shown, terminal=Terminal, kept=Kept)
+def remediate(
+    context: typer.Context, servers: Servers, scope: Scope, shown: Shown, terminal: Terminal,
+    kept: Kept,
+    plan_file: Annotated[Path | None, typer.Option(
+        "--plan", metavar="FILE", help="Do what this plan says, and nothing else.",
+    )] = None,
+    yes: Yes = False,
+    check: Check = False,
+) -> int:
+    """Repair: show the plan, ask once, apply the documented fixes, prove that they helped."""
+    return doctor(context, servers, terminal, kept, lambda it: it.remediate(
+        scope.variables(), plan_file, shown, yes=yes, check=check,
+    ))
+
+
+def target(text: str) -> dict[str, str]:
+    """The variables of MODULE or MODULE@INSTANCE."""
+    module, at, instance = text.partition("@")
+    if not module or (at and not instance):
+        raise DoctorError(f"'{text}' is neither MODULE nor MODULE@INSTANCE, such as mta@prod.")
+    return {"campaign_module": module} | ({"campaign_instance": instance} if instance else {})
+
+
+Target = Annotated[str, typer.Argument(
+    metavar="MODULE[@INSTANCE]", help="A Campaign module, such as mta or mta@prod.",
+    autocompletion=modules,
+)]
+
+
+@precision.command("raise", epilog=examples(
+    "precision raise wfserver@prod -i hosts.yml --limit app1",
+    "precision raise mta -i hosts.yml --limit app1 --filters soap,wdbc --for 15m",
+))
+@takes(servers=Servers, shown=Shown, terminal=Terminal, kept=Kept)
+def raise_precision(
+    context: typer.Context, servers: Servers, shown: Shown, terminal: Terminal, kept: Kept,
+    module: Target,
+    filters: Annotated[str, typer.Option(
+        "--filters", metavar="LIST",
+        help="Trace these as well: wdbc (SQL), soap, ldap, xtkquery …; * is all, !x without x.",
+    )] = "",
+    lasting: Annotated[str | None, typer.Option(
+        "--for", metavar="TIME", callback=checked_time,
+        help="How long, such as 30m or 2h; then the next remediation ends it.",
+    )] = None,
+    yes: Yes = False,
+    check: Check = False,
+) -> int:
+    """Have a module log more for a while. It restarts for that."""
+    variables: dict[str, Any] = target(module)
+    wanted = [word.strip() for word in filters.split(",") if word.strip()]
+    if wanted:
+        variables |= {"campaign_log_precision": "trace", "campaign_trace_filters": wanted}
+    if lasting:
+        variables["campaign_precision_for"] = lasting
+    return doctor(context, servers, terminal, kept, lambda it: it.order(
+        "raise_log_precision", "precision raise", variables, shown, yes=yes, check=check,
+    ))
+
+
+@precision.command("restore", epilog=examples(
+    "precision restore -i hosts.yml --limit app1",
+    "precision restore wfserver@prod -i hosts.yml --limit app1",
+))
+@takes(servers=Servers, shown=Shown, terminal=Terminal, kept=Kept)
+def restore_precision(
+    context: typer.Context, servers: Servers, shown: Shown, terminal: Terminal, kept: Kept,
+    module: Annotated[str | None, typer.Argument(
+        metavar="[MODULE[@INSTANCE]]", help="Only this one; otherwise all that log more.",
+        autocompletion=modules,
+    )] = None,
+    yes: Yes = False,
+    check: Check = False,
+) -> int:
+    """Have what logs more log as usual again. It restarts for that."""
+    variables = target(module) if module else {}
+    return doctor(context, servers, terminal, kept, lambda it: it.order(
+        "restore_log_precision", "precision restore", variables, shown, yes=yes, check=check,
+    ))
+
+
+Job = Annotated[str, typer.Argument(metavar="NAME", help="The job's name in campaign_jobs.")]
+Mode = Annotated[bool | None, typer.Option(
+    "--delta/--full", help="Only what is new since the last time, or all of it.",
+)]
+Operator = Annotated[str | None, typer.Option(
+    "--operator", metavar="NAME", help="The operator who scheduled the job and agrees.",
+)]
+TakenOver = Annotated[str | None, typer.Option(
+    "--taken-over-by", metavar="NAME", help="Instead: the person who takes the job over.",
+)]
+OfInstance = Annotated[str | None, typer.Option(
+    "--instance", metavar="INSTANCE", help="The instance, where there are several.",
+)]
+
+
+def job(
+    name: str, delta: bool | None, operator: str | None, taken_over_by: str | None,
+    instance: str | None, **more: Any,
+) -> dict[str, Any]:
+    """The variables of a job to launch."""
+    if not (operator or taken_over_by):
+        raise DoctorError(
+            "Whose job is it? --operator names the one who scheduled it and agrees,"
+            " --taken-over-by the person who takes it over."
+        )
+    given = {
+        "campaign_job": name,
+        "campaign_mode": None if delta is None else "delta" if delta else "full",
+        "campaign_operator": operator,
+        "campaign_taken_over_by": taken_over_by,
+        "campaign_instance": instance,
+        **more,
+    }
+    return {key: value for key, value in given.items() if value}
+
+
+@relaunch.command("export", epilog=examples(
+    "relaunch export contacts_export --delta --operator anna.berg -i hosts.yml --limit app1",
+))
+@takes(servers=Servers, shown=Shown, terminal=Terminal, kept=Kept)
+def relaunch_export(
+    context: typer.Context, servers: Servers, shown: Shown, terminal: Terminal, kept: Kept,
+    name: Job, delta: Mode = None, operator: Operator = None, taken_over_by: TakenOver = None,
+    instance: OfInstance = None, yes: Yes = False, check: Check = False,
+) -> int:
+    """Launch an export again and follow it to its end. It never runs twice at once."""
+    if delta is None:
+        raise DoctorError("--delta or --full? An export is launched as one of them, never guessed.")
+    variables = job(name, delta, operator, taken_over_by, instance)
+    return doctor(context, servers, terminal, kept, lambda it: it.order(
+        "relaunch_export", "relaunch export", variables, shown, yes=yes, check=check,
+    ))
+
+
+@relaunch.command("import", epilog=examples(
+    "relaunch import contacts_import --delta --operator paul.roux"
+    " --no-duplicates-confirmed-by paul.roux -i hosts.yml --limit app1",
+))
+@takes(servers=Servers, shown=Shown, terminal=Terminal, kept=Kept)
+def relaunch_import(
+    context: typer.Context, servers: Servers, shown: Shown, terminal: Terminal, kept: Kept,
+    name: Job, delta: Mode = None, operator: Operator = None, taken_over_by: TakenOver = None,
+    confirmed_by: Annotated[str | None, typer.Option(
+        "--no-duplicates-confirmed-by", metavar="NAME",
+        help="The person who looked for duplicates in the database and found none.",
+    )] = None,
+    accept_duplicates: Annotated[bool, typer.Option(
+        "--accept-duplicates", help="Launch it although there may be duplicates.",
+    )] = False,
+    instance: OfInstance = None, yes: Yes = False, check: Check = False,
+) -> int:
+    """Launch an import again, not before somebody has looked for duplicates."""
+    variables = job(
+        name, delta, operator, taken_over_by, instance,
+        campaign_no_duplicates_confirmed_by=confirmed_by,
+        campaign_accept_duplicates=accept_duplicates,
+    )
+    return doctor(context, servers, terminal, kept, lambda it: it.order(
+        "relaunch_import", "relaunch import", variables, shown, yes=yes, check=check,
+    ))
+
+
+@app.command(epilog=examples(
+    "watch -i hosts.yml",
+    "watch -i hosts.yml --every 1m --output /var/www/html/campaign",
+))
+@takes(servers=Servers, scope=Scope, terminal=Terminal, kept=Kept)
+def watch(
+    context: typer.Context, servers: Servers, scope: Scope, terminal: Terminal, kept: Kept,
+    every: Annotated[str, typer.Option(
+        "--every", envvar=variable("every"), metavar="TIME", callback=checked_time,
+        help="Time from one look to the next, such as 30s, 5m or 1h.",
+    )] = "5m",
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", envvar=variable("output"), metavar="DIR",
+        help="Write the reports of the last look to this directory, each time.",
+    )] = None,
+) -> int:
+    """Diagnose again and again, and tell only what changed. Ctrl-C ends it."""
+    return doctor(context, servers, terminal, kept,
+                  lambda it: it.watch(scope.variables(), every, Shown(output=output)))
+
+
+@app.command(epilog=examples("history", "history --last 100"))
+@takes(kept=Kept)
+def history(
+    kept: Kept,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many runs.")] = 20,
+) -> int:
+    """List the runs that are kept."""
+    out, _err = consoles()
+    table = Table(box=None, pad_edge=False)
+    for heading in ("run", "finished", "command", "hosts", "critical", "warnings", "code"):
+        table.add_column(heading, justify="left" if heading in ("finished", "command") else "right")
+    for each in History(kept.history, warn).runs(last):
+        summary = each.summary
+        table.add_row(
+            str(each.number), each.finished, each.command, str(summary.get("hosts", "")),
+            str(summary.get("critical", "")), str(summary.get("warning", "")), str(each.exit_code),
+        )
+    if not table.row_count:
+        warn(f"No run is kept in {kept.history}.")
+    out.print(table)
+    return ExitCode.HEALTHY
+
+
+@app.command(epilog=examples(
+    "show last", "show 17 --format html --output report", "show last --format sarif",
+))
+@takes(shown=Shown, terminal=Terminal, kept=Kept)
+def show(
+    context: typer.Context, run: Run, shown: Shown, terminal: Terminal, kept: Kept,
+) -> int:
+    """Show a run that is kept, in any format. Returns what the run itself did."""
+    return doctor(context, Servers(), terminal, kept, lambda it: it.show(run, shown))
+
+
+@app.command("compare", epilog=examples("compare last~1 last", "compare 12 17"))
+@takes(kept=Kept)
+def compare_runs(
+    old: Annotated[str, typer.Argument(metavar="RUN", help="The earlier run.")],
+    new: Annotated[str, typer.Argument(metavar="RUN", help="The later run.")],
+    kept: Kept,
+) -> int:
+    """Say what is new, gone, worse or better from one run to another."""
+    runs = History(kept.history, warn)
+    earlier, later = runs.find(old), runs.find(new)
+    changes = compare(runs.get(earlier.number), runs.get(later.number))
+    changes_view.show(consoles()[0], earlier, later, changes)
+    return ExitCode.FINDINGS if changes.new or changes.worse else ExitCode.HEALTHY
+
+
+def known(incomplete: str) -> list[str]:
+    """Completion of a key or a code."""
+    return [name for name in names() if name.lower().startswith(incomplete.lower())]
+
+
+@app.command(epilog=examples("explain wfserver.hung", "explain XSV-350008"))
+def explain(
+    key: Annotated[str, typer.Argument(
+        metavar="KEY|CODE", help="Key of a finding, or an error code of Campaign.",
+        autocompletion=known,
+    )],
+) -> None:
+    """Explain a finding or an error code, with the page that documents it."""
+    explanation.show(consoles()[0], key)
+
+
+@app.command(epilog=examples("replay app1.json", "replay app1.json app2.json --format html -o out"))
+@takes(shown=Shown, terminal=Terminal, kept=Kept)
+def replay(
+    context: typer.Context,
+    snapshots: Annotated[list[Path], typer.Argument(
+        metavar="SNAPSHOT...", help="Saved snapshots; each host is called like its file.",
+    )],
+    shown: Shown, terminal: Terminal, kept: Kept,
+) -> int:
+    """Judge saved snapshots by today's rules. No server is needed."""
+    return doctor(context, Servers(), terminal, kept, lambda it: it.replay(snapshots, shown))
+
+
+def main() -> None:
+    """The command. Whatever goes wrong before a run is 5: it did not run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not every terminal has every sign
+            stream.reconfigure(errors="replace")
+    sys.exit(call())
+
+
+def call() -> int:
+    """The exit code."""
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except TyperException as error:
+        rich_format_error(error)  # type: ignore[arg-type]
+        return ExitCode.NOT_RUN
+    except (DoctorError, InvalidReport, Unknown, UnknownRun) as error:
+        warn(str(error))
+        return ExitCode.NOT_RUN
+    except (typer.Abort, KeyboardInterrupt):
+        warn("Interrupted. Nothing was begun.")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        with suppress(OSError):  # whoever read this has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.NOT_RUN
+    except Exception:
+        traceback.print_exc()
+        warn("This is a defect of campaign-doctor. What it was doing may be half done.")
+        return ExitCode.NOT_RUN
+

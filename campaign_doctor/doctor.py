@@ -1,0 +1,465 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the commands do: runs of the playbooks, what is shown of them, and the exit code."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.prompt import Confirm
+
+from . import changes_view, live, outcome, plan_view
+from .configuration import seconds
+from .errors import DoctorError
+from .files import PRIVATE, write_whole
+from .formats import RENDERERS, nagios, table
+from .history import History, compare
+from .interrupts import Interrupts
+from .model import InvalidReport, Report
+from .options import Kept, Servers, Shown, Terminal
+from .outcome import ExitCode
+from .runner import (
+    BECOME_PROMPT,
+    VAULT_PROMPT,
+    Access,
+    Ended,
+    Order,
+    run,
+)
+
+# How the files are called. The first three the collection writes.
+FILES = {
+    "json": "report.json", "html": "report.html", "junit": "junit.xml", "table": "report.txt",
+    "sarif": "report.sarif", "openmetrics": "campaign.prom", "nagios": "nagios.txt",
+}
+
+Decide = Callable[[Report], ExitCode]
+
+
+@dataclass
+class Result:
+    """A run that is over. `folder` holds what the playbook wrote, while the command lasts."""
+
+    code: ExitCode
+    report: Report | None
+    ended: Ended
+
+
+class Doctor:
+    """One command: its servers, its terminal and its private directory."""
+
+    def __init__(
+        self,
+        servers: Servers,
+        terminal: Terminal,
+        kept: Kept,
+        *,
+        variables: Mapping[str, Any],
+        private: Path,
+        interrupts: Interrupts,
+        out: Console,
+        err: Console,
+    ) -> None:
+        self.servers = servers
+        self.terminal = terminal
+        self.kept = kept
+        self.private = private
+        self.interrupts = interrupts
+        self.out = out
+        self.err = err
+        self.history = History(kept.history, self.say)
+        self.access = Access(
+            inventory=tuple(servers.inventory),
+            limit=servers.limit,
+            forks=servers.forks,
+            variables=variables,
+            extra=tuple(servers.extra_vars),
+            vault_ids=tuple(servers.vault_id),
+            vault_password_files=tuple(servers.vault_password_file),
+            become_password_file=servers.become_password_file,
+            passwords=self._passwords(),
+            verbosity=max(0, terminal.verbose - 1),
+            colour=err.is_terminal,
+        )
+
+    # -- Commands -----------------------------------------------------------------------------
+
+    def diagnose(self, scope: Mapping[str, Any], shown: Shown) -> int:
+        """Find out what is wrong."""
+        order = Order("diagnose", {**scope, **self._previous()})
+        return self._finish("diagnose", self._run(order, outcome.of_diagnosis), shown)
+
+    def plan(self, scope: Mapping[str, Any], save: Path | None, shown: Shown) -> int:
+        """Say what a remediation would do, and save it."""
+        draft = self.private / "plan.json"
+        order = Order("remediate", {
+            **scope, **self._previous(), "campaign_plan_only": True,
+            "campaign_plan_write": str(draft),
+        })
+        result = self._run(order, outcome.of_diagnosis)
+        code = self._finish("plan", result, shown)
+        if save is not None and draft.is_file():
+            try:
+                write_whole(save, draft.read_bytes())
+            except OSError as error:
+                self.say(f"The plan cannot be saved as {save}: {error.strerror or error}.",
+                         style="bold red")
+                return max(code, ExitCode.NOT_RUN)
+            self.say(f"Plan saved: {save}. Apply it with: campaign-doctor remediate --plan {save}")
+        return code
+
+    def remediate(
+        self,
+        scope: Mapping[str, Any],
+        plan: Path | None,
+        shown: Shown,
+        *,
+        yes: bool,
+        check: bool,
+    ) -> int:
+        """Repair, once a person has seen the plan and agreed."""
+        # One answer here is for all steps: nobody is at Ansible's own prompt.
+        variables = {**scope, **self._previous(), "campaign_ask": False}
+        if plan is not None:
+            variables["campaign_plan_file"] = str(self._agreed_to(plan))
+        if check or yes:
+            order = Order("remediate", variables, check=check, changes=not check)
+            command = "remediate --check" if check else "remediate"
+            return self._finish(command, self._run(order, outcome.of_diagnosis), shown)
+        self._must_ask()
+        draft = self.private / "plan.json"
+        planning = {"campaign_plan_only": True, "campaign_plan_write": str(draft)}
+        first = self._run(Order("remediate", {**variables, **planning}), outcome.of_diagnosis)
+        if first.report is None or first.code is ExitCode.INTERRUPTED:
+            return self._finish("remediate", first, shown)
+        steps = plan_view.show(self.err, first.report)
+        if not steps:
+            self.say("Nothing can be repaired by itself.")
+            return self._finish("remediate", first, shown)
+        if not self._agrees(f"Do {'this' if steps == 1 else f'these {steps} steps'}?"):
+            self.say("Nothing was changed.")
+            return first.code
+        if plan is None:
+            variables["campaign_plan_file"] = str(self._agreed_to(draft))
+        order = Order("remediate", variables, changes=True)
+        return self._finish("remediate", self._run(order, outcome.of_diagnosis), shown)
+
+    def order(
+        self,
+        playbook: str,
+        command: str,
+        variables: Mapping[str, Any],
+        shown: Shown,
+        *,
+        yes: bool,
+        check: bool,
+    ) -> int:
+        """What a person orders for one module or job, by a playbook of its own."""
+        if not (check or yes):
+            self._must_ask()
+            first = self._run(Order(playbook, variables, check=True), outcome.of_order)
+            if first.report is None or first.code in (ExitCode.INTERRUPTED, ExitCode.NOT_RUN):
+                return self._finish(command, first, shown)
+            plan_view.show_order(self.err, first.report)
+            if not self._agrees("Do this?"):
+                self.say("Nothing was changed.")
+                return ExitCode.NOT_RUN
+        order = Order(
+            playbook, {**variables, **self._previous()}, check=check, changes=not check
+        )
+        command = f"{command} --check" if check else command
+        return self._finish(command, self._run(order, outcome.of_order), shown)
+
+    def replay(self, snapshots: list[Path], shown: Shown) -> int:
+        """Judge saved snapshots; no server is asked."""
+        for path in snapshots:
+            if not path.is_file():
+                raise DoctorError(f"{path} is no file: where is the snapshot?")
+        names = [str(path.absolute()) for path in snapshots]
+        local = replace(self.access, inventory=("localhost,",), limit=None)
+        order = Order("replay", {"campaign_snapshot_file": names})
+        return self._finish(
+            "replay", self._run(order, outcome.of_diagnosis, local), shown, keep=False
+        )
+
+    def show(self, name: str, shown: Shown) -> int:
+        """A run of the history again, in any format."""
+        kept = self.history.find(name)
+        report = self.history.get(kept.number)
+        variables = {"campaign_report_file": str(self._saved(report, "report"))}
+        former = self.history.previous(kept.inventory, kept.limit, before=kept.number)
+        if former is not None:
+            variables["campaign_report_previous"] = str(
+                self._saved(self.history.get(former.number), "previous")
+            )
+        local = replace(self.access, inventory=("localhost,",), limit=None)
+        result = self._run(
+            Order("show_report", variables), outcome.of_diagnosis, local, progress=False
+        )
+        result.code = ExitCode(kept.exit_code)
+        return self._finish("show", result, shown, keep=False)
+
+    def watch(self, scope: Mapping[str, Any], every: str, shown: Shown) -> int:
+        """Diagnose again and again, and tell only what changed, until somebody ends it."""
+        before, seen = self._last(), False
+        while True:
+            began = time.monotonic()
+            result = self._run(
+                Order("diagnose", {**scope}), outcome.of_diagnosis, progress=False
+            )
+            if result.ended.stopped:
+                break
+            report = result.report
+            if report is None:
+                self._tell(f"no diagnosis: {reason(result.ended)} Trying again in {every}.")
+            else:
+                changes = compare(before, report) if before else None
+                told = [] if seen else [changes_view.numbers(report)]
+                told += changes_view.causes(report) if changes is None else \
+                    changes_view.lines(changes)
+                for line in told:
+                    self._tell(line)
+                seen = True
+                if changes is None or changes:
+                    self._keep("watch", report, result.code)
+                if shown.output is not None:
+                    self._deliver(result, report, replace(shown, format="json"))
+                before = report
+            if self._wait(max(0.0, seconds(every) - (time.monotonic() - began)), every):
+                break
+        self.say("Watching has ended.")
+        return ExitCode.HEALTHY
+
+    # -- Their parts --------------------------------------------------------------------------
+
+    def _run(
+        self,
+        order: Order,
+        decide: Decide,
+        access: Access | None = None,
+        *,
+        progress: bool = True,
+    ) -> Result:
+        watcher = live.watcher(
+            self.err,
+            quiet=self.terminal.quiet or not progress,
+            verbose=self.terminal.verbose > 0,
+        )
+        with watcher:
+            ended = run(
+                order, access or self.access, self.private, watcher, self.interrupts
+            )
+        report, fault = read_report(ended)
+        if fault:
+            ended.errors.append(fault)
+        begun = watcher.progress.changed if order.changes else []
+        code = outcome.of_run(ended, report, decide, changed=begun)
+        if ended.killed:
+            self.say("Killed.")
+        elif ended.stopped:
+            self.say("Interrupted: not all was looked at or done; the report says what was.")
+        if ended.killed or report is None:
+            unknown = watcher.progress.changing or begun
+            if unknown and order.changes:
+                self.say(
+                    f"State unknown: {', '.join(unknown)}. The ledger on the host says what was "
+                    "begun; diagnose it before anything else.", style="bold red",
+                )
+            elif ended.killed:
+                self.say("State unknown of what was being looked at; nothing was being changed.")
+        return Result(code, report, ended)
+
+    def _finish(self, command: str, result: Result, shown: Shown, *, keep: bool = True) -> int:
+        """Show, write and keep what came of a run."""
+        if result.report is None:
+            why = reason(result.ended)
+            if shown.format == "nagios":
+                self.out.file.write(f"CAMPAIGN UNKNOWN - {why}\n")
+                return int(nagios.State.UNKNOWN)
+            self.say(why, style="bold red")
+            return int(result.code)
+        code = self._deliver(result, result.report, shown)
+        if keep:
+            self._keep(command, result.report, result.code)
+        return code
+
+    def _keep(self, command: str, report: Report, code: ExitCode) -> None:
+        self.history.add(
+            report.as_json(), command, int(code),
+            inventory=self._inventory(), limit=self.servers.limit or "",
+        )
+        self.history.prune(self.kept.history_days)
+
+    def _inventory(self) -> str:
+        return " ".join(
+            name if "," in name else str(Path(name).absolute()) for name in self.servers.inventory
+        )
+
+    def _last(self) -> Report | None:
+        """The last run of the same servers."""
+        found = self.history.previous(self._inventory(), self.servers.limit or "")
+        try:
+            return self.history.get(found.number) if found else None
+        except (InvalidReport, LookupError):
+            return None
+
+    def _previous(self) -> dict[str, str]:
+        """For the playbooks: what the report is compared with."""
+        last = self._last()
+        if last is None:
+            return {}
+        return {"campaign_report_previous": str(self._saved(last, "previous"))}
+
+    def _saved(self, report: Report, name: str) -> Path:
+        path = self.private / f"{name}.json"
+        path.write_text(json.dumps(report.as_json()), encoding="utf-8")
+        return path
+
+    def _agreed_to(self, plan: Path) -> Path:
+        """A copy of the plan in which no step asks again."""
+        try:
+            content = json.loads(plan.read_text(encoding="utf-8"))
+            for host in content["hosts"]:
+                for step in host["steps"]:
+                    step["asks"] = False
+        except OSError as error:
+            raise DoctorError(f"{plan} cannot be read: {error.strerror or error}.") from None
+        except (ValueError, KeyError, TypeError):
+            raise DoctorError(
+                f"{plan} is no plan. Make one with: campaign-doctor plan --save {plan}"
+            ) from None
+        copy = self.private / "agreed.json"
+        copy.write_text(json.dumps(content), encoding="utf-8")
+        return copy
+
+    def _passwords(self) -> dict[str, str]:
+        """The passwords that Ansible will ask for, asked before anything is shown."""
+        asked: dict[str, str] = {}
+        wanted = {
+            BECOME_PROMPT: (self.servers.ask_become_pass, "BECOME password: "),
+            VAULT_PROMPT: (self.servers.ask_vault_pass, "Vault password: "),
+        }
+        for pattern, (ask, prompt) in wanted.items():
+            if not ask:
+                continue
+            if not sys.stdin.isatty():
+                raise DoctorError(
+                    "Without a terminal no password can be asked for: use "
+                    "--become-password-file or --vault-password-file."
+                )
+            with self.interrupts.asking():
+                asked[pattern] = getpass.getpass(prompt)
+        return asked
+
+    def _must_ask(self) -> None:
+        if not sys.stdin.isatty():
+            raise DoctorError(
+                "Without a terminal nobody can be asked, and nothing is changed. --yes says yes "
+                "beforehand, --check only shows what would be done."
+            )
+
+    def _agrees(self, question: str) -> bool:
+        with self.interrupts.asking():
+            try:
+                return Confirm.ask(question, console=self.err, default=False)
+            except EOFError:
+                return False
+
+    def _tell(self, text: str) -> None:
+        self.out.print(
+            f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", markup=False, highlight=False,
+            soft_wrap=True,
+        )
+        self.out.file.flush()
+
+    def _wait(self, rest: float, every: str) -> bool:
+        """Between two rounds; whether it was ended meanwhile."""
+        if self.err.is_terminal and not self.terminal.quiet:
+            with self.err.status(f"Next look in at most {every}; Ctrl-C ends this."):
+                return self.interrupts.pause(rest)
+        return self.interrupts.pause(rest)
+
+    def say(self, text: str, style: str = "") -> None:
+        """A line for a person, beside the result."""
+        self.err.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    # -- What is delivered --------------------------------------------------------------------
+
+    def _deliver(self, result: Result, report: Report, shown: Shown) -> int:
+        """Print the result in the format asked for, and write the files; the code after that."""
+        code = result.code
+        if shown.output is not None:
+            try:
+                self._write(result, report, shown)
+            except OSError as error:
+                self.say(
+                    f"The report cannot be written to {shown.output}: {error.strerror or error}.",
+                    style="bold red",
+                )
+                code = outcome.worst([code, ExitCode.NOT_RUN])
+        if shown.format == "table":
+            table.show(self.out, table.render(report))
+        elif shown.output is None or shown.format == "nagios":
+            text = self._rendered(result, report, shown.format)
+            self.out.file.write(text)
+            self.out.file.flush()
+        if shown.format == "nagios" and code is not ExitCode.INTERRUPTED:
+            return int(nagios.state(report))
+        return int(code)
+
+    def _rendered(self, result: Result, report: Report, name: str) -> str:
+        if name in RENDERERS:
+            return RENDERERS[name](report)
+        if name == "table":
+            return table.as_text(report)
+        return (result.ended.folder / FILES[name]).read_text(encoding="utf-8")
+
+    def _write(self, result: Result, report: Report, shown: Shown) -> None:
+        """All that the run wrote, evidence included, and the format asked for."""
+        folder = shown.output
+        assert folder is not None
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in sorted(result.ended.folder.rglob("*")):
+            if path.is_file():
+                write_whole(folder / path.relative_to(result.ended.folder), path.read_bytes())
+        if shown.format in FILES and not (result.ended.folder / FILES[shown.format]).exists():
+            # Other programs run as others; what they read holds names and numbers only.
+            mode = 0o644 if shown.format == "openmetrics" else PRIVATE
+            text = self._rendered(result, report, shown.format)
+            write_whole(folder / FILES[shown.format], text.encode(), mode)
+
+
+def read_report(ended: Ended) -> tuple[Report | None, str | None]:
+    """The report of a run; None where it wrote none, and what is wrong with one that is damaged."""
+    if not ended.report_file.exists():
+        return None, None
+    try:
+        return Report.load(ended.report_file), None
+    except InvalidReport as error:
+        return None, str(error)
+
+
+def reason(ended: Ended) -> str:
+    """Why there is no report, for the operator."""
+    if ended.stopped:
+        return "It was interrupted before there was a report."
+    if ended.errors:
+        distinct = list(dict.fromkeys(ended.errors))
+        more = f" (and {len(distinct) - 3} more)" if len(distinct) > 3 else ""
+        return "It did not run: " + " ".join(_sentence(text) for text in distinct[:3]) + more
+    if ended.stats is not None and not ended.stats.get("processed"):
+        return "It did not run: no host matches the inventory and the limit."
+    return f"Ansible ended with code {ended.rc} and wrote no report; -v shows its own output."
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

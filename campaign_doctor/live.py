@@ -1,0 +1,297 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a person sees while a run goes on: a table that fills in, or lines without a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from .formats.table import VERDICTS
+from .progress import MODULES, Host, Progress
+from .runner import Event, plain
+
+SHORT = {
+    "watchdog": "wdog", "syslogd": "sysl", "stat": "stat", "mta": "mta", "web": "web",
+    "trackinglogd": "trkd", "tracking": "trk", "inMail": "inM", "wfserver": "wf",
+    "export": "exp", "import": "imp",
+}
+WIDE_COLUMNS = 120
+NAME_COLUMNS = 24
+SAID_COLUMNS = 20  # what is kept free behind the modules, where there is so much
+CHROME_LINES = 7  # title, head of the table, its rules, legend
+NEWS_SECONDS = 15.0  # without a terminal: how often it is told who is still pending
+
+
+class Quiet:
+    """Tells nothing but what must be told."""
+
+    def __init__(
+        self,
+        console: Console,
+        *,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.console = console
+        self.verbose = verbose
+        self.progress = Progress()
+        self.clock = clock
+        self.began = clock()
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        return None
+
+    def event(self, event: Event) -> None:
+        """Take notice of an event."""
+        if self.verbose:
+            ansible_output(self.console, event)
+        host = self.progress.event(event, self.clock())
+        if host is not None:
+            self.news(host)
+
+    def told(self, hosts: list[str], wait: Mapping[str, float | None]) -> None:
+        """Take notice of the hosts."""
+        self.progress.told(hosts, wait)
+
+    def news(self, host: Host) -> None:
+        """Something happened on a host that a person wants to know."""
+
+    def tick(self) -> None:
+        """Time has passed."""
+
+    def stopping(self) -> None:
+        """Say what a first Ctrl-C does."""
+        busy = self.progress.changing
+        what = (
+            f"{', '.join(busy)} {'finishes' if len(busy) == 1 else 'finish'} the step in hand"
+            if busy else "what is being looked at is finished"
+        )
+        self.console.print(
+            f"Stopping: {what}, nothing else is begun. Ctrl-C again kills, and leaves the state "
+            "unknown.",
+            markup=False, highlight=False,
+        )
+
+
+class Lines(Quiet):
+    """Without a terminal: a line for each host with its result, and now and then who is pending."""
+
+    def __init__(self, console: Console, **options: Any) -> None:
+        super().__init__(console, **options)
+        self.told_at = self.began
+        self.fresh: list[Host] = []
+
+    def news(self, host: Host) -> None:
+        self.fresh.append(host)  # told with the next tick, which knows the settling times
+
+    def __exit__(self, *_error: object) -> None:
+        self.tick()
+
+    def tick(self) -> None:
+        now = self.clock()
+        for host in self.fresh:
+            if said := self.said(host, now):
+                self.line(f"{host.name}: {said}")
+            self.told_at = now
+        self.fresh = []
+        if now - self.told_at < NEWS_SECONDS:
+            return
+        self.told_at = now
+        self.line(headline(self.progress, now, now - self.began))
+
+    def said(self, host: Host, now: float) -> str:
+        """What is news of a host."""
+        if not host.changing:
+            return result(host)
+        step = f"step {host.step} of {len(host.steps)}, {host.title}" if host.title else ""
+        doing = activity(host, self.progress, now, seconds=False)
+        return ": ".join(part for part in (step, doing) if part)
+
+    def line(self, text: str) -> None:
+        """One line with the time."""
+        self.console.print(
+            f"{time.strftime('%H:%M:%S')} {text}", markup=False, highlight=False, soft_wrap=True
+        )
+
+
+class LiveTable(Quiet):
+    """On a terminal: hosts by modules, in place, gone when the run has ended."""
+
+    def __init__(self, console: Console, **options: Any) -> None:
+        super().__init__(console, **options)
+        self.live = Live(
+            console=console, get_renderable=self.render, refresh_per_second=5, transient=True
+        )
+
+    def __enter__(self) -> LiveTable:
+        self.live.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.live.stop()
+
+    def render(self) -> RenderableType:
+        """The whole picture, not higher than the terminal."""
+        now = self.clock()
+        hosts = list(self.progress.hosts.values())
+        busy = [host for host in self.progress.pending if host.changing]
+        wide = self.console.width >= WIDE_COLUMNS
+        heads = [name if wide else SHORT[name] for name in MODULES]
+        rest = self.console.width - sum(len(head) + 1 for head in heads)
+        widest = max((len(host.name) for host in hosts), default=4)
+        names = max(min(8, widest), min(NAME_COLUMNS, widest, rest - SAID_COLUMNS), 4)
+        room = max(3, self.console.height - CHROME_LINES - min(len(busy), 5))
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        table.add_column("host", no_wrap=True, width=names, overflow="ellipsis")
+        for head in heads:
+            table.add_column(head, justify="center", no_wrap=True, min_width=len(head))
+        table.add_column("", no_wrap=True, overflow="ellipsis", width=max(1, rest - names - 1))
+        shown = sorted(hosts, key=_interest)[:room]
+        for host in shown:
+            table.add_row(Text(host.name), *_cells(host), _said(host, self.progress, now))
+        parts: list[RenderableType] = [
+            Text(headline(self.progress, now, now - self.began), style="bold", no_wrap=True,
+                 overflow="ellipsis"),
+            table,
+        ]
+        if len(hosts) > len(shown):
+            parts.append(Text(_others(hosts, shown), style="dim"))
+        for host in busy[:5]:
+            words = f"{host.name} {host.step}/{len(host.steps)} {host.title}" if host.title else \
+                host.name
+            doing = activity(host, self.progress, now)
+            parts.append(Text.assemble((words, "bold"), f": {doing}" if doing else ""))
+        parts.append(_legend())
+        return Group(*parts)
+
+
+def headline(progress: Progress, now: float, seconds: float) -> str:
+    """How many of how many, who is pending and for how long."""
+    hosts = len(progress.hosts)
+    if not hosts:
+        return f"Starting, {clock_time(seconds)}"
+    noun = "host" if hosts == 1 else "hosts"
+    parts = [
+        f"{progress.play or 'Run'}: {progress.count('diagnosed', 'failed', 'unreachable')}"
+        f" of {hosts} {noun}"
+    ]
+    done, steps = progress.steps
+    if progress.changing:
+        parts = [f"{progress.play}: {done} of {steps} {'step' if steps == 1 else 'steps'} done"]
+    unreachable, failed = progress.count("unreachable"), progress.count("failed")
+    parts += [f"{unreachable} unreachable"] if unreachable else []
+    parts += [f"{failed} without a diagnosis"] if failed else []
+    parts.append(clock_time(seconds))
+    pending = [host for host in progress.pending if not host.changing]
+    if pending:
+        names = [f"{host.name} {now - host.since:.0f} s" for host in pending[:3]]
+        more = ", …" if len(pending) > 3 else ""
+        parts.append(f"{len(pending)} pending: {', '.join(names)}{more}")
+    return " · ".join(parts)
+
+
+def activity(host: Host, progress: Progress, now: float, *, seconds: bool = True) -> str:
+    """What is being done on a host, for how long, and when a settling time is over."""
+    if not host.doing:
+        return ""
+    spent = max(0.0, now - host.since)
+    words = host.doing
+    if host.settles and host.name in progress.settle:
+        words += f", then it must stay up for {progress.settle[host.name]:.0f} s"
+    return f"{words} · {spent:.0f} s" if seconds else words
+
+
+def result(host: Host) -> str:
+    """What was found on a host, in words."""
+    if host.state == "unreachable":
+        return f"unreachable: {host.message}"
+    if host.state == "failed":
+        return f"no diagnosis: {host.message}"
+    if host.state != "diagnosed":
+        return ""
+    counts = [f"{host.critical} critical"] if host.critical else []
+    counts += [f"{host.warnings} warning{'s' if host.warnings != 1 else ''}"] if host.warnings \
+        else []
+    return ", ".join([host.worst or "no module", *counts])
+
+
+def clock_time(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def ansible_output(console: Console, event: Event) -> None:
+    """Ansible's own words, for -v."""
+    text = event.get("stdout")
+    if not text:
+        return
+    if console.is_terminal:
+        console.print(Text.from_ansi(text.replace("\r", "")), soft_wrap=True)
+    else:
+        console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def _interest(host: Host) -> tuple[int, float]:
+    """Which rows a low terminal shows: what is being changed, trouble, the longest pending."""
+    if host.changing:
+        return 0, host.since
+    if host.state in ("unreachable", "failed"):
+        return 1, 0.0
+    if host.state == "pending":
+        return 2, host.since
+    if host.worst in ("down", "degraded", "unknown"):
+        return 3, float(("down", "degraded", "unknown").index(host.worst))
+    return (4, 0.0) if host.state == "diagnosed" else (5, 0.0)
+
+
+def _cells(host: Host) -> Iterable[Text]:
+    for module in MODULES:
+        sign, style = VERDICTS.get(host.verdict(module) or "", ("", ""))
+        yield Text(sign, style=style)
+
+
+def _said(host: Host, progress: Progress, now: float) -> Text:
+    if host.changing:
+        return Text(f"repair {host.step}/{len(host.steps)}", style="cyan")
+    if host.doing:
+        return Text(activity(host, progress, now), style="cyan")
+    if host.state == "waiting":
+        return Text("waiting", style="dim")
+    style = {"down": "red", "degraded": "yellow"}.get(host.worst or "", "")
+    return Text(result(host), style="red" if host.state != "diagnosed" else style)
+
+
+def _others(hosts: list[Host], shown: list[Host]) -> str:
+    names = {host.name for host in shown}
+    counts: dict[str, int] = {}
+    for host in hosts:
+        if host.name not in names:
+            word = host.state if host.state != "diagnosed" else host.worst or "diagnosed"
+            counts[word] = counts.get(word, 0) + 1
+    words = ", ".join(f"{count} {word}" for word, count in counts.items())
+    return f"… and {len(hosts) - len(shown)} more: {words}"
+
+
+def _legend() -> Text:
+    text = Text("")
+    for verdict, (sign, style) in VERDICTS.items():
+        text.append(sign, style=style)
+        text.append(f" {verdict.replace('_', ' ')}   ", style="dim")
+    return text
+
+
+def watcher(console: Console, *, quiet: bool, verbose: bool) -> Quiet:
+    """The one that fits the terminal and what was asked for."""
+    kind = Quiet if quiet else LiveTable if console.is_terminal else Lines
+    return kind(console, verbose=verbose)

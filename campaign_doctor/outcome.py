@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""How a run ended: the exit code, decided from the report, never from Ansible's code alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from enum import IntEnum
+
+from .model import Action, Report, Severity
+from .runner import Ended
+
+
+class ExitCode(IntEnum):
+    """What the command returns."""
+
+    HEALTHY = 0
+    FINDINGS = 1
+    NOT_REPAIRED = 2
+    STATE_UNKNOWN = 3
+    UNREACHABLE = 4
+    NOT_RUN = 5
+    INTERRUPTED = 130
+
+    @property
+    def meaning(self) -> str:
+        """One line for a person."""
+        return MEANINGS[self]
+
+
+MEANINGS = {
+    ExitCode.HEALTHY: "healthy, or everything was repaired; an order was carried out",
+    ExitCode.FINDINGS: "findings remain: critical ones or warnings",
+    ExitCode.NOT_REPAIRED: "a repair failed, and the former state was kept or restored",
+    ExitCode.STATE_UNKNOWN: "a repair failed, and the state is another than before, or unknown",
+    ExitCode.UNREACHABLE: "some hosts could not be reached or diagnosed",
+    ExitCode.NOT_RUN: "it did not run: bad input, no host, no inventory, a refused order",
+    ExitCode.INTERRUPTED: "interrupted: the run is incomplete, and nothing follows from its code",
+}
+
+# The worst wins. An interrupted run proves nothing; then what a person has to look at first.
+WORST_FIRST = (
+    ExitCode.INTERRUPTED,
+    ExitCode.STATE_UNKNOWN,
+    ExitCode.NOT_REPAIRED,
+    ExitCode.NOT_RUN,
+    ExitCode.UNREACHABLE,
+    ExitCode.FINDINGS,
+    ExitCode.HEALTHY,
+)
+
+
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """The one that wins; healthy where there is none."""
+    return min(codes, key=WORST_FIRST.index, default=ExitCode.HEALTHY)
+
+
+def of_run(
+    ended: Ended,
+    report: Report | None,
+    decide: Callable[[Report], ExitCode],
+    *,
+    changed: Collection[str],
+) -> ExitCode:
+    """After any run: how Ansible ended, and what the report says if there is one.
+
+    `changed` are the hosts on which a change has begun. Where Ansible broke off after that, nobody
+    knows what became of it.
+    """
+    broken = ExitCode.STATE_UNKNOWN if changed else ExitCode.NOT_RUN
+    if ended.stopped:
+        return ExitCode.INTERRUPTED
+    if report is None:
+        return broken
+    codes = [decide(report)]
+    if ended.stats is None:
+        codes.append(broken)  # it wrote its report and did not come to its end
+    else:
+        known = {host.name: host for host in report.hosts}
+        if set(ended.stats.get("processed") or ()) - set(known) - {"localhost"}:
+            codes.append(ExitCode.UNREACHABLE)
+        for name in ended.stats.get("failures") or ():
+            host = known.get(name)
+            told = host is None or host.status != "diagnosed" or any(
+                action.result in ("refused", "not_repaired") for action in host.actions
+            )
+            if not told:
+                codes.append(ExitCode.STATE_UNKNOWN if name in changed else ExitCode.NOT_RUN)
+    return worst(codes)
+
+
+def of_diagnosis(report: Report) -> ExitCode:
+    """After a diagnosis, a plan or a remediation: what was found and what became of it."""
+    return worst([*_of_hosts(report), *_of_findings(report), *_of_repairs(report)])
+
+
+def of_order(report: Report) -> ExitCode:
+    """After what a person ordered for a module: whether it was done, not what else is wrong."""
+    results = {action.result for host in report.hosts for action in host.actions}
+    codes = [*_of_hosts(report), *_of_repairs(report)]
+    if not results or results & {"refused"} or (results == {"skipped"} and not report.check):
+        codes.append(ExitCode.NOT_RUN)
+    return worst(codes)
+
+
+def _of_hosts(report: Report) -> list[ExitCode]:
+    statuses = [host.status for host in report.hosts]
+    if statuses and all(status in ("failed", "not_installed") for status in statuses):
+        return [ExitCode.NOT_RUN]  # not one could be looked at: the input is wrong
+    bad = any(status != "diagnosed" for status in statuses)
+    blind = any(host.status == "diagnosed" and host.verdict == "unknown" for host in report.hosts)
+    return [ExitCode.UNREACHABLE] if bad or blind else []
+
+
+def _of_findings(report: Report) -> list[ExitCode]:
+    remain = any(finding.severity is not Severity.INFO for _host, finding in report.findings())
+    return [ExitCode.FINDINGS] if remain else []
+
+
+def _of_repairs(report: Report) -> list[ExitCode]:
+    codes = []
+    for actions in steps(report):
+        # The last rung of the ladder decides; the state is as known as after the worst of them.
+        if actions[-1].result == "not_repaired":
+            kept = all(a.left == "as_before" for a in actions if a.result == "not_repaired")
+            codes.append(ExitCode.NOT_REPAIRED if kept else ExitCode.STATE_UNKNOWN)
+    return codes
+
+
+def steps(report: Report) -> list[list[Action]]:
+    """What was done, by step of the plan: one action for each rung that was tried."""
+    found: dict[tuple[str, ...], list[Action]] = {}
+    for host in report.hosts:
+        for action in host.actions:
+            because = sorted(action.because) or [action.remedy]
+            step = (host.name, action.module, action.instance, action.subject or "", *because)
+            found.setdefault(step, []).append(action)
+    return list(found.values())

@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a person is asked about: the steps, and the work that they would cut off at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console
+from rich.text import Text
+
+from . import words
+from .formats import table
+from .model import Host, Report, Step
+
+
+def show(console: Console, report: Report) -> int:
+    """The plan of all hosts; how many steps there are."""
+    steps = [(host, step) for host in report.hosts for step in host.plan]
+    if steps:
+        table.show(console, table.heading("Plan"))
+        table.show(console, table.plan(report))
+        at_work = [line for host, step in steps for line in _at_work(host, step)]
+        if at_work:
+            table.show(console, table.heading("At work now"))
+            for line in at_work:
+                _line(console, f"  {line}", "yellow")
+    left = list(_left(report))
+    if left:
+        table.show(console, table.heading("Left to a person"))
+        for line in left:
+            _line(console, f"  {line}")
+    return len(steps)
+
+
+def show_order(console: Console, report: Report) -> None:
+    """What an order would do on each host."""
+    for host in report.hosts:
+        for action in host.actions:
+            subject = f" {action.subject}" if action.subject else ""
+            title = f"{host.name}: {action.remedy.replace('_', ' ')} {action.label}{subject}"
+            _line(console, title, "bold")
+            for command in words.commands({"command": action.command}):
+                _line(console, f"  $ {command}")
+            if action.result == "refused":
+                _line(console, f"  refused: {action.reason}", "red")
+        if host.status != "diagnosed":
+            _line(console, f"{host.name}: {host.status.replace('_', ' ')}: {host.error}", "red")
+
+
+def _at_work(host: Host, step: Step) -> Iterator[str]:
+    """What a step that cuts something off would cut off: of pdump -who and the processes."""
+    if not step.cancels:
+        return
+    work = getattr(step, "work", None)
+    if work is None:
+        yield f"{host.name} {step.label}: could not be seen"
+        return
+    for each in work:
+        if isinstance(each, Mapping):
+            where = f"from {each['from']}" if each.get("from") else f"pid {each.get('pid')}"
+            yield f"{host.name} {step.label}: {each.get('kind')} {each.get('what')} ({where})"
+
+
+def _left(report: Report) -> Iterator[str]:
+    for host in report.hosts:
+        if host.status != "diagnosed":
+            yield f"{host.name}: {host.status.replace('_', ' ')}: {host.error}"
+        if host.plan_refused:
+            yield f"{host.name}: the plan does not hold: {host.plan_refused}"
+        for left in host.left:
+            if left.why != "caused_by":
+                yield f"{host.name} {left.id}: {left.reason}"
+
+
+def _line(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(words.clean(text), style=style), soft_wrap=True)

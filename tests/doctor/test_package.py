@@ -1,0 +1,135 @@
+"""The package: what is in it, how it is called, what its help and its page say."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from campaign_doctor.cli import app
+from doctor.harness import Person, Site
+from integration.harness import BIN, CHECKOUT, INVENTORY, run
+
+sys.path.insert(0, str(CHECKOUT / "tools"))
+
+import doctor_docs
+
+PACKAGE = CHECKOUT / "campaign_doctor"
+COMMANDS = dict(doctor_docs.commands(get_command(app)))
+
+
+def test_the_page_is_what_the_command_says() -> None:
+    written = doctor_docs.FILE.read_text(encoding="utf-8")
+    assert written == doctor_docs.page(written), "run tools/doctor_docs.py"
+
+
+def test_dependencies_point_one_way() -> None:
+    """The wrapper knows the playbooks and the report; it imports nothing of the collection."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else \
+                [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                assert not name.startswith("ansible_collections"), path
+                # The callback plugin is loaded by Ansible, never by the command.
+                assert not name.startswith("ansible.") or path.parent.name == "callback", path
+    for path in (CHECKOUT / "plugins").rglob("*.py"):
+        assert "campaign_doctor" not in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(),
+                                                   re.MULTILINE), path
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_examples_that_can_be_parsed(name: str, tmp_path: Path) -> None:
+    person = Person(tmp_path)
+    shown = person.run(*name.split(), "--help")
+    assert shown.code == 0 and "Examples" in shown.out, str(shown)
+    examples = [line.strip() for line in str(COMMANDS[name].epilog).split("\n\n")[1:]]
+    assert examples
+    for example in examples:
+        words = example.split()
+        assert words[0] == "campaign-doctor" and words[1: 1 + len(name.split())] == name.split()
+        rest = words[1 + len(name.split()):]
+        with COMMANDS[name].make_context(name, list(rest), resilient_parsing=False):
+            pass
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str, tmp_path: Path) -> None:
+    person = Person(tmp_path)
+    script = person.run("--show-completion", shell)
+    assert script.code == 0 and "_CAMPAIGN_DOCTOR_COMPLETE" in script.out, str(script)
+
+
+def test_completion_knows_modules_and_keys(tmp_path: Path) -> None:
+    person = Person(tmp_path)
+    for line, wanted in (
+        ("campaign-doctor precision raise wf", "wfserver"),
+        ("campaign-doctor explain wfserver.h", "wfserver.hung"),
+        ("campaign-doctor diagnose --format sa", "sarif"),
+        ("campaign-doctor rem", "remediate"),
+    ):
+        words = line.split()
+        done = person.run(env={
+            "_CAMPAIGN_DOCTOR_COMPLETE": "complete_bash", "COMP_WORDS": line,
+            "COMP_CWORD": str(len(words) - 1),
+        })
+        assert wanted in done.out.split(), str(done)
+
+
+def test_one_version(tmp_path: Path) -> None:
+    version = yaml.safe_load((CHECKOUT / "galaxy.yml").read_text())["version"]
+    assert Person(tmp_path).run("--version").out.strip() == f"campaign-doctor {version}"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As pip and pipx build it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    built = run([BIN / "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, CHECKOUT],
+                cwd=folder, timeout=300)
+    assert built.code == 0, str(built)
+    (path,) = folder.glob("campaign_doctor-*.whl")
+    return path
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"campaign_doctor"}
+    packed = {name for name in names if name.startswith("campaign_doctor/")}
+    source = {str(path.relative_to(CHECKOUT)) for path in PACKAGE.rglob("*")
+              if path.is_file() and "__pycache__" not in path.parts}
+    assert packed == source
+
+
+def test_installed_with_the_installed_collection(
+    wheel: Path, site: Site, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """From the wheel, far from the checkout, with the collection where ansible-galaxy puts it."""
+    folder = tmp_path_factory.mktemp("installed")
+    commands: list[list[str | Path]] = [
+        [BIN / "pip", "install", "--quiet", "--no-deps", "--target", folder / "lib", wheel],
+        [BIN / "ansible-galaxy", "collection", "build", "--output-path", folder, CHECKOUT],
+    ]
+    for words in commands:
+        done = run(words, cwd=folder, timeout=300)
+        assert done.code == 0, str(done)
+    (archive,) = folder.glob("campaign-remediation-*.tar.gz")
+    done = run([BIN / "ansible-galaxy", "collection", "install", "--offline", "-p",
+                folder / "collections", archive], env=site.env)  # its home has none installed
+    assert done.code == 0, str(done)
+    env = {**site.env, "PYTHONPATH": str(folder / "lib"),
+           "ANSIBLE_COLLECTIONS_PATH": str(folder / "collections")}
+    command: list[str | Path] = [BIN / "python", "-P", "-m", "campaign_doctor"]
+    where = run([*command[:2], "-c", "import campaign_doctor; print(campaign_doctor.__file__)"],
+                cwd=site.work, env=env)
+    assert where.output.startswith(str(folder)), str(where)
+    diagnosed = run([*command, "diagnose", "-i", INVENTORY, "--module", "inMail", "-vv"],
+                    cwd=site.work, env=env)
+    assert diagnosed.code == 0 and "1 host: 1 healthy" in diagnosed.output, str(diagnosed)

@@ -1,0 +1,398 @@
+"""The commands on the lab, without a terminal: what they do, say and return."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+import psutil
+import pytest
+
+from doctor.harness import FAST, Site
+from integration.harness import BIN, CHECKOUT, run
+
+STOPPED = "module_stopped_by_hand:inMail"
+COLLECTIONS = CHECKOUT / "playbooks" / "collections"
+UNREACHABLE = {
+    "ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9,
+    "ansible_ssh_common_args": "-o ConnectTimeout=3 -o BatchMode=yes",
+}
+ONLY = ("--module", "inMail")  # what else the lab's logs still hold is of no interest
+
+
+@pytest.fixture
+def broken(site: Site) -> Site:
+    """inMail does not run."""
+    site.breaks(STOPPED)
+    return site
+
+
+def runs(site: Site) -> bool:
+    return "inMail@prod" in site.lab.nlserver("pdump").output
+
+
+# -- diagnose -------------------------------------------------------------------------------------
+
+def test_healthy_is_0(site: Site) -> None:
+    done = site.doctor("diagnose", *ONLY)
+    assert done.code == 0, str(done)
+    assert "app1" in done.out and "healthy" in done.out, str(done)
+    assert "PLAY" not in done.out + done.err, "nothing of Ansible's own output"
+    assert "app1: healthy" in done.err, "a line for each host"
+
+
+def test_findings_are_1_and_the_cause_is_told_on_stdout(broken: Site) -> None:
+    done = broken.doctor("diagnose", *ONLY, "--quiet")
+    assert done.code == 1, str(done)
+    assert "inMail.not_running" in done.out and "nlserver start inMail@prod" in done.out
+    assert done.err == "", str(done)
+
+
+def test_verbose_passes_ansibles_own_output_through(site: Site) -> None:
+    done = site.doctor("diagnose", *ONLY, "-v")
+    assert done.code == 0 and "TASK [Take a snapshot and judge it]" in done.err, str(done)
+    assert "PLAY RECAP" in done.err and "PLAY" not in done.out
+
+
+def test_only_the_instance_that_was_asked_for(site: Site) -> None:
+    done = site.doctor("diagnose", "--instance", "prod", "--module", "mta", "-f", "json", "-q")
+    modules = json.loads(done.out)["hosts"][0]["modules"]
+    assert [(each["module"], each["instance"]) for each in modules] == [("mta", "prod")]
+    unknown = site.doctor("diagnose", "--instance", "prdo")
+    assert unknown.code == 5 and "prdo" in unknown.out + unknown.err, str(unknown)
+
+
+def test_the_working_directory_does_not_matter_and_gets_nothing(site: Site) -> None:
+    assert site.doctor("diagnose", *ONLY).code == 0
+    assert list(site.work.iterdir()) == []
+
+
+def test_reports_go_where_they_are_wanted(broken: Site) -> None:
+    out = broken.work / "new" / "out"
+    done = broken.doctor("diagnose", *ONLY, "--output", out, "--format", "openmetrics")
+    assert done.code == 1 and done.out == "", str(done)
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["campaign.prom", "junit.xml", "report.html", "report.json"]
+    assert json.loads((out / "report.json").read_text())["summary"]["critical"] == 1
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in out.iterdir()}
+    assert modes.pop("campaign.prom") == "0o644", "node_exporter is somebody else"
+    assert set(modes.values()) == {"0o600"}, modes
+
+
+@pytest.mark.parametrize("name", ["json", "html", "junit", "nagios", "openmetrics", "sarif"])
+def test_every_format_comes_on_stdout_alone(broken: Site, name: str) -> None:
+    done = broken.doctor("diagnose", *ONLY, "--format", name)
+    assert done.code == (2 if name == "nagios" else 1), str(done)
+    begins = {"json": "{", "html": "<!doctype html", "junit": "<?xml", "sarif": "{",
+              "nagios": "campaign critical", "openmetrics": "# help"}
+    assert done.out.lower().startswith(begins[name]), str(done)
+
+
+# -- hosts that give no answer, and input that is wrong ------------------------------------------
+
+def test_an_unreachable_host_is_4_and_hides_nothing(broken: Site) -> None:
+    hosts = broken.inventory({"app1": broken.variables(), "gone": UNREACHABLE})
+    done = broken.run("diagnose", "-i", hosts, *ONLY)
+    assert done.code == 4, str(done)
+    assert "inMail.not_running" in done.out and "gone" in done.out, str(done)
+    assert "gone: unreachable: " in done.err, str(done)
+    only = broken.run("diagnose", "-i", hosts, "--limit", "gone", "-q", "-f", "nagios")
+    assert only.code == 3 and only.out.startswith("CAMPAIGN UNKNOWN"), str(only)
+
+
+def test_repairing_the_one_does_not_hide_the_other(broken: Site) -> None:
+    hosts = broken.inventory({"app1": broken.variables(), "gone": UNREACHABLE})
+    done = broken.run("remediate", "-i", hosts, *ONLY, *FAST, "--yes")
+    assert done.code == 4 and runs(broken), str(done)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["-i", "nowhere.yml"], "nowhere.yml"),
+        (["-i", "malformed.yml"], "flow node"),
+        (["-i", "script"], "no servers today"),
+        (["-i", "good.yml", "--limit", "nobody"], "no hosts"),
+        (["-i", "good.yml", "-e", "campaign_hosts=nobody"], "no host matches"),
+        (["-i", "good.yml", "--module", "postfix"], "postfix"),
+        (["-i", "good.yml", "-e", "campaign_timeout=soon"], "soon"),
+        (["-i", "good.yml", "-e", "{broken"], "-e takes"),
+        (["-i", "good.yml", "-e", "nonsense"], "-e takes"),
+        (["-i", "good.yml", "-e", "@nowhere.yml"], "nowhere.yml"),
+        (["-i", "good.yml", "--format", "pdf"], "pdf"),
+        (["-i", "good.yml", "--no-such-option"], "--no-such-option"),
+        (["-i", "good.yml", "--become-password-file", "nowhere"], "nowhere"),
+        (["-i", "good.yml", "--ask-become-pass"], "terminal"),
+        (["-i", "good.yml", "--forks", "0"], "forks"),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else "",
+)
+def test_what_cannot_run_is_5_and_says_why(site: Site, words: list[str], told: str) -> None:
+    (site.work / "good.yml").write_text(json.dumps({"all": {"hosts": {"app1": site.variables()}}}))
+    (site.work / "malformed.yml").write_text("all:\n  hosts: [\n")
+    script = site.work / "script"
+    script.write_text("#!/bin/sh\necho 'no servers today' >&2\nexit 1\n")
+    script.chmod(0o755)
+    done = site.run("diagnose", *words)
+    assert done.code == 5, str(done)
+    assert told in done.err + done.out, str(done)
+    assert "defect" not in done.err, str(done)
+
+
+def test_without_ansible_or_a_collection_it_says_so(site: Site) -> None:
+    """The package alone, elsewhere: neither a checkout nor the collection."""
+    package = site.folder / "alone"
+    package.mkdir()
+    (package / "campaign_doctor").symlink_to(CHECKOUT / "campaign_doctor")
+    copied = run(["cp", "-rL", CHECKOUT / "campaign_doctor", package / "copy"])
+    assert copied.code == 0
+    (package / "campaign_doctor").unlink()
+    (package / "copy").rename(package / "campaign_doctor")
+    env = {**site.env, "PYTHONPATH": str(package)}
+    done = run([BIN / "python", "-P", "-m", "campaign_doctor", "diagnose", "-i", "x,"],
+               cwd=site.work, env=env)
+    assert done.code == 5 and "campaign.remediation.diagnose" in done.output, str(done)
+
+
+# -- plan and remediate ---------------------------------------------------------------------------
+
+def test_a_plan_is_shown_saved_and_applied(broken: Site) -> None:
+    plan = broken.work / "plan.json"
+    done = broken.doctor("plan", *ONLY, "--save", plan)
+    assert done.code == 1 and not runs(broken), str(done)
+    assert "start inMail@prod" in done.out and f"Plan saved: {plan}" in done.err, str(done)
+    assert oct(plan.stat().st_mode & 0o777) == "0o600"
+    applied = broken.doctor("remediate", "--plan", plan, "--yes", *ONLY, *FAST)
+    assert applied.code == 0 and runs(broken), str(applied)
+    assert broken.report()["hosts"][0]["actions"][0]["result"] == "repaired"
+    again = broken.doctor("remediate", "--plan", plan, "--yes", *ONLY, *FAST)
+    assert again.code == 0, str(again)
+    assert [a for a in broken.report()["hosts"][0]["actions"] if a["result"] == "repaired"] == []
+
+
+def test_remediate_repairs_and_proves(broken: Site) -> None:
+    done = broken.doctor("remediate", "--yes", *ONLY, *FAST)
+    assert done.code == 0 and runs(broken), str(done)
+    assert "repaired" in done.out, str(done)
+    assert "step 1 of 1, Start inMail@prod: start, then it must stay up for 1 s" in done.err, \
+        str(done)
+    second = broken.doctor("remediate", "--yes", *ONLY, *FAST)
+    assert second.code == 0 and "repaired" not in second.out, str(second)
+
+
+def test_check_changes_nothing_and_asks_nobody(broken: Site) -> None:
+    done = broken.doctor("remediate", "--check", *ONLY, *FAST)
+    assert done.code == 1 and not runs(broken), str(done)
+    assert "inMail" in done.out, str(done)
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_changed(broken: Site) -> None:
+    for words in (["remediate"], ["precision raise", "inMail@prod"],
+                  ["relaunch export", "contacts_export", "--full", "--operator", "anna.berg"]):
+        done = broken.doctor(*words)
+        assert done.code == 5 and "--yes" in done.err and not runs(broken), str(done)
+    assert "runs are" not in broken.run("history").err
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "cannot be read"), ("{", "is no plan"), ("[]", "is no plan"),
+     ('{"hosts": [{"name": "app1"}]}', "is no plan"), ('{"schema": 1, "hosts": []}', "plan")],
+)
+def test_a_plan_that_is_none(broken: Site, content: str | None, told: str) -> None:
+    path = broken.work / "plan.json"
+    if content is not None:
+        path.write_text(content)
+    done = broken.doctor("remediate", "--plan", path, "--yes")
+    assert done.code == 5 and told in done.err and not runs(broken), str(done)
+
+
+def test_a_plan_that_has_expired_is_refused(broken: Site) -> None:
+    plan = broken.work / "plan.json"
+    broken.doctor("plan", *ONLY, "--save", plan)
+    content = json.loads(plan.read_text())
+    content.update(made_at="2020-01-01T00:00:00Z", expires_at="2020-01-01T01:00:00Z")
+    plan.write_text(json.dumps(content))
+    done = broken.doctor("remediate", "--plan", plan, "--yes", *ONLY)
+    assert done.code == 5 and "expired" in done.err and not runs(broken), str(done)
+
+
+def test_a_policy_that_asks_is_answered_by_the_one_yes(broken: Site) -> None:
+    """Nobody sits at Ansible's own prompt: it would wait for ever."""
+    done = broken.doctor("remediate", "--yes", *ONLY, *FAST, "-e", '{"campaign_ask": true}')
+    assert done.code == 0 and runs(broken), str(done)
+
+
+def test_a_repair_in_vain_with_the_state_kept_is_2(site: Site) -> None:
+    site.breaks("mta_children_missing")
+    done = site.doctor("remediate", "--yes", "--module", "mta", *FAST)
+    assert done.code == 2, str(done)
+    lefts = [each["left"] for each in site.report()["hosts"][0]["actions"]]
+    assert set(lefts) == {"as_before"}, lefts
+
+
+def test_a_repair_in_vain_with_another_state_is_3(site: Site) -> None:
+    site.breaks("export_failed")
+    done = site.doctor("relaunch export", "contacts_export", "--full", "--operator", "anna.berg",
+                       "--yes", *FAST)
+    (action,) = site.report()["hosts"][0]["actions"]
+    assert (action["result"], action["left"]) == ("not_repaired", "changed"), action
+    assert done.code == 3, str(done)
+
+
+def test_evidence_is_brought_to_the_output(site: Site) -> None:
+    site.breaks("module_hung:inMail")
+    done = site.doctor("remediate", "--yes", *ONLY, *FAST, "--output", site.work / "out")
+    assert done.code == 0, str(done)
+    assert list((site.work / "out" / "evidence" / "app1").iterdir()), str(done)
+
+
+# -- orders ---------------------------------------------------------------------------------------
+
+def test_precision_up_and_down_again(site: Site) -> None:
+    up = site.doctor("precision raise", "inMail@prod", "--filters", "pop3,inmail", "--for", "15m",
+                     "--yes", *FAST)
+    assert up.code == 0, str(up)
+    assert "-tracefilter:inmail,pop3" in commands(site), str(up)
+    down = site.doctor("precision restore", "inMail@prod", "--yes", *FAST)
+    assert down.code == 0, str(down)
+    assert "tracefilter" not in commands(site)
+
+
+def commands(site: Site) -> str:
+    """Command lines of the processes of this server."""
+    pids = re.findall(r"\((\d+)\)", site.lab.nlserver("pdump").output)
+    return "\n".join(" ".join(psutil.Process(int(pid)).cmdline()) for pid in pids)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["precision raise", "postfix", "--yes"], "postfix"),
+        (["precision raise", "mta@", "--yes"], "MODULE@INSTANCE"),
+        (["precision raise", "mta@prod", "--for", "soon", "--yes"], "soon"),
+        (["precision raise", "mta@elsewhere", "--yes"], "elsewhere"),
+        (["relaunch export", "no_such_job", "--delta", "--operator", "anna.berg", "--yes"],
+         "no_such_job"),
+        (["relaunch export", "contacts_export", "--delta", "--yes"], "--operator"),
+        (["relaunch export", "contacts_export", "--operator", "anna.berg", "--yes"], "--delta"),
+        (["relaunch import", "contacts_import", "--delta", "--operator", "paul.roux", "--yes"],
+         "duplicates"),
+    ],
+    ids=lambda value: " ".join(value[1:3]) if isinstance(value, list) else "",
+)
+def test_an_order_that_cannot_be_is_5(site: Site, words: list[str], told: str) -> None:
+    done = site.doctor(*words)
+    assert done.code == 5 and told in done.err + done.out, str(done)
+
+
+def test_a_job_is_launched_again(site: Site) -> None:
+    done = site.doctor("relaunch export", "contacts_export", "--full", "--operator", "anna.berg",
+                       "--yes", *FAST)
+    assert done.code == 0, str(done)
+    launched = site.doctor(
+        "relaunch import", "contacts_import", "--full", "--operator", "paul.roux",
+        "--no-duplicates-confirmed-by", "paul.roux", "--yes", *FAST)
+    assert launched.code == 0, str(launched)
+
+
+def test_an_order_in_check_mode_does_nothing(site: Site) -> None:
+    before = commands(site)
+    done = site.doctor("precision raise", "inMail@prod", "--check", *FAST)
+    assert done.code == 0 and commands(site) == before, str(done)
+
+
+# -- what is kept ---------------------------------------------------------------------------------
+
+def test_history_show_and_compare(broken: Site) -> None:
+    assert "No run is kept" in broken.run("history").err
+    assert broken.doctor("diagnose", *ONLY).code == 1
+    assert broken.doctor("remediate", "--yes", *ONLY, *FAST).code == 0
+    listed = broken.run("history").out.splitlines()
+    assert len(listed) == 3 and "remediate" in listed[1] and "diagnose" in listed[2], listed
+    first = broken.run("show", "1")
+    assert first.code == 1 and "inMail.not_running" in first.out, str(first)
+    page = broken.run("show", "1", "--format", "html")
+    assert page.out.lower().startswith("<!doctype html"), str(page)[:300]
+    changes = broken.run("compare", "last~1", "last")
+    assert changes.code == 0 and "gone" in changes.out and "inMail" in changes.out, str(changes)
+    back = broken.run("compare", "last", "last~1")
+    assert back.code == 1 and "new" in back.out, str(back)
+    for words in (["show", "77"], ["compare", "last", "77"]):
+        unknown = broken.run(*words)
+        assert unknown.code == 5 and "77" in unknown.err, str(unknown)
+
+
+def test_replay_needs_no_server(site: Site) -> None:
+    module = "campaign.remediation.campaign_diagnose"
+    taken = run([BIN / "ansible", "app1", "-i", CHECKOUT / "inventories" / "lab", "-m", module,
+                 "-a", "return_snapshot=true", "-t", site.work],
+                env={**site.env, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)})
+    assert taken.code == 0, str(taken)
+    (site.work / "app1").rename(site.work / "monday.json")
+    done = site.run("replay", "monday.json", "--format", "json")
+    assert [host["name"] for host in json.loads(done.out)["hosts"]] == ["monday"], str(done)
+    (site.work / "no.json").write_text("{}")
+    assert site.run("replay", "no.json").code == 5
+    missing = site.run("replay", "nowhere.json")
+    assert missing.code == 5 and "nowhere.json" in missing.err, str(missing)
+
+
+@pytest.mark.parametrize("name", ["wfserver.hung", "WFSERVER.HUNG", "not_running"])
+def test_explain_needs_nothing(site: Site, name: str) -> None:
+    done = site.run("explain", name)
+    assert done.code == 0 and "https://experienceleague.adobe.com" in done.out, str(done)
+
+
+def test_explain_knows_what_is_meant(site: Site) -> None:
+    done = site.run("explain", "wfserver.hang")
+    assert done.code == 5 and "wfserver.hung" in done.err, str(done)
+
+
+# -- watch ----------------------------------------------------------------------------------------
+
+def test_watch_tells_only_what_changed(site: Site) -> None:
+    watching = site.start("watch", "--every", "1s", "-i", CHECKOUT / "inventories" / "lab", *ONLY,
+                          "-q")
+    lines: list[str] = []
+    try:
+        assert watching.stdout is not None
+        lines.append(watching.stdout.readline())  # how it is
+        site.breaks(STOPPED)
+        lines.append(watching.stdout.readline())
+        site.lab.ctl("heal")
+        lines.append(watching.stdout.readline())
+        watching.terminate()
+        rest = watching.communicate(timeout=60)[0]
+    finally:
+        watching.kill()
+    told = "".join(lines) + rest
+    assert "1 host: 1 healthy" in lines[0], told
+    assert "new: CRITICAL app1 inMail@prod" in lines[1], told
+    assert "gone: CRITICAL app1 inMail@prod" in lines[2], told
+    assert watching.returncode == 0 and "Watching has ended" in rest, told
+    assert len(told.strip().splitlines()) <= 5, told
+    assert len(site.run("history").out.splitlines()) == 4, "what did not change is not kept"
+    site.nothing_left(told)
+
+
+def test_watch_survives_a_run_that_fails(site: Site) -> None:
+    hosts = site.work / "hosts.yml"
+    hosts.write_text("all: [")
+    watching = site.start("watch", "--every", "1s", "-i", hosts, *ONLY, "-q")
+    try:
+        assert watching.stdout is not None
+        first = watching.stdout.readline()
+        assert "no diagnosis" in first and "Trying again" in first, first
+        hosts.write_text(json.dumps({"all": {"hosts": {"app1": site.variables()}}}))
+        end = time.monotonic() + 60
+        line = ""
+        while "1 host: 1 healthy" not in line and time.monotonic() < end:
+            line = watching.stdout.readline()
+        assert "1 host: 1 healthy" in line, line
+        watching.terminate()
+        watching.communicate(timeout=60)
+    finally:
+        watching.kill()
+    assert watching.returncode == 0

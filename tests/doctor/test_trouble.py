@@ -1,0 +1,143 @@
+"""A full disk, a home that cannot be written, a damaged history, secrets."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from doctor.harness import FAST, Site, until
+from integration.harness import BIN, INVENTORY, run
+
+ONLY = ("--module", "inMail")
+
+
+BLOCK = 4096
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A file system without a free block."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    where = tmp_path / "full"
+    where.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", where], check=True)
+    try:
+        with (where / "filler").open("wb", buffering=0) as filler:
+            try:
+                while True:
+                    filler.write(b"x" * BLOCK)
+            except OSError:
+                pass
+        yield where
+    finally:
+        subprocess.run(["umount", "-l", where], check=True)
+
+
+@pytest.mark.parametrize("blocks", [1, 4])
+def test_no_room_for_what_a_run_needs_is_5(site: Site, full: Path, blocks: int) -> None:
+    """Too little to begin, or to come to a report. Without any at all, Python goes elsewhere."""
+    os.truncate(full / "filler", (full / "filler").stat().st_size - blocks * BLOCK)
+    done = site.doctor("diagnose", *ONLY, env={"TMPDIR": str(full)})
+    assert done.code == 5, str(done)
+    assert "No space left" in done.err or "wrote no report" in done.err, str(done)
+    assert [path.name for path in full.iterdir()] == ["filler"], str(done)
+
+
+def test_no_room_for_the_report_is_told_and_5(site: Site, full: Path) -> None:
+    done = site.doctor("diagnose", *ONLY, "--output", full)
+    assert done.code == 5 and "cannot be written" in done.err, str(done)
+    assert "1 host: 1 healthy" in done.out, "what was found is shown all the same"
+    assert [path.name for path in full.iterdir()] == ["filler"], "no half of a file"
+
+
+def test_no_room_for_the_plan_is_told_and_5(site: Site, full: Path) -> None:
+    site.breaks("module_stopped_by_hand:inMail")
+    done = site.doctor("plan", *ONLY, "--save", full / "plan.json")
+    assert done.code == 5 and "cannot be saved" in done.err, str(done)
+
+
+def test_no_room_for_the_history_is_told_and_changes_nothing_else(site: Site, full: Path) -> None:
+    done = site.doctor("diagnose", *ONLY, "--history", full / "history.db")
+    assert done.code == 0 and "History: " in done.err, str(done)
+
+
+def test_a_home_that_cannot_be_written(site: Site) -> None:
+    """As of a service: the runs are not kept, and that is all."""
+    if os.geteuid() == 0:
+        mount = ["mount", "--bind", "-o", "ro", str(site.home), str(site.home)]
+        subprocess.run(mount, check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(site.home)], check=True)
+    else:
+        site.home.chmod(0o500)
+    try:
+        done = site.doctor("diagnose", *ONLY, env={"ANSIBLE_HOME": str(site.tmp / "ansible")})
+    finally:
+        if os.geteuid() == 0:
+            subprocess.run(["umount", "-l", str(site.home)], check=True)
+        else:
+            site.home.chmod(0o700)
+    assert done.code == 0 and "1 host: 1 healthy" in done.out, str(done)
+    assert "History: " in done.err, str(done)
+
+
+def test_a_damaged_history_is_set_aside(site: Site) -> None:
+    history = site.home / "history.db"
+    history.write_bytes(b"this is no database " * 500)
+    done = site.doctor("diagnose", *ONLY, "--history", history)
+    assert done.code == 0 and "set aside" in done.err, str(done)
+    assert "diagnose" in site.run("history", "--history", history).out
+
+
+def test_secrets_of_the_command_line_go_no_further(site: Site) -> None:
+    """Not to Ansible's command line, the history, or anything that is left."""
+    site.breaks("module_stopped_by_hand:inMail")
+    secret = "Tr0ub4dor"
+    process = site.start(
+        "remediate", "-i", INVENTORY, "--yes", *ONLY, *FAST, "-e", f"campaign_note={secret}",
+        "-e", "campaign_wait=4",
+    )
+    seen: set[str] = set()
+
+    def looked() -> bool:
+        for each in site.processes():
+            with contextlib.suppress(psutil.Error):
+                if each.pid != process.pid:
+                    seen.add(" ".join(each.cmdline()))
+        return process.poll() is not None
+
+    until(170, looked, every=0.05)
+    out = process.communicate()[0]
+    assert process.returncode == 0, out
+    assert any("ansible-playbook" in words for words in seen), seen
+    assert not [words for words in seen if secret in words]
+    assert secret not in out
+    for path in site.folder.rglob("*"):
+        assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+def test_a_vault_is_opened(site: Site) -> None:
+    """A vault-encrypted variable; its password is in a file that an option or the settings name."""
+    password = site.work / "vault-password"
+    password.write_text("open sesame\n")
+    secrets = site.work / "secrets.yml"
+    secrets.write_text("campaign_fail_on: sometimes\n")
+    sealed = run([BIN / "ansible-vault", "encrypt", "--vault-password-file", password, secrets],
+                 env=site.env)
+    assert sealed.code == 0, str(sealed)
+    closed = site.doctor("diagnose", *ONLY, "-e", f"@{secrets}")
+    assert closed.code == 5 and "vault" in closed.err, str(closed)
+    opened = site.doctor("diagnose", *ONLY, "-e", f"@{secrets}", "--vault-password-file", password)
+    assert opened.code == 5 and "sometimes" in opened.err, str(opened)
+    (site.work / "campaign-doctor.toml").write_text(
+        'vault_password_file = "vault-password"\n[extra_vars]\ncampaign_fail_on = "never"\n')
+    again = site.doctor("diagnose", *ONLY, "-e", f"@{secrets}")
+    assert again.code == 5 and "sometimes" in again.err, "-e wins over the file"
+    assert site.doctor("diagnose", *ONLY, "-e", json.dumps({"campaign_fail_on": "never"})).code == 0
