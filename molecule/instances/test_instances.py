@@ -163,13 +163,13 @@ def test_an_order_for_one_instance_restarts_that_one(
 def test_the_restart_budget_is_that_of_the_instance(
     site: Site, app: Machine, second: Round
 ) -> None:
-    """inMail@prod2 was restarted to restore its log precision; inMail@prod was not."""
-    once = {"campaign_module": "inMail", "campaign_restart_budget": 1}
-    spent, renewed = order(site, app, "restart_module", campaign_instance="prod2", **once)
+    """wfserver@test has had its one restart, by the order before; wfserver@prod has not."""
+    once = {"campaign_restart_budget": 1}
+    spent, renewed = order(site, app, "restart_wfserver", campaign_instance="test", **once)
     assert spent.code == 2 and renewed == set(), str(spent)
     assert "accept_restart_loop" in spent.output
-    done, renewed = order(site, app, "restart_module", campaign_instance="prod", **once)
-    assert done.code == 0 and renewed == {"inMail@prod"}, str(done)
+    done, renewed = order(site, app, "restart_wfserver", campaign_instance="prod", **once)
+    assert done.code == 0 and renewed == {"wfserver@prod"}, str(done)
 
 
 def test_log_precision_is_raised_in_one_instance_and_restored_there(
