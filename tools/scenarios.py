@@ -20,17 +20,29 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from types import FrameType
+from typing import NamedTuple
 
 import hosts
 from stages import LEFT_OUT
 
 CHECKOUT = hosts.CHECKOUT
-JUNIT = CHECKOUT / "build" / "junit"
+BUILD = CHECKOUT / "build"
+JUNIT = BUILD / "junit"
 PACKAGES = ("podman", "runc", "netavark", "aardvark-dns", "iptables", "nftables", "mmdebstrap",
             "openssh-client")  # fmt: skip
 SCENARIO_SECONDS = 1500.0
+AT_ONCE = 2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Result(NamedTuple):
+    """How a scenario ended."""
+
+    scenario: str
+    passed: bool
+    seconds: float
 
 
 def known() -> list[str]:
@@ -55,35 +67,69 @@ def lacking() -> str:
     return f"this machine lacks {', '.join(missing)}" if missing else ""
 
 
-def run(scenario: str, name: str) -> bool:
+class Running:
     """One scenario, from new hosts to none."""
-    place = hosts.Place(scenario, name)
-    environment = {
-        **os.environ, "CAMPAIGN_MOLECULE_RUN": name, "NO_COLOR": "1",
-        "MOLECULE_EPHEMERAL_DIRECTORY": str(place.directory.parent / f"{scenario}.molecule"),
-    }  # fmt: skip
-    process = subprocess.Popen(["molecule", "test", "--scenario-name", scenario], cwd=CHECKOUT,
-                               env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def __init__(self, scenario: str, name: str) -> None:
+        self.scenario = scenario
+        self.place = hosts.Place(scenario, name)
+        self.began = time.monotonic()
+        self.log = BUILD / f"molecule-{scenario}.log"
+        (JUNIT / f"molecule-{scenario}.xml").unlink(missing_ok=True)
+        environment = {
+            **os.environ, "CAMPAIGN_MOLECULE_RUN": name, "NO_COLOR": "1",
+            "MOLECULE_EPHEMERAL_DIRECTORY":
+                str(self.place.directory.parent / f"{scenario}.molecule"),
+        }  # fmt: skip
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                ["molecule", "test", "--scenario-name", scenario], cwd=CHECKOUT, env=environment,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.began
+
+    def ended(self) -> bool:
+        """Is it over, or has it been given up?"""
+        return self.process.poll() is not None or self.seconds > SCENARIO_SECONDS
+
+    def close(self) -> Result:
+        """End what still runs, remove the hosts, show what was said."""
+        in_time = self.process.poll() is not None
+        if not in_time:
+            # Nothing is lost: what Molecule would remove is removed here.
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        hosts.down(self.place)
+        print(f"\nscenarios: {self.scenario}", flush=True)
+        sys.stdout.write(self.log.read_text(encoding="utf-8", errors="replace"))
+        if not in_time:
+            print(f"scenarios: {self.scenario} was ended after {self.seconds:.0f} s", flush=True)
+        return Result(self.scenario, self.process.returncode == 0, self.seconds)
+
+
+def run(chosen: Sequence[str], name: str) -> list[Result]:
+    """All scenarios, some side by side: much of their time is waiting."""
+    waiting, running = list(chosen), list[Running]()
+    results: list[Result] = []
     try:
-        return process.wait(SCENARIO_SECONDS) == 0
-    except subprocess.TimeoutExpired:
-        print(f"scenarios: {scenario} took more than {SCENARIO_SECONDS:g} s", flush=True)
-        return False
+        while waiting or running:
+            while waiting and len(running) < AT_ONCE:
+                running.append(Running(waiting.pop(0), name))
+                print(f"scenarios: {running[-1].scenario} begins", flush=True)
+            time.sleep(0.5)
+            for scenario in [each for each in running if each.ended()]:
+                results.append(scenario.close())
+                running.remove(scenario)
     finally:
-        clean_up(process, place)
-
-
-def clean_up(process: subprocess.Popen[bytes], place: hosts.Place) -> None:
-    """End what still runs, and remove the hosts; a second Ctrl-C does not get in between."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    if process.poll() is None:
-        # Nothing is lost: what Molecule would remove is removed here.
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    hosts.down(place)
-    for number in SIGNALS:
-        signal.signal(number, interrupted)
+        for number in SIGNALS:  # a second Ctrl-C does not get in between
+            signal.signal(number, signal.SIG_IGN)
+        for scenario in running:
+            scenario.close()
+    return results
 
 
 def merge(scenarios: list[str]) -> None:
@@ -118,14 +164,9 @@ def main() -> int:
         return 0 if os.environ.get("CAMPAIGN_STAGES") else 1
     JUNIT.mkdir(parents=True, exist_ok=True)
     name = f"run{os.getpid()}"
-    results: list[tuple[str, bool, float]] = []
     try:
         hosts.build()
-        for scenario in chosen:
-            (JUNIT / f"molecule-{scenario}.xml").unlink(missing_ok=True)
-            print(f"\nscenarios: {scenario}", flush=True)
-            began = time.monotonic()
-            results.append((scenario, run(scenario, name), time.monotonic() - began))
+        results = run(chosen, name)
     except hosts.HostsError as error:
         print(f"scenarios: {error}", file=sys.stderr)
         return 1
@@ -135,9 +176,10 @@ def main() -> int:
         shutil.rmtree(CHECKOUT / "build" / "molecule" / name, ignore_errors=True)
         merge(chosen)
     print()
-    for scenario, passed, took in results:
-        print(f"{scenario:12} {'passed' if passed else 'FAILED'} {took:6.0f} s", flush=True)
-    return 0 if all(passed for _, passed, _ in results) else 1
+    for result in results:
+        verdict = "passed" if result.passed else "FAILED"
+        print(f"{result.scenario:12} {verdict} {result.seconds:6.0f} s", flush=True)
+    return 0 if all(result.passed for result in results) else 1
 
 
 if __name__ == "__main__":
