@@ -136,7 +136,8 @@ def test_the_mta_sends_again_through_its_own_temporary_directory(
 def machine(site: Site, app: Machine, modules: Round) -> Round:
     """rsyslog takes the port before Campaign starts; Apache is stopped."""
     # For the next round: by then the last consolidation is a minute old.
-    app.sql("UPDATE prod.xtk_workflow SET state = 20 WHERE internalName = 'tracking'")
+    app.sql("UPDATE prod.xtk_workflow SET labNext = labNext + 86400"
+            " WHERE internalName = 'tracking'")
     healthy = app.modules()
     app.shell("printf 'module(load=\"imudp\")\\ninput(type=\"imudp\" port=\"666\")\\n'"
               " > /etc/rsyslog.d/network.conf")  # fmt: skip
@@ -194,7 +195,7 @@ def rest(site: Site, app: Machine, machine: Round) -> Iterator[Round]:
         campaign_mode="full", campaign_taken_over_by="Berta Lang",
         campaign_no_duplicates_confirmed_by="Berta Lang", campaign_accept_lost_work=True,
     )  # fmt: skip
-    app.sql("UPDATE prod.xtk_workflow SET state = 11 WHERE internalName = 'tracking'")
+    app.sql("UPDATE prod.xtk_workflow SET labNext = 0 WHERE internalName = 'tracking'")
 
 
 def test_watchdog_tracking_and_jobs_are_found(rest: Round) -> None:

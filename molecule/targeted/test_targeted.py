@@ -110,6 +110,19 @@ def test_relaunch_of_a_job(site: Site, app: Machine, kind: str, result: str) -> 
     assert newest.strip() == "5", "the database does not say: finished"
 
 
+def test_start_workflow(site: Site, app: Machine) -> None:
+    """One that stopped on an error: that is a state in the database."""
+    before = app.modules()
+    app.sql("UPDATE prod.xtk_workflow SET state = 13, failed = 1 WHERE internalName = 'tracking'")
+    consolidated = f"grep -c consolidated {HOME}/var/prod/log/tracking.log"
+    runs = int(app.shell(consolidated))
+    order(site, "start_workflow", campaign_workflow="tracking")
+    assert app.sql("SELECT state, failed FROM prod.xtk_workflow"
+                   " WHERE internalName = 'tracking'").strip() == "11|0"  # fmt: skip
+    assert int(app.shell(consolidated)) > runs
+    assert not others(before, app.modules(), ())
+
+
 def test_reload_configuration(site: Site, app: Machine) -> None:
     before = app.modules()
     order(site, "reload_configuration")
