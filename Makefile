@@ -6,6 +6,10 @@ VENV := $(CURDIR)/.venv
 RUN := PATH="$(VENV)/bin:$$PATH" PYTHONDONTWRITEBYTECODE=1
 export PYTHON
 
+# Tests against real processes that fail are run again, on a busy machine a moment may be missed: the
+# closing lines name them (R). What fails three times is broken.
+RERUNS := --reruns 2 --reruns-delay 2 -r fEsR
+
 # Arguments for one run, e.g. make unit ARGS="-k snapshot", make lab-break FAULT=module_hung.
 ARGS ?=
 FAULT ?=
@@ -49,15 +53,15 @@ sanity: venv  ## ansible-test sanity on the built collection
 
 .PHONY: doctor
 doctor: venv  ## campaign-doctor: every command, exit code and interruption, against labs of their own
-	$(RUN) pytest tests/doctor -n 3 --junitxml=build/junit/doctor.xml $(ARGS)
+	$(RUN) pytest tests/doctor -n 3 $(RERUNS) --junitxml=build/junit/doctor.xml $(ARGS)
 
 .PHONY: integration
 integration: venv  ## Playbooks, installed collection and every fault, against labs of their own
-	$(RUN) pytest tests/integration -n 3 --junitxml=build/junit/integration.xml $(ARGS)
+	$(RUN) pytest tests/integration -n 3 $(RERUNS) --junitxml=build/junit/integration.xml $(ARGS)
 
 .PHONY: matrix
 matrix: venv  ## Every Python on targets, every ansible-core that is supported
-	$(RUN) pytest tests/matrix --junitxml=build/junit/matrix.xml $(ARGS)
+	$(RUN) pytest tests/matrix $(RERUNS) --junitxml=build/junit/matrix.xml $(ARGS)
 
 .PHONY: molecule
 molecule: venv  ## Real hosts with systemd and SSH (podman, as root): make molecule ARGS=default
