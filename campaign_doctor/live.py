@@ -27,6 +27,7 @@ WIDE_COLUMNS = 120
 NAME_COLUMNS = 24
 SAID_COLUMNS = 20  # what is kept free behind the modules, where there is so much
 CHROME_LINES = 7  # title, head of the table, its rules, legend
+GRACE_SECONDS = 2.0
 NEWS_SECONDS = 15.0  # without a terminal: how often it is told who is still pending
 
 
@@ -100,15 +101,24 @@ class Lines(Quiet):
 
     def tick(self) -> None:
         now = self.clock()
+        waiting = [host for host in self.fresh if self.incomplete(host, now)]
         for host in self.fresh:
-            if said := self.said(host, now):
-                self.line(f"{host.name}: {said}")
-            self.told_at = now
-        self.fresh = []
+            if host not in waiting:
+                if said := self.said(host, now):
+                    self.line(f"{host.name}: {said}")
+                self.told_at = now
+        self.fresh = waiting
         if now - self.told_at < NEWS_SECONDS:
             return
         self.told_at = now
         self.line(headline(self.progress, now, now - self.began))
+
+    def incomplete(self, host: Host, now: float) -> bool:
+        """Whether its settling time is still to be told: that comes a moment after the event."""
+        return (
+            host.settles and host.name not in self.progress.settle
+            and now - host.since < GRACE_SECONDS
+        )
 
     def said(self, host: Host, now: float) -> str:
         """What is news of a host."""

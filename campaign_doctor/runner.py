@@ -46,6 +46,9 @@ VAULT_PROMPT = r"^Vault password( \([^)]*\))?: ?$"
 
 # How often ansible-runner asks whether to go on, while Ansible is silent.
 POLL_SECONDS = 0.3
+# Where Ansible cannot write its events, it does not fail: it waits for ever.
+ROOM_BYTES = 32 * 1024 * 1024
+ROOM_LOOK_SECONDS = 2.0
 TICK_SECONDS = 0.1
 BATCH_SECONDS = 0.2  # no flood of events keeps the table, or Ctrl-C, waiting for longer
 COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -120,6 +123,12 @@ def private_directory() -> Iterator[Path]:
     try:
         base = Path(tempfile.gettempdir())
         _sweep(base)
+        free = shutil.disk_usage(base).free
+        if free < ROOM_BYTES:
+            raise DoctorError(
+                f"{base} has {free // 1024} kB left, a run needs {ROOM_BYTES // 1024}. Make room,"
+                " or say with TMPDIR where there is some."
+            )
         path = Path(tempfile.mkdtemp(prefix=PREFIX))
         lock = os.open(path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -183,6 +192,7 @@ def run(
 
     thread = threading.Thread(target=work, name="ansible-runner", daemon=True)
     tells = folder / "tells.json"
+    looked, full = time.monotonic(), False
     thread.start()
     while True:
         alive = thread.is_alive()
@@ -198,6 +208,13 @@ def run(
         if interrupts.count > 1 and not ended.killed:
             ended.killed = True
             _kill_children()
+        if time.monotonic() - looked > ROOM_LOOK_SECONDS:
+            looked = time.monotonic()
+            if not order.changes and not full and not shutil.disk_usage(folder).free:
+                # Nothing is lost, and it would hang. A repair is left to end what it can.
+                full = True
+                ended.errors.insert(0, f"No space left in {private.parent}.")
+                _kill_children()
     while not events.empty():
         _drain(events, ended, watcher)
     ended.rc = runner.rc

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
-import stat
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
 from rich.console import Console
 
 from campaign_doctor import runner
@@ -20,7 +16,6 @@ from campaign_doctor.live import LiveTable
 from campaign_doctor.runner import Access, Order, private_directory
 
 HOSTS = 500
-PLAYBOOK = Path(__file__).with_name("fake_ansible_playbook.py")
 
 
 class Measured(LiveTable):
@@ -34,25 +29,6 @@ class Measured(LiveTable):
             age = datetime.now(UTC) - datetime.fromisoformat(created)
             self.lags.append(age.total_seconds())
         super().event(event)
-
-
-@pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An ansible-playbook that only tells events; the report says what it did."""
-    command = tmp_path / "bin" / "ansible-playbook"
-    command.parent.mkdir()
-    command.write_text(f"#!{sys.executable}\n{PLAYBOOK.read_text()}")
-    command.chmod(command.stat().st_mode | stat.S_IXUSR)
-    real = runner._environment
-
-    def environment(access: Access, folder: Path) -> dict[str, str]:
-        found = real(access, folder)
-        return {**found, "PATH": f"{command.parent}{os.pathsep}{found['PATH']}"}
-
-    monkeypatch.setattr(runner, "_environment", environment)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    return command
 
 
 def test_the_table_does_not_fall_behind(fake: Path) -> None:

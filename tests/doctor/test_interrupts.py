@@ -25,10 +25,10 @@ def repairing(site: Site) -> Site:
 
 
 def under_way(process: subprocess.Popen[str]) -> str:
-    """Read until the module of the first step has been started and has to stay up."""
+    """Read until the remedy of the first step is at work; its module has to stay up for a while."""
     told = ""
     assert process.stdout is not None
-    while "must stay up" not in told:
+    while "step 1 of 2, Start stat@prod: start" not in told:
         line = process.stdout.readline()
         assert line, told
         told += line

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from rich.console import Console
 
+from campaign_doctor import runner
+from campaign_doctor.interrupts import Interrupts
+from campaign_doctor.live import Quiet
+from campaign_doctor.runner import Access, Order, private_directory
 from doctor.harness import FAST, Site, until
 from integration.harness import BIN, INVENTORY, run
 
@@ -42,13 +49,32 @@ def full(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("blocks", [1, 4])
-def test_no_room_for_what_a_run_needs_is_5(site: Site, full: Path, blocks: int) -> None:
-    """Too little to begin, or to come to a report. Without any at all, Python goes elsewhere."""
+def test_too_little_room_to_begin_is_5_in_one_line(site: Site, full: Path, blocks: int) -> None:
+    """Without any at all, Python goes elsewhere."""
     os.truncate(full / "filler", (full / "filler").stat().st_size - blocks * BLOCK)
     done = site.doctor("diagnose", *ONLY, env={"TMPDIR": str(full)})
-    assert done.code == 5, str(done)
-    assert "No space left" in done.err or "wrote no report" in done.err, str(done)
-    assert [path.name for path in full.iterdir()] == ["filler"], str(done)
+    assert done.code == 5 and "TMPDIR" in done.err, str(done)
+    assert len(done.err.strip().splitlines()) == 1, str(done)
+    assert [path.name for path in full.iterdir()] == ["filler"]
+
+
+def test_a_disk_that_fills_up_in_the_middle_ends_a_diagnosis(
+    fake: Path, full: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ansible would wait for ever for what it cannot write."""
+    fake.write_text("#!/bin/sh\nexec sleep 300\n")
+    monkeypatch.setattr(runner, "ROOM_BYTES", 0)
+    monkeypatch.setattr(runner, "ROOM_LOOK_SECONDS", 0.5)
+    monkeypatch.setattr("tempfile.tempdir", str(full))
+    os.truncate(full / "filler", (full / "filler").stat().st_size - 3 * BLOCK)
+    watcher = Quiet(Console(file=io.StringIO()))
+    began = time.monotonic()
+    with Interrupts() as interrupts, private_directory() as private:
+        with (private / "more").open("wb", buffering=0) as more:
+            more.write(b"x" * BLOCK)
+        ended = runner.run(Order("diagnose"), Access(), private, watcher, interrupts)
+    assert time.monotonic() - began < 60
+    assert any("No space left" in text for text in ended.errors), ended
 
 
 def test_no_room_for_the_report_is_told_and_5(site: Site, full: Path) -> None:

@@ -31,7 +31,8 @@ def installed(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A collections path that holds nothing else."""
     folder = tmp_path_factory.mktemp("installed")
     done = run([
-        BIN / "ansible-galaxy", "collection", "install", "--offline", "-p", folder, archive,
+        BIN / "ansible-galaxy", "collection", "install", "--offline", "--force", "-p", folder,
+        archive,
     ])
     assert done.code == 0, str(done)
     return folder
