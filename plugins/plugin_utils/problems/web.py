@@ -40,7 +40,9 @@ problems = Catalogue("web")
 NO_TOMCAT = (
     "web.port_taken", "web.not_running", "web.hung", "web.crash_loop", "watchdog.nothing_runs",
 )
-ANSWERS_BADLY = (*NO_TOMCAT, "web.tomcat_down", "web.not_answering", "web.java_broken")
+ANSWERS_BADLY = (
+    *NO_TOMCAT, "web.file_handles", "web.tomcat_down", "web.not_answering", "web.java_broken",
+)
 
 
 def _page(check: Check) -> Facts:

@@ -220,7 +220,10 @@ def test_fault(name: str, fresh: Lab, tmp_path: Path, scopes: dict[str, str]) ->
     seen = case.seen(found)
     assert found.code == 0, str(found)
     shared = scopes[fault.partition(":")[0]] == FOR_ALL_SERVERS
-    twins = {root.replace("@prod", "@prod2") for root in case.entry["roots"]} if shared else set()
+    everywhere = shared or case.entry.get("everywhere", False)
+    twins = {
+        root.replace("@prod", "@prod2") for root in case.entry["roots"]
+    } if everywhere else set()
     assert seen.roots == set(case.entry["roots"]) | twins, str(found)
     assert seen.explained == case.explained, str(found)
     beside = Seen.of(found, "app2", ()).roots
