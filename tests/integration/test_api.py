@@ -112,7 +112,7 @@ def test_a_failed_workflow_is_started_in_the_targeted_way(own: Lab, report_dir: 
 
     done = run(own, START, report_dir, **asked)
     (action,) = done.host("app1")["actions"]
-    assert (done.code, action["result"]) == (0, "repaired"), str(done)
+    assert (done.code, action["result"]) == (0, "done"), str(done)
     assert action["command"] == announced["command"] == [
         ["xtk:workflow#Start", "deliverabilityUpdate"],
         ["xtk:workflow#Wakeup", "deliverabilityUpdate"],
@@ -131,7 +131,7 @@ def test_from_the_controller_the_guards_are_still_the_hosts(own: Lab, report_dir
     done = run(own, START, report_dir, campaign_workflow="deliverabilityUpdate",
                campaign_api_from="controller")
     (action,) = done.host("app1")["actions"]
-    assert (done.code, action["result"]) == (0, "repaired"), str(done)
+    assert (done.code, action["result"]) == (0, "done"), str(done)
     assert action["evidence"]
     assert not (own.home().parent / "remediation" / "lock").exists()
     own.ctl("heal", "technical_workflow_failed")
@@ -147,7 +147,7 @@ def test_the_sites_own_workflow_is_refused_unless_it_is_listed(
     assert "campaign_restartable_workflows" in action["reason"]
     done = run(own, START, report_dir, campaign_workflow="welcomeMail",
                campaign_restartable_workflows=["welcomeMail"])
-    assert done.host("app1")["actions"][0]["result"] == "repaired", str(done)
+    assert done.host("app1")["actions"][0]["result"] == "done", str(done)
     own.ctl("heal", "workflow_paused")
 
 
@@ -164,7 +164,7 @@ def test_an_import_is_not_launched_while_there_are_duplicates(own: Lab, report_d
         assert "@example.com" not in refused.output
     own.ctl("heal", "import_duplicates")
     done = run(own, IMPORT, report_dir, **asked)
-    assert done.host("app1")["actions"][0]["result"] == "repaired", str(done)
+    assert done.host("app1")["actions"][0]["result"] == "done", str(done)
     assert sessions(own) == []
 
 
