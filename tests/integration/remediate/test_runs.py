@@ -282,7 +282,7 @@ def test_a_host_whose_connection_is_lost_in_the_middle(
     assert [f for f in again.findings("app1") if f["module"] == "wfserver"] == []
 
 
-@pytest.mark.xfail(reason="one host's ledger lacks the line that closes its run: not understood yet")
+@pytest.mark.xfail(reason="a ledger lacks the line of the run's begin or end: not understood yet")
 def test_one_host_after_the_other(two_servers: Lab, tmp_path: Path) -> None:
     lab = two_servers
     for server in ("app1", "app2"):
