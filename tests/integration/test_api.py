@@ -118,7 +118,7 @@ def test_a_failed_workflow_is_started_in_the_targeted_way(own: Lab, report_dir: 
         ["xtk:workflow#Wakeup", "deliverabilityUpdate"],
     ]
     assert (action["before"]["failed"], action["after"]["failed"]) == (True, False)
-    assert action["after"]["last_start_at"] > action["before"]["last_start_at"]
+    assert action["after"]["last_start_at"] > (action["before"]["last_start_at"] or 0)
     lines = (own.home().parent / "remediation" / "ledger.jsonl").read_text().splitlines()
     mine = [line for line in map(json.loads, lines) if line.get("workflow")]
     assert [line["event"] for line in mine] == ["begun", "ended"]
