@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -13,7 +14,7 @@ import yaml
 from typer.main import get_command
 
 from campaign_doctor.cli import app
-from doctor.harness import Person, Site
+from doctor.harness import DOCTOR, Person, Site
 from integration.harness import BIN, CHECKOUT, INVENTORY, run
 
 sys.path.insert(0, str(CHECKOUT / "tools"))
@@ -61,9 +62,19 @@ def test_help_shows_examples_that_can_be_parsed(name: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(shell: str, tmp_path: Path) -> None:
-    person = Person(tmp_path)
-    script = person.run("--show-completion", shell)
+    # --show-completion looks which shell it was called from: here that may be any.
+    script = Person(tmp_path).run(env={"_CAMPAIGN_DOCTOR_COMPLETE": f"source_{shell}"})
     assert script.code == 0 and "_CAMPAIGN_DOCTOR_COMPLETE" in script.out, str(script)
+
+
+def test_completion_is_that_of_the_calling_shell(tmp_path: Path) -> None:
+    person = Person(tmp_path)
+    shown = subprocess.run(
+        ["bash", "-c", '"$0" --show-completion; exit $?', str(DOCTOR)], env=person.env,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )
+    assert shown.returncode == 0 and "complete " in shown.stdout, shown.stderr
+    subprocess.run(["bash", "-n"], input=shown.stdout, text=True, timeout=60, check=True)
 
 
 def test_completion_knows_modules_and_keys(tmp_path: Path) -> None:
