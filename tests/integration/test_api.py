@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from campaign_lab.layout import LAB_PASSWORD
+from integration import tls
 from integration.harness import CHECKOUT, Lab, Run, playbook, wait_until
 
 TOKEN = re.compile(r"___[0-9A-F]{32}|@[0-9a-f]{32}")
@@ -43,6 +45,14 @@ def run(lab: Lab, name: Path, report_dir: Path, *arguments: str, **variables: An
     )
     assert TOKEN.search(done.output) is None, "a token was shown"
     return done
+
+
+def tomcat(lab: Lab) -> tuple[str, int]:
+    """Where the API of the lab's server answers."""
+    (place,) = lab.variables()["campaign_api"]
+    url = urlsplit(place["url"])
+    assert url.hostname and url.port
+    return url.hostname, url.port
 
 
 def finding(run: Run, key: str) -> dict[str, Any]:
@@ -99,6 +109,46 @@ def test_a_wrong_url_is_a_finding_and_the_rest_is_complete(
     assert done.code == 0, str(done)
     assert [each["key"] for each in done.findings("app1")] == [key], str(done)
     assert len(done.host("app1")["modules"]) == 11
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate, and its key."""
+    return tls.certificate(tmp_path_factory.mktemp("tls"))
+
+
+def over_tls(lab: Lab, report_dir: Path, url: str, **variables: str) -> Run:
+    """A diagnosis that asks the API at another URL."""
+    (place,) = lab.variables()["campaign_api"]
+    wanted = {"campaign_api": [{**place, "url": url}], **variables}
+    done = lab.diagnose(report_dir, variables=wanted)
+    assert done.code == 0, str(done)
+    return done
+
+
+def test_a_certificate_that_nobody_vouches_for_is_a_finding(
+    lab: Lab, report_dir: Path, pair: tuple[Path, Path]
+) -> None:
+    with tls.in_front_of(*tomcat(lab), *pair) as url:
+        refused = over_tls(lab, report_dir / "refused", url)
+        trusted = over_tls(lab, report_dir / "trusted", url, campaign_api_ca_path=str(pair[0]))
+    assert [each["key"] for each in refused.findings("app1")] == ["web.api_tls"], str(refused)
+    assert "certificate" in finding(refused, "web.api_tls")["summary"]
+    assert trusted.findings("app1") == [], str(trusted)
+    assert trusted.host("app1")["unseen"] == []
+
+
+def test_a_certificate_of_the_client_is_shown(
+    lab: Lab, report_dir: Path, pair: tuple[Path, Path]
+) -> None:
+    trust = {"campaign_api_ca_path": str(pair[0])}
+    shown = {"campaign_api_client_cert": str(pair[0]), "campaign_api_client_key": str(pair[1])}
+    with tls.in_front_of(*tomcat(lab), *pair, client_authority=pair[0]) as url:
+        without = over_tls(lab, report_dir / "without", url, **trust)
+        whole = over_tls(lab, report_dir / "whole", url, **trust, **shown)
+    assert [each["key"] for each in without.findings("app1")] == ["web.api_tls"], str(without)
+    assert whole.findings("app1") == [], str(whole)
+    assert whole.host("app1")["unseen"] == []
 
 
 def test_a_failed_workflow_is_started_in_the_targeted_way(own: Lab, report_dir: Path) -> None:

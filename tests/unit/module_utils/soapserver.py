@@ -67,8 +67,13 @@ def fault(text: str, detail: str = "") -> str:
 
 
 @contextmanager
-def serving(certificate: Path | None = None) -> Iterator[Server]:
-    """A server on a free port; with a certificate (and key, in one file) over TLS."""
+def serving(
+    certificate: Path | None = None, client_authority: Path | None = None
+) -> Iterator[Server]:
+    """A server on a free port; with a certificate (and key, in one file) over TLS.
+
+    With an authority it wants to see a certificate of the client, too.
+    """
     server = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -104,6 +109,9 @@ def serving(certificate: Path | None = None) -> Iterator[Server]:
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
+        if client_authority:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(client_authority)
         httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
         scheme = "https"
     server.url = f"{scheme}://127.0.0.1:{httpd.server_address[1]}"

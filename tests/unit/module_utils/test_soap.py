@@ -311,6 +311,17 @@ def test_a_certificate_that_is_not_to_be_verified(certificate: Path) -> None:
     assert server.methods == ["Logon", "Logoff"]
 
 
+def test_a_certificate_of_the_client(certificate: Path) -> None:
+    authority = certificate.with_name("cert.pem")
+    trust = {"ca_path": str(authority)}
+    with serving(certificate, authority) as server:
+        assert failure(server, **trust).kind == "tls"
+        assert server.calls == []
+        with client(server, client_cert=str(certificate), **trust):
+            pass
+    assert server.methods == ["Logon", "Logoff"]
+
+
 def test_a_proxy_is_used_only_if_asked_for(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
