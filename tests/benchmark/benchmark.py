@@ -36,6 +36,7 @@ MOST_OF_PING = 1.25
 TIMES_FASTER = 8.0
 CONTROLLER_MB = 150
 HOST_SECONDS = 2.0
+PDUMP_SECONDS = 0.06
 
 PR_SET_CHILD_SUBREAPER = 36  # of prctl(2)
 
@@ -153,6 +154,17 @@ def measure(playbook: Path, inventory: Path, report: Path, forks: int) -> Measur
     return Measure(seconds, children_seconds() - used, memory)
 
 
+def pdump_seconds(variables: dict[str, Any]) -> float:
+    """How long the lab's `nlserver pdump` takes: the median of some, after a first one."""
+    command = [f"{variables['campaign_home']}/bin/nlserver", "pdump"]
+    taken = []
+    for _number in range(16):
+        began = time.monotonic()
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        taken.append(time.monotonic() - began)
+    return statistics.median(taken[1:])
+
+
 def host_seconds(report: Path) -> list[float]:
     """How long each host's diagnosis took on the host, and that all were found healthy."""
     hosts = json.loads((report / "report.json").read_text())["hosts"]
@@ -180,6 +192,7 @@ def main() -> int:
             static_inventory(dynamic, inventory)
             candidates = write_playbooks(folder)
             time.sleep(10)  # until every module has written its first lines
+            pdump = pdump_seconds(next(iter(dynamic["_meta"]["hostvars"].values())))
             measured: dict[str, list[Measure]] = {name: [] for name in candidates}
             on_host: list[float] = []
             for number in range(options.rounds + 1):
@@ -194,11 +207,12 @@ def main() -> int:
                           f"   processor {taken.cpu_seconds:7.2f} s", flush=True)
                     if not number and name == "commands":
                         print("  (round 0 is not counted)", flush=True)
-    return verdict(options, measured, on_host)
+    return verdict(options, measured, on_host, pdump)
 
 
 def verdict(
-    options: argparse.Namespace, measured: dict[str, list[Measure]], on_host: list[float]
+    options: argparse.Namespace, measured: dict[str, list[Measure]], on_host: list[float],
+    pdump: float,
 ) -> int:
     """Print the comparison, keep it as JSON, and say whether it is what was promised."""
     middle = {
@@ -218,6 +232,7 @@ def verdict(
         f"commands / diagnose at least {TIMES_FASTER:g}": (faster, faster >= TIMES_FASTER),
         f"controller's peak memory under {CONTROLLER_MB} MB": (peak, peak < CONTROLLER_MB),
         f"slowest host under {HOST_SECONDS:g} s": (slowest, slowest < HOST_SECONDS),
+        f"nlserver pdump of the lab under {PDUMP_SECONDS:g} s": (pdump, pdump < PDUMP_SECONDS),
     }
     print(f"\n{options.servers} servers, {options.forks} forks, {options.rounds} rounds, "
           f"{os.cpu_count()} cores, Python {platform.python_version()}")
