@@ -19,6 +19,7 @@ from ansible_collections.campaign.remediation.plugins.modules.campaign_diagnose 
     DOCUMENTATION,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import BY_KEY
+from ansible_collections.campaign.remediation.plugins.plugin_utils.causes import addresses_of
 from ansible_collections.campaign.remediation.plugins.plugin_utils.changing import address_of
 from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
@@ -80,7 +81,7 @@ class ActionModule(ActionBase):
                     snapshot,
                     str(variables.get("inventory_hostname", "")),
                     thresholds=thresholds,
-                    addresses=[str(variables[k]) for k in ("ansible_host",) if variables.get(k)],
+                    addresses=addresses_of(variables),
                 )
                 remaining = not_gone(diagnosis, options["gone"])
                 unproved = not_proved(diagnosis, options["gone"])

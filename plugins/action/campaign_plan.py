@@ -22,6 +22,7 @@ from ansible_collections.campaign.remediation.plugins.modules.campaign_plan impo
     DOCUMENTATION,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils import plan as planning
+from ansible_collections.campaign.remediation.plugins.plugin_utils.causes import addresses_of
 from ansible_collections.campaign.remediation.plugins.plugin_utils.policy import (
     OPTIONS,
     InvalidPolicy,
@@ -65,7 +66,9 @@ class ActionModule(ActionBase):
         try:
             for name in map(str, names):
                 raw = hostvars.raw_get(name) if name in hostvars else {}
-                diagnoses.append(diagnosis_of(name, raw.get(options["variable"])))
+                diagnoses.append(
+                    diagnosis_of(name, raw.get(options["variable"]), addresses_of(raw))
+                )
                 policies[name] = policy_of(name, options, hostvars, raw)
                 exhausted[name] = tried(raw.get(options["actions_variable"]))
                 work[name] = in_flight(raw.get(options["work_variable"]))

@@ -119,8 +119,11 @@ class ActionModule(ActionBase):
         if hosts is None:
             hosts = variables.get("ansible_play_hosts_all") or []
         diagnoses = [
-            build.diagnosis_of(str(name), self._registered(variables, name, options["variable"]))
+            build.diagnosis_of(
+                str(name), raw.get(options["variable"]), causes.addresses_of(raw)
+            )
             for name in hosts
+            for raw in [self._raw(variables, name)]
         ]
         finished = time.time()
         return build.build(
@@ -149,11 +152,16 @@ class ActionModule(ActionBase):
         return None
 
     def _registered(self, variables: dict[str, Any], host: str, variable: str) -> object:
-        """What a host registered. Raw: a log's text is nothing to look for templates in."""
+        """What a host registered."""
+        return self._raw(variables, host).get(variable)
+
+    def _raw(self, variables: dict[str, Any], host: str) -> Mapping[str, Any]:
+        """A host's variables. Raw: a log's text is nothing to look for templates in."""
         hostvars = variables.get("hostvars")
         if hostvars is None or host not in hostvars:
-            return None
-        return hostvars.raw_get(host).get(variable)
+            return {}
+        raw: Mapping[str, Any] = hostvars.raw_get(host)
+        return raw
 
     def _show(self, lines: Iterable[text.Line]) -> None:
         for tone, group in groupby(lines, key=lambda line: line.tone):

@@ -17,7 +17,12 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from ansible_collections.campaign.remediation.plugins.module_utils.model import DEFAULT
-from ansible_collections.campaign.remediation.plugins.plugin_utils.model import Finding, Problem
+from ansible_collections.campaign.remediation.plugins.plugin_utils.model import (
+    Finding,
+    Problem,
+    say,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.problems import host
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import LOOPBACK
 
 
@@ -81,7 +86,8 @@ _ELSEWHERE: dict[str, tuple[str, tuple[str, ...]]] = {
 def across_hosts(diagnoses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The diagnoses of a fleet, findings about another of its hosts explained by that one's.
 
-    Such a cause has the id "<host>:<id of the finding there>".
+    Such a cause has the id "<host>:<id of the finding there>". A host that cannot be reached has no
+    findings; where another one needs it, it gets the one that says so.
     """
     fleet = [deepcopy(dict(diagnosis)) for diagnosis in diagnoses]
     known: dict[str, dict[str, Any]] = {}
@@ -99,12 +105,17 @@ def across_hosts(diagnoses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
             other = next((known[name.lower()] for name in asked if name.lower() in known), None)
             if other is None or other is diagnosis:
                 continue
-            for cause in _nearest(other, keys):
+            for cause in _silence(other) or _nearest(other, keys):
                 finding["caused_by"] = list(dict.fromkeys([*finding["caused_by"], cause["key"]]))
                 finding["caused_by_ids"] = list(
                     dict.fromkeys([*finding["caused_by_ids"], f"{other['name']}:{cause['id']}"])
                 )
     return fleet
+
+
+def addresses_of(variables: Mapping[str, Any]) -> list[str]:
+    """Of a host's variables: where Ansible reaches it, by which other hosts may know it."""
+    return [str(variables[name]) for name in ("ansible_host",) if variables.get(name)]
 
 
 def _names(diagnosis: Mapping[str, Any]) -> Iterator[str]:
@@ -113,6 +124,21 @@ def _names(diagnosis: Mapping[str, Any]) -> Iterator[str]:
         text = str(name or "").lower()
         if text and text not in LOOPBACK:
             yield text
+
+
+def _silence(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
+    """The finding that a host does not answer, entered there if it is so."""
+    if diagnosis.get("reachable") is not False:
+        return []
+    facts = {"error": diagnosis.get("error")}
+    words = {**facts, "name": diagnosis["name"]}
+    problem = host.SILENT
+    silence = Finding(
+        problem, DEFAULT, "", facts, say(problem.summary, words),
+        fix="; ".join(say(text, words) for _who, text in problem.fix.steps), reason=problem.reason,
+    )
+    diagnosis["findings"] = [silence.as_dict()]
+    return list(diagnosis["findings"])
 
 
 def _nearest(diagnosis: Mapping[str, Any], keys: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -504,3 +504,20 @@ def ids_nearly_used_up(server: Server) -> Iterator[Evidence]:
 def ids_run_short(server: Server) -> Iterator[Evidence]:
     limits = server.limits
     return _ids(server, limits.last_id_percent, limits.last_id_alert_percent)
+
+
+@problems.problem(
+    title="The host does not answer",
+    severity=CRITICAL,
+    summary="{name} could not be reached, and other hosts need it: {error}",
+    source="connect",
+    needs=(),
+    reason="nothing can be done on a host that does not answer",
+    fix=advice("reach {name} by its console; look at power, network and sshd there"),
+)
+def does_not_answer(_server: Server) -> Iterator[Evidence]:
+    """No snapshot of such a host exists: the finding is made where hosts are looked at together."""
+    return iter(())
+
+
+SILENT = problems.problems[-1]

@@ -29,12 +29,16 @@ class InvalidReport(ValueError):
     """A file that is no report, or not one that this version reads; the text says why."""
 
 
-def diagnosis_of(name: str, registered: object) -> Json:
-    """The diagnosis in a registered result; where there is none, one that says why."""
+def diagnosis_of(name: str, registered: object, addresses: Iterable[str] = ()) -> Json:
+    """The diagnosis in a registered result; where there is none, one that says why.
+
+    `addresses`: further names under which other hosts may know one that did not answer.
+    """
     if not isinstance(registered, Mapping):
         return _no_diagnosis(name, "No diagnosis: the diagnosing task did not run on this host.")
     if registered.get("unreachable"):
-        return _no_diagnosis(name, _message(registered, "unreachable"), reachable=False)
+        silent = _no_diagnosis(name, _message(registered, "unreachable"), reachable=False)
+        return {**silent, "addresses": list(addresses)}
     diagnosis = registered.get("diagnosis")
     if isinstance(diagnosis, Mapping):
         return {**diagnosis, "name": name}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from unit.plugin_utils.builder import (
     Snapshot,
     ago,
@@ -228,10 +231,32 @@ def test_a_healthy_other_host_explains_nothing() -> None:
     assert joined[0]["findings"][0]["caused_by_ids"] == []
 
 
-def test_hosts_that_could_not_be_reached_do_no_harm() -> None:
+def silent(name: str, *addresses: str) -> dict[str, Any]:
+    return {"name": name, "reachable": False, "error": "timed out", "findings": [], "modules": [],
+            "addresses": list(addresses)}  # fmt: skip
+
+
+def test_a_host_that_could_not_be_reached_and_that_nobody_needs_is_left_alone() -> None:
     sender, _ = fleet()
-    gone = {"name": "gone", "reachable": False, "error": "timeout", "findings": [], "modules": []}
-    assert len(causes.across_hosts([diagnose(sender, "app1"), gone])) == 2
+    app1, gone = causes.across_hosts([diagnose(sender, "app1"), silent("gone")])
+    assert gone["findings"] == [] and app1["findings"][0]["caused_by"] == []
+
+
+@pytest.mark.parametrize("other", [silent("stat1.example.com"), silent("app2", "10.0.0.7")])
+def test_a_host_that_does_not_answer_explains_those_that_need_it(other: dict[str, Any]) -> None:
+    sender, _ = fleet()
+    first, second, gone = causes.across_hosts([
+        diagnose(sender, "app1"), diagnose(sender, "app3"), other,
+    ])
+    (found,) = gone["findings"]
+    assert found["key"] == "host.does_not_answer" and found["automatic"] is False
+    assert f"{other['name']} could not be reached" in found["summary"]
+    assert found["summary"].endswith("timed out")
+    for diagnosis in (first, second):
+        assert diagnosis["findings"][0]["caused_by"] == ["host.does_not_answer"]
+        assert diagnosis["findings"][0]["caused_by_ids"] == [
+            f"{other['name']}:host.does_not_answer@default"]
+    assert other["findings"] == []  # what was given stays as it was
 
 
 def test_the_remote_stat_that_everything_down_explains_is_named_once() -> None:

@@ -1474,7 +1474,8 @@ def test_it_does_not_hold(key: str, change: Change) -> None:
 
 def test_every_problem_has_a_server_on_which_it_holds() -> None:
     tested = {finding.split("@")[0] for finding, _, _ in HOLDS}
-    assert tested == {problem.key for problem in CATALOGUE}
+    # This one is found where hosts are looked at together: test_causes.py.
+    assert tested == {problem.key for problem in CATALOGUE} - {"host.does_not_answer"}
 
 
 @pytest.mark.parametrize("instances", [(), ("prod", "prod2"), tuple(f"i{n}" for n in range(8))])
