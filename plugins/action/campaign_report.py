@@ -115,59 +115,52 @@ class ActionModule(ActionBase):
         return build.load(Path(options["report"])) if options["report"] else None
 
     def _built(self, options: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        hosts = options["hosts"]
-        if hosts is None:
-            hosts = variables.get("ansible_play_hosts_all") or []
-        diagnoses = [
-            build.diagnosis_of(
-                str(name), raw.get(options["variable"]), causes.addresses_of(raw)
-            )
-            for name in hosts
-            for raw in [self._raw(variables, name)]
-        ]
+        names = options["hosts"]
+        if names is None:
+            names = variables.get("ansible_play_hosts_all") or []
+        hosts = {str(name): _raw(variables, name) for name in names}
         finished = time.time()
+        diagnoses = [
+            build.diagnosis_of(name, raw.get(options["variable"]), causes.addresses_of(raw))
+            for name, raw in hosts.items()
+        ]
         return build.build(
             causes.across_hosts(diagnoses),
             finished=finished,
             collection=collection_version(),
-            plan=self._plan(variables, hosts, options["plan_variable"]),
-            actions={
-                str(name): self._registered(variables, name, options["actions_variable"])
-                for name in hosts
-            },
+            plan=_plan(raw.get(options["plan_variable"]) for raw in hosts.values()),
+            actions={name: raw.get(options["actions_variable"]) for name, raw in hosts.items()},
             run=build.run_id(finished),
             mode=options["mode"],
             check=bool(self._task.check_mode),
         )
-
-    def _plan(
-        self, variables: dict[str, Any], hosts: Iterable[str], variable: str
-    ) -> Mapping[str, Any] | None:
-        """The plan of the run: made once, it is registered on all hosts that took part."""
-        for host in hosts:
-            result = self._registered(variables, host, variable)
-            plan = result.get("plan") if isinstance(result, Mapping) else None
-            if isinstance(plan, Mapping):
-                return plan
-        return None
-
-    def _registered(self, variables: dict[str, Any], host: str, variable: str) -> object:
-        """What a host registered."""
-        return self._raw(variables, host).get(variable)
-
-    def _raw(self, variables: dict[str, Any], host: str) -> Mapping[str, Any]:
-        """A host's variables. Raw: a log's text is nothing to look for templates in."""
-        hostvars = variables.get("hostvars")
-        if hostvars is None or host not in hostvars:
-            return {}
-        raw: Mapping[str, Any] = hostvars.raw_get(host)
-        return raw
 
     def _show(self, lines: Iterable[text.Line]) -> None:
         for tone, group in groupby(lines, key=lambda line: line.tone):
             colour = COLOURS.get(tone)
             # An own line break for each: display() takes one at the end for its own.
             self._display.display("".join(f"{line.text}\n" for line in group), color=colour)
+
+
+def _raw(variables: dict[str, Any], host: str) -> Mapping[str, Any]:
+    """A host's variables. Raw: a log's text is nothing to look for templates in.
+
+    Ansible puts them together at each call, which takes milliseconds: one call per host.
+    """
+    hostvars = variables.get("hostvars")
+    if hostvars is None or host not in hostvars:
+        return {}
+    raw: Mapping[str, Any] = hostvars.raw_get(host)
+    return raw
+
+
+def _plan(registered: Iterable[object]) -> Mapping[str, Any] | None:
+    """The plan of the run: made once, it is registered on all hosts that took part."""
+    for result in registered:
+        plan = result.get("plan") if isinstance(result, Mapping) else None
+        if isinstance(plan, Mapping):
+            return plan
+    return None
 
 
 def _unicode() -> bool:
