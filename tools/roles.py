@@ -56,8 +56,6 @@ NOT_SHARED = {"modules", "snapshot", "return_snapshot", "gone"}
 OF_A_REMEDY = {"remedy", "because", "run"}
 # Options of campaign_module that a site may set: those of a raised log precision.
 PRECISION = {"log_precision": "verbose", "trace_filters": [], "precision_for": "30m"}
-# Defaults that the module works out by itself, as a role has to write them.
-WORKED_OUT = {"front_url": "http://{{ campaign_address }}"}
 # Shared variables that are no option but a keyword of the task.
 TASK_TIMEOUT = 120
 KEYWORDS = {
@@ -229,8 +227,6 @@ def _options(known: Json, names: Iterable[str]) -> Json:
 
 def _option(name: str, option: Json) -> Json:
     found: Json = {field: option[field] for field in FIELDS if field in option}
-    if name in WORKED_OUT:
-        found["default"] = WORKED_OUT[name]
     text = option["description"]
     lines = [text] if isinstance(text, str) else text
     # That it comes from a variable goes without saying where it is one.

@@ -171,3 +171,9 @@ def test_readme_names_every_variable(role: Path) -> None:
     options = load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
     for name in options:
         assert f"| `{name}` |" in text
+
+
+def test_no_default_is_a_template(top: Path) -> None:
+    """Ansible fills it in when it checks the arguments: with variables that a site may not set."""
+    for path in sorted(top.glob("roles/*/meta/argument_specs.yml")):
+        assert "{{" not in path.read_text(encoding="utf-8"), path
