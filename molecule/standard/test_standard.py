@@ -168,14 +168,6 @@ def test_hosts_that_do_not_answer_are_said_to(silent: Silent) -> None:
         assert run.report["summary"]["unreachable"] == 2
 
 
-def test_they_explain_what_needs_them(silent: Silent) -> None:
-    for run in silent:
-        assert explained(run, "mta1")["mta.stat_unreachable@prod"] == [
-            "stat1:host.does_not_answer@default"], str(run)
-        assert roots(run, "stat1") == {"host.does_not_answer@default"}, str(run)
-        assert roots(run, "mta2") == set(), str(run)
-
-
 def test_they_do_not_spoil_the_others(site: Site, silent: Silent) -> None:
     assert results(silent.repaired, "app1") == {"start wfserver@prod": "repaired"}, str(
         silent.repaired)
