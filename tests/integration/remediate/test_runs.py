@@ -282,23 +282,23 @@ def test_a_host_whose_connection_is_lost_in_the_middle(
     assert [f for f in again.findings("app1") if f["module"] == "wfserver"] == []
 
 
-@pytest.mark.xfail(reason="a ledger lacks the line of the run's begin or end: not understood yet")
 def test_one_host_after_the_other(two_servers: Lab, tmp_path: Path) -> None:
     lab = two_servers
     for server in ("app1", "app2"):
-        lab.ctl("break", "module_killed:mta", "--server", server)
+        # Not killed: on a slow machine the watchdog would be there before the repair.
+        lab.ctl("break", "module_stopped_by_hand:mta", "--server", server)
     run = lab.remediate(tmp_path, variables={**QUICK, "campaign_serial": 1})
     assert run.code == 0, str(run)
     spans = []
     for server in ("app1", "app2"):
+        (action,) = run.host(server)["actions"]
+        assert (action["module"], action["result"]) == ("mta", "repaired"), str(run)
         path = lab.home(server).parent / "remediation" / "ledger.jsonl"
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         spans.append([
             next(line["at"] for line in reversed(lines) if line["event"] == event)
             for event in ("run_opened", "run_closed")
         ])  # fmt: skip
-        (action,) = run.host(server)["actions"]
-        assert (action["module"], action["result"]) == ("mta", "repaired"), str(run)
     spans.sort()
     assert spans[0][1] < spans[1][0], "the second host was begun before the first had ended"
 
