@@ -45,6 +45,7 @@ types: venv  ## mypy --strict on what runs on the controller
 
 .PHONY: unit
 unit: venv  ## Unit tests
+	@tools/browser
 	$(RUN) pytest tests/unit --junitxml=build/junit/unit.xml $(ARGS)
 
 .PHONY: sanity

@@ -303,5 +303,6 @@ def _legend() -> Text:
 
 def watcher(console: Console, *, quiet: bool, verbose: bool) -> Quiet:
     """The one that fits the terminal and what was asked for."""
-    kind = Quiet if quiet else LiveTable if console.is_terminal else Lines
+    draws = console.is_terminal and not console.is_dumb_terminal
+    kind = Quiet if quiet else LiveTable if draws else Lines
     return kind(console, verbose=verbose)

@@ -180,7 +180,9 @@ def run(
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=private))
     ended = Ended(folder=folder / "report")
     events: SimpleQueue[Event] = SimpleQueue()
-    runner = _prepare(order, access, folder, events.put, lambda: interrupts.count > 1)
+    # ansible-runner kills the group only: it hears of it when all are dead, or it would make
+    # orphans of the workers, which nobody finds any more.
+    runner = _prepare(order, access, folder, events.put, lambda: ended.killed)
     failure: list[BaseException] = []
 
     def work() -> None:
@@ -206,8 +208,8 @@ def run(
             (folder / "stop").touch()
             watcher.stopping()
         if interrupts.count > 1 and not ended.killed:
-            ended.killed = True
             _kill_children()
+            ended.killed = True
         if time.monotonic() - looked > ROOM_LOOK_SECONDS:
             looked = time.monotonic()
             if not order.changes and not full and not shutil.disk_usage(folder).free:

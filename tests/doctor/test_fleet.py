@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from campaign_doctor import runner
@@ -31,7 +32,8 @@ class Measured(LiveTable):
         super().event(event)
 
 
-def test_the_table_does_not_fall_behind(fake: Path) -> None:
+def test_the_table_does_not_fall_behind(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")  # a dumb one shows lines
     screen = io.StringIO()
     watcher = Measured(Console(file=screen, width=120, height=40, force_terminal=True))
     watcher.lags = []

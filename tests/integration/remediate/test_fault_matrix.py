@@ -149,6 +149,16 @@ class Case:
         return seen._replace(explained=seen.explained - twins)
 
     @property
+    def everywhere(self) -> bool:
+        """Does the fault hit each instance of the server?"""
+        return bool(self.entry.get("everywhere", False))
+
+    @property
+    def twins(self) -> set[str]:
+        """The roots as prod2 has them."""
+        return {root.replace("@prod", "@prod2") for root in self.entry["roots"]}
+
+    @property
     def explained(self) -> set[str]:
         return set(self.entry.get("explained", []))
 
@@ -160,11 +170,12 @@ class Case:
         """
         files = self.app1.look().files
         end = time.monotonic() + self.entry.get("within", 20)
+        wanted = set(self.entry["roots"]) | (self.twins if self.everywhere else set())
         while True:
             before = self.app1.look()._replace(files=files)
             run = self.lab.diagnose(self.folder / "diagnosis", "-i", self.inventory)
             changes = before.changes(self.app1.look(), self.restless)
-            found = self.seen(run).roots >= set(self.entry["roots"])
+            found = self.seen(run).roots >= wanted
             if (found and not changes) or time.monotonic() > end:
                 return run, changes
             time.sleep(1)
@@ -220,10 +231,7 @@ def test_fault(name: str, fresh: Lab, tmp_path: Path, scopes: dict[str, str]) ->
     seen = case.seen(found)
     assert found.code == 0, str(found)
     shared = scopes[fault.partition(":")[0]] == FOR_ALL_SERVERS
-    everywhere = shared or case.entry.get("everywhere", False)
-    twins = {
-        root.replace("@prod", "@prod2") for root in case.entry["roots"]
-    } if everywhere else set()
+    twins = case.twins if shared or case.everywhere else set()
     assert seen.roots == set(case.entry["roots"]) | twins, str(found)
     assert seen.explained == case.explained, str(found)
     beside = Seen.of(found, "app2", ()).roots
