@@ -136,7 +136,8 @@ OF_ROLES = {
     "tracking": WORKFLOW_WAIT,
     "wfserver": WORKFLOW_WAIT,
 }
-# The role that applies the steps of all others.
+# The role that applies the steps of all others. It has one variable of its own; what the plugins
+# take they check themselves, with an answer for the report.
 APPLYING = "campaign"
 STEPS = {
     "campaign_steps": {
@@ -199,15 +200,6 @@ def shared_options() -> Json:
         **diagnosing,  # its words hold for what is an option of several modules
         **KEYWORDS,
     }
-
-
-def options_of_all() -> Json:
-    """The same for the role that applies the steps of all others."""
-    options: Json = {}
-    for role in ROLES:
-        own = _own(role)
-        options |= {n: option for n, option in options_of(role).items() if n not in own}
-    return {**STEPS, **options}
 
 
 def options_of(role: str) -> Json:
@@ -286,7 +278,7 @@ def files(role: str) -> dict[str, str]:
 
 def all_files() -> dict[Path, str]:
     """All that is written here, by its path in the checkout."""
-    applying = _argument_specs({"main": "Apply to this host its steps of a plan"}, options_of_all())
+    applying = _argument_specs({"main": "Apply to this host its steps of a plan"}, STEPS)
     return {
         Path("roles", APPLYING, "meta", "argument_specs.yml"): applying,
         **{Path("roles", role, name): text
