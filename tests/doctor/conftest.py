@@ -29,7 +29,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def site(lab: Lab, tmp_path: Path) -> Iterator[Site]:
-    """That server, whole again after the test, and a person with an empty home."""
+    """That server, with nothing done on it before and whole again after the test, and a person
+    with an empty home.
+    """
+    lab.forget()
     made = Site(lab, tmp_path)
     try:
         yield made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -168,6 +169,24 @@ class Lab:
     def home(self, server: str = "app1") -> Path:
         """A server's nl6."""
         return self.root / server / "nl6"
+
+    def state_dir(self, server: str = "app1") -> Path:
+        """Where remedies leave their ledger, lock and evidence on a server."""
+        return self.home(server).parent / "remediation"
+
+    def ledger(self, server: str = "app1") -> list[dict[str, Any]]:
+        """What has been done on a server."""
+        path = self.state_dir(server) / "ledger.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def forget(self) -> None:
+        """Empty what remedies left, and the logs: no test has to do with the budget, the lock of a
+        run that was killed, and the deaths of modules of the one before it.
+        """
+        for path in self.root.glob("*/remediation"):
+            shutil.rmtree(path)
+        for log in self.root.glob("*/nl6/var/*/log/*.log"):
+            os.truncate(log, 0)
 
     def nlserver(self, *arguments: str, server: str = "app1") -> Run:
         """Run the server's own command."""

@@ -22,9 +22,9 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(shared_site: Site) -> Iterator[Site]:
-    """The same, healthy and with nothing in its ledger."""
-    shared_site.forget()
+    """The same, healthy and as if nothing had ever happened on it."""
     shared_site.healthy()
+    shared_site.forget()
     yield shared_site
     shared_site.ctl("heal", check=False)
     missing = shared_site.nlserver("monitor", "-missing").output.split()

@@ -112,14 +112,6 @@ class Site(Lab):
         path = Path("/proc/%d/cmdline" % self.pids()[name])
         return path.read_text().split("\0")[:-1]
 
-    @property
-    def state_dir(self) -> Path:
-        return self.home().parent / "remediation"
-
-    def ledger(self) -> list[dict[str, Any]]:
-        path = self.state_dir / "ledger.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
     def healthy(self) -> dict[str, int]:
         """The pids, when all twelve run."""
         end = time.monotonic() + 20
@@ -140,9 +132,3 @@ class Site(Lab):
             ["nlserver", "runwf", "-tracefile:runwf@prod", "-instance:prod", "-wf:nightly"],
             executable=self.home() / "lib" / "nlserver", cwd=path, env=environment,
         )  # fmt: skip
-
-    def forget(self) -> None:
-        """Remove the state directory: each test has its own budget."""
-        import shutil
-
-        shutil.rmtree(self.state_dir, ignore_errors=True)

@@ -329,6 +329,6 @@ def test_through_ansible_without_secrets(site: Site, jobs: Jobs) -> None:
     assert done.code == 0, done
     assert "+launched (full)" in done.output, done
     assert SECRET not in done.output
-    for path in site.state_dir.rglob("*"):
+    for path in site.state_dir().rglob("*"):
         if path.is_file():
             assert SECRET.encode() not in path.read_bytes(), path

@@ -48,7 +48,7 @@ def test_module_that_died_is_started(site: Site, module: str, instance: str) -> 
 
     announced = site.call(module=module, instance=instance, check=True)
     assert announced["changed"] and name not in site.pids()
-    assert not site.state_dir.exists()
+    assert not site.state_dir().exists()
 
     result = site.call(module=module, instance=instance)
     after = site.healthy()
@@ -94,7 +94,7 @@ def test_check_mode_does_nothing(site: Site) -> None:
         assert result["changed"] and result["commands"] and result["diff"]
     assert site.pids() == before
     assert tree(site.home() / "conf") == files
-    assert not site.state_dir.exists()
+    assert not site.state_dir().exists()
 
 
 def test_stop_and_start(site: Site) -> None:
@@ -286,7 +286,7 @@ def test_daily_restart_and_others_do_not_count(site: Site) -> None:
 
 def test_two_runs_at_once(site: Site) -> None:
     first = site.start("campaign_module", **WF, state="restarted", wait=3, run="first")
-    lock = site.state_dir / "lock"
+    lock = site.state_dir() / "lock"
     deadline = time.monotonic() + 10
     while not lock.exists():
         assert time.monotonic() < deadline
@@ -351,7 +351,7 @@ def test_evidence_is_clean_of_passwords_and_small(site: Site) -> None:
         log.write_bytes(kept)
     files = [path for path in Path(result["evidence"]).iterdir() if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 5 * 1024 * 1024
-    for path in [*files, site.state_dir / "ledger.jsonl"]:
+    for path in [*files, site.state_dir() / "ledger.jsonl"]:
         assert LAB_PASSWORD.encode() not in path.read_bytes(), path
     assert "near the end: ***" in (Path(result["evidence"]) / "log-wfserver@prod.txt").read_text()
 
@@ -359,13 +359,13 @@ def test_evidence_is_clean_of_passwords_and_small(site: Site) -> None:
 def test_evidence_is_kept_by_number(site: Site) -> None:
     for _ in range(4):
         site.call(**WF, state="restarted", wait=0, evidence_keep=2, accept_restart_loop=True)
-    assert len(list((site.state_dir / "evidence").iterdir())) == 2
+    assert len(list((site.state_dir() / "evidence").iterdir())) == 2
 
 
 @pytest.fixture
 def small_disk(site: Site) -> Iterator[Path]:
     """The evidence directory on a disk of its own, of 64 kB."""
-    path = site.state_dir / "evidence"
+    path = site.state_dir() / "evidence"
     path.mkdir(parents=True, mode=0o700)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", path], check=True)
     try:
@@ -390,10 +390,10 @@ def test_full_disk_during_evidence(site: Site, small_disk: Path) -> None:
 
 @ROOT
 def test_full_disk_for_the_ledger(site: Site) -> None:
-    site.state_dir.mkdir(mode=0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", site.state_dir], check=True)
+    site.state_dir().mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", site.state_dir()], check=True)
     try:
-        (site.state_dir / "filler").write_bytes(b"x" * 4096)
+        (site.state_dir() / "filler").write_bytes(b"x" * 4096)
         pids = site.healthy()
         refused = site.call(**WF, state="restarted")
         assert refused["guard"] == "record" and "accept_no_record: true" in refused["msg"]
@@ -402,7 +402,7 @@ def test_full_disk_for_the_ledger(site: Site) -> None:
                              accept_no_evidence=True)  # fmt: skip
         assert accepted["changed"], accepted
     finally:
-        subprocess.run(["umount", site.state_dir], check=True)
+        subprocess.run(["umount", site.state_dir()], check=True)
 
 
 # ------------------------------------------------------------------------- killed in the middle
@@ -439,7 +439,8 @@ def test_killed_at_every_step(site: Site, step: str) -> None:
         assert entry["present"]["state"] == "running"
         assert "was never ended" in str([again.get("warnings"), result.get("warnings")])
     assert site.call(**WF, check=True)["interrupted"] == []
-    assert not [path for path in (site.state_dir / "evidence").iterdir() if "partial" in path.name]
+    kept = (site.state_dir() / "evidence").iterdir()
+    assert not [path for path in kept if "partial" in path.name]
 
 
 def test_killed_between_stop_and_trace_is_told(site: Site) -> None:
@@ -468,7 +469,7 @@ def test_bracket_of_a_run(site: Site) -> None:
     assert inner["changed"] and inner["evidence"] is None  # the remedy has taken it
     site.call("campaign_guard", state="ended", result="done", seconds=1.5, **remedy, **run)
     closed = site.call("campaign_guard", state="closed", **run)
-    assert not closed["interrupted"] and not (site.state_dir / "lock").exists()
+    assert not closed["interrupted"] and not (site.state_dir() / "lock").exists()
     assert [line["event"] for line in site.ledger() if line["run"] == "r1"] == [
         "run_opened", "begun", "begun", "ended", "ended", "run_closed"
     ]  # fmt: skip
@@ -483,7 +484,7 @@ def test_remedy_that_stops_the_whole_server_asks_once(site: Site) -> None:
     try:
         refused = site.call("campaign_guard", state="begun", whole_server=True, **run)
         assert refused["guard"] == "in_flight" and "-wf:nightly" in refused["msg"]
-        assert not (site.state_dir / "lock").exists()
+        assert not (site.state_dir() / "lock").exists()
         begun = site.call("campaign_guard", state="begun", whole_server=True,
                           accept_lost_work=True, **run)  # fmt: skip
         assert Path(begun["evidence"]).name.endswith("-trackinglogd@default")
@@ -510,7 +511,7 @@ def test_guard_in_check_mode_writes_nothing(site: Site) -> None:
     for state in ("opened", "begun", "ended", "closed"):
         site.call("campaign_guard", state=state, run="r1", module="stat", instance="prod",
                   remedy="x", check=True)  # fmt: skip
-    assert not site.state_dir.exists()
+    assert not site.state_dir().exists()
 
 
 def test_through_ansible(site: Site, tmp_path: Path) -> None:
