@@ -136,17 +136,6 @@ OF_ROLES = {
     "tracking": WORKFLOW_WAIT,
     "wfserver": WORKFLOW_WAIT,
 }
-# The role that applies the steps of all others. It has one variable of its own; what the plugins
-# take they check themselves, with an answer for the report.
-APPLYING = "campaign"
-STEPS = {
-    "campaign_steps": {
-        "type": "list",
-        "elements": "dict",
-        "description": "Steps to apply to this host, as C(campaign_plan) gives them. By default"
-        " those of the plan that was made.",
-    },
-}
 # Remedies that are one call of campaign_module: what they do, and its options.
 CALLS = {
     "start": ("Start {}", {"state": "started"}),
@@ -265,24 +254,11 @@ def files(role: str) -> dict[str, str]:
     module = ROLES[role]
     options = options_of(role)
     return {
-        "meta/argument_specs.yml": _argument_specs({
-            "main": f"Find out what is wrong with {module}, and repair it if asked to",
-            "diagnose": f"Find out what is wrong with {module}, and nothing else",
-        }, options),
+        "meta/argument_specs.yml": _argument_specs(module, options),
         "tasks/diagnose.yml": _diagnose(role, module),
         "tasks/main.yml": _main(role, module),
         "README.md": _readme(role, options),
         **_remedies(role, module),
-    }
-
-
-def all_files() -> dict[Path, str]:
-    """All that is written here, by its path in the checkout."""
-    applying = _argument_specs({"main": "Apply to this host its steps of a plan"}, STEPS)
-    return {
-        Path("roles", APPLYING, "meta", "argument_specs.yml"): applying,
-        **{Path("roles", role, name): text
-           for role in ROLES for name, text in files(role).items()},
     }
 
 
@@ -339,16 +315,17 @@ def _main(role: str, module: str) -> str:
 """
 
 
-def _argument_specs(entries: dict[str, str], options: Json) -> str:
-    """Entry points, each with what it does, that all take the same options."""
-    text = "---\nargument_specs:\n"
-    for number, (entry, description) in enumerate(entries.items()):
-        text += f"  {entry}:\n    short_description: {description}\n"
-        text += "    options: *options\n" if number else ""
-        if not number:
-            anchor = " &options" if len(entries) > 1 else ""
-            text += f"    options:{anchor}\n{_dump(options, 6)}"
-    return text
+def _argument_specs(module: str, options: Json) -> str:
+    return (
+        "---\nargument_specs:\n"
+        "  main:\n"
+        f"    short_description: Find out what is wrong with {module}, and repair it if asked to\n"
+        "    options: &options\n"
+        f"{_dump(options, 6)}"
+        "  diagnose:\n"
+        f"    short_description: Find out what is wrong with {module}, and nothing else\n"
+        "    options: *options\n"
+    )
 
 
 def _diagnose(role: str, module: str) -> str:
@@ -393,14 +370,15 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing, name what differs")
     check = parser.parse_args().check
     different = []
-    for name, text in all_files().items():
-        path = TOP / name
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            continue
-        different.append(name)
-        if not check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+    for role in ROLES:
+        for name, text in files(role).items():
+            path = TOP / "roles" / role / name
+            if path.exists() and path.read_text(encoding="utf-8") == text:
+                continue
+            different.append(path.relative_to(TOP))
+            if not check:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
     for changed in different:
         sys.stdout.write(f"{'differs' if check else 'written'}: {changed}\n")
     return 1 if check and different else 0

@@ -31,7 +31,10 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.policy import
 from ansible_collections.campaign.remediation.plugins.plugin_utils.report.build import (
     diagnosis_of,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import PREFIX
+from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import (
+    PREFIX,
+    raw_variables,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils.version import (
     collection_version,
 )
@@ -65,7 +68,7 @@ class ActionModule(ActionBase):
         diagnoses, policies, exhausted, work = [], {}, {}, {}
         try:
             for name in map(str, names):
-                raw = hostvars.raw_get(name) if name in hostvars else {}
+                raw = raw_variables(variables, name)
                 diagnoses.append(
                     diagnosis_of(name, raw.get(options["variable"]), addresses_of(raw))
                 )
@@ -107,7 +110,9 @@ class ActionModule(ActionBase):
         return result
 
 
-def policy_of(name: str, options: Mapping[str, Any], hostvars: Any, raw: Json) -> Policy:
+def policy_of(
+    name: str, options: Mapping[str, Any], hostvars: Any, raw: Mapping[str, Any]
+) -> Policy:
     """A host's policy: an option of the task holds for all, else its own variable."""
     chosen: Json = {option: options[option] for option in OPTIONS}
     own = [option for option in OPTIONS if chosen[option] is None and PREFIX + option in raw]

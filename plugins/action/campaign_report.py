@@ -26,6 +26,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.report import
     files,
     text,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import raw_variables
 from ansible_collections.campaign.remediation.plugins.plugin_utils.version import (
     collection_version,
 )
@@ -118,7 +119,7 @@ class ActionModule(ActionBase):
         names = options["hosts"]
         if names is None:
             names = variables.get("ansible_play_hosts_all") or []
-        hosts = {str(name): _raw(variables, name) for name in names}
+        hosts = {str(name): raw_variables(variables, str(name)) for name in names}
         finished = time.time()
         diagnoses = [
             build.diagnosis_of(name, raw.get(options["variable"]), causes.addresses_of(raw))
@@ -140,18 +141,6 @@ class ActionModule(ActionBase):
             colour = COLOURS.get(tone)
             # An own line break for each: display() takes one at the end for its own.
             self._display.display("".join(f"{line.text}\n" for line in group), color=colour)
-
-
-def _raw(variables: dict[str, Any], host: str) -> Mapping[str, Any]:
-    """A host's variables. Raw: a log's text is nothing to look for templates in.
-
-    Ansible puts them together at each call, which takes milliseconds: one call per host.
-    """
-    hostvars = variables.get("hostvars")
-    if hostvars is None or host not in hostvars:
-        return {}
-    raw: Mapping[str, Any] = hostvars.raw_get(host)
-    return raw
 
 
 def _plan(registered: Iterable[object]) -> Mapping[str, Any] | None:

@@ -17,12 +17,12 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from ansible_collections.campaign.remediation.plugins.module_utils.model import DEFAULT
+from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import BY_KEY
 from ansible_collections.campaign.remediation.plugins.plugin_utils.model import (
     Finding,
     Problem,
     say,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.problems import host
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import LOOPBACK
 
 
@@ -115,7 +115,8 @@ def across_hosts(diagnoses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
 
 def addresses_of(variables: Mapping[str, Any]) -> list[str]:
     """Of a host's variables: where Ansible reaches it, by which other hosts may know it."""
-    return [str(variables[name]) for name in ("ansible_host",) if variables.get(name)]
+    address = variables.get("ansible_host")
+    return [str(address)] if address else []
 
 
 def _names(diagnosis: Mapping[str, Any]) -> Iterator[str]:
@@ -132,13 +133,14 @@ def _silence(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     facts = {"error": diagnosis.get("error")}
     words = {**facts, "name": diagnosis["name"]}
-    problem = host.SILENT
+    problem = BY_KEY["host.does_not_answer"]
     silence = Finding(
         problem, DEFAULT, "", facts, say(problem.summary, words),
         fix="; ".join(say(text, words) for _who, text in problem.fix.steps), reason=problem.reason,
     )
-    diagnosis["findings"] = [silence.as_dict()]
-    return list(diagnosis["findings"])
+    found = [silence.as_dict()]
+    diagnosis["findings"] = found
+    return found
 
 
 def _nearest(diagnosis: Mapping[str, Any], keys: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -11,6 +11,17 @@ from typing import Any, Protocol
 PREFIX = "campaign_"
 
 
+def raw_variables(variables: Mapping[str, Any], host: str) -> Mapping[str, Any]:
+    """The variables of another host, none if it is unknown. Raw: the text of a log that was
+    registered is nothing to look for templates in.
+
+    Ansible puts them together at each call, which takes milliseconds: one call per host.
+    """
+    hostvars: Any = variables.get("hostvars") or {}
+    found: Mapping[str, Any] = hostvars.raw_get(host) if host in hostvars else {}
+    return found
+
+
 class Templar(Protocol):
     """What is needed of Ansible's templar."""
 

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import tls
 
 from campaign_lab.layout import LAB_PASSWORD
-from integration import tls
 from integration.harness import CHECKOUT, Lab, Run, playbook, wait_until
 
 TOKEN = re.compile(r"___[0-9A-F]{32}|@[0-9a-f]{32}")
