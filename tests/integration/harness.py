@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import psutil
 
 from campaign_lab.layout import LAB_PASSWORD
 
@@ -25,6 +28,7 @@ REMEDIATE = CHECKOUT / "playbooks" / "remediate.yml"
 # What a terminal shows of an internal error, and never of an expected one.
 TRACES = ("Traceback (most recent call last)", "MODULE FAILURE", "Unexpected failure")
 
+START = re.compile(r"start \(pid=(\d+)")
 GZIP = b"\x1f\x8b"
 
 
@@ -180,13 +184,17 @@ class Lab:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def forget(self) -> None:
-        """Empty what remedies left, and the logs: no test has to do with the budget, the lock of a
-        run that was killed, and the deaths of modules of the one before it.
+        """Remove what remedies left, and of the logs all but where what runs has begun: no test has
+        to do with the budget, the lock of a run that was killed, the errors and the deaths of the
+        one before it.
         """
         for path in self.root.glob("*/remediation"):
             shutil.rmtree(path)
         for log in self.root.glob("*/nl6/var/*/log/*.log"):
-            os.truncate(log, 0)
+            lines = log.read_text().splitlines(keepends=True)
+            starts = ((START.search(line), line) for line in lines)
+            kept = [line for start, line in starts if start and psutil.pid_exists(int(start[1]))]
+            log.write_text("".join(kept))
 
     def nlserver(self, *arguments: str, server: str = "app1") -> Run:
         """Run the server's own command."""

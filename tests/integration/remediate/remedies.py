@@ -97,8 +97,12 @@ class Site(Lab):
     def pids(self) -> dict[str, int]:
         """module@instance: pid, by the process table alone."""
         found = {}
-        for process in process_table():
+        table = {process.pid: process for process in process_table()}
+        for process in table.values():
             words = process.arguments
+            parent = table.get(process.parent)
+            if parent and parent.arguments == words:
+                continue  # a child that is about to become something else
             if len(words) > 1 and words[0] == "nlserver" and working_in(
                 process.pid, self.home() / "lib"
             ):

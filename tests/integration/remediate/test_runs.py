@@ -187,7 +187,7 @@ def test_a_plan_shows_the_work_that_it_would_cut_off(site: Site, tmp_path: Path)
         workflow.kill()
         workflow.wait()
     assert site.ledger() == []
-    assert not site.state_dir.exists()
+    assert not site.state_dir().exists()
     plan = json.loads((tmp_path / "plan.json").read_text())
     (host,) = plan["hosts"]
     (step,) = host["steps"]
