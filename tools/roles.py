@@ -51,7 +51,7 @@ ROLES = {
     "wfserver": "wfserver",
 }
 # Options that are no variable of a site: the role's own choice, and what serves work offline.
-NOT_SHARED = {"modules", "snapshot", "return_snapshot", "gone"}
+NOT_SHARED = {"modules", "snapshot", "return_snapshot", "unless_stopped", "gone"}
 # Options of the guards that a remedy gives itself.
 OF_A_REMEDY = {"remedy", "because", "run"}
 # Options of campaign_module that a site may set: those of a raised log precision.

@@ -20,7 +20,6 @@ from ansible_collections.campaign.remediation.plugins.modules.campaign_diagnose 
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import BY_KEY
 from ansible_collections.campaign.remediation.plugins.plugin_utils.causes import addresses_of
-from ansible_collections.campaign.remediation.plugins.plugin_utils.changing import address_of
 from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
     arguments,
@@ -35,16 +34,20 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds im
     Thresholds,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import (
+    DIAGNOSIS,
     PREFIX,
+    address_of,
     with_variables,
 )
 
-OWN = ("snapshot", "return_snapshot", "fail_on", "thresholds", "gone", "gone_within")
+OWN = ("snapshot", "return_snapshot", "fail_on", "thresholds", "unless_stopped", "gone",
+       "gone_within")
+STOPPED = "The run was asked to stop (campaign_stop_file)."
 PAUSE_SECONDS = 2.0  # between two looks at whether a finding is gone
 
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
-NOT_FROM_VARIABLES = ("snapshot", "return_snapshot", "gone")
+NOT_FROM_VARIABLES = ("snapshot", "return_snapshot", "gone", "unless_stopped")
 FROM_VARIABLES = [name for name in ARGUMENTS if name not in NOT_FROM_VARIABLES]
 
 
@@ -65,6 +68,8 @@ class ActionModule(ActionBase):
         )
         check_numbers(self._task.args)
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        if options["unless_stopped"] and DIAGNOSIS not in variables and self._stopped(variables):
+            return {**result, "changed": False, "skipped": True, "skip_reason": STOPPED}
         try:
             thresholds = Thresholds.of(options["thresholds"])
             end = time.monotonic() + options["gone_within"]
@@ -97,6 +102,14 @@ class ActionModule(ActionBase):
             result["snapshot"] = snapshot
         result.update(judged(diagnosis, options["fail_on"]))
         return result
+
+    def _stopped(self, variables: Mapping[str, Any]) -> bool:
+        """Whether the run was asked to stop. Here and not in a condition of the task: that is
+        compiled anew for each host, which takes longer than all rules.
+        """
+        found = with_variables({}, ["stop_file"], variables, self._templar)
+        file = str(found.get("stop_file") or "")
+        return file != "" and Path(file).expanduser().exists()
 
     def _take(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """The result of campaign_info, with the controller's times in the snapshot."""

@@ -26,14 +26,17 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.report import
     files,
     text,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import raw_variables
+from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import (
+    DIAGNOSIS,
+    raw_variables,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils.version import (
     collection_version,
 )
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "hosts": {"type": "list", "elements": "str"},
-    "variable": {"type": "str", "default": "campaign_diagnosis"},
+    "variable": {"type": "str", "default": DIAGNOSIS},
     "plan_variable": {"type": "str", "default": "campaign_plan"},
     "actions_variable": {"type": "str", "default": "campaign_actions"},
     "directory": {"type": "path", "default": "campaign-report"},

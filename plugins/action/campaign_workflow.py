@@ -15,12 +15,12 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.changing impo
     API,
     GUARDS,
     ChangingAction,
-    address_of,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
     arguments,
     options_of,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import address_of
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
 Json = dict[str, Any]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Log files: their ends are read, never the whole; equal lines become one group."""
 
-import calendar
+import datetime
 import os
 import re
 import stat
@@ -53,7 +53,10 @@ _RELOAD = re.compile(
 )
 _NOT_RELOADED = re.compile(r"\bnot\b|\bunable\b|\bfail", re.I)
 _TOLD_PID = re.compile(r"(?:\bstart|^Stop requested) \(pid=(\d+)[,)]")
+_DIGITS = dict((ord(digit), "0") for digit in "123456789")
+_DAY_ZERO = datetime.date(1970, 1, 1).toordinal()
 _minutes = {}
+_kinds = {}
 
 
 class Line(object):
@@ -96,13 +99,11 @@ def _epoch(minute, zone):
         if len(_minutes) > 20000:
             _minutes.clear()
         try:
-            year, month, day = int(minute[:4]), int(minute[5:7]), int(minute[8:10])
+            day = datetime.date(int(minute[:4]), int(minute[5:7]), int(minute[8:10]))
             hour, minutes = int(minute[11:13]), int(minute[14:16])
-            if not (year >= 1970 and 1 <= month <= 12 and 1 <= day <= 31):
+            if day.year < 1970 or hour > 23 or minutes > 59:
                 raise ValueError
-            if hour > 23 or minutes > 59:
-                raise ValueError
-            at = calendar.timegm((year, month, day, hour, minutes, 0))
+            at = ((day.toordinal() - _DAY_ZERO) * 24 + hour) * 3600 + minutes * 60
             if zone and zone != "Z":
                 digits = zone[1:].replace(":", "")
                 offset = int(digits[:2]) * 3600 + int(digits[2:] or 0) * 60
@@ -120,6 +121,21 @@ def _pid(text):
     if text.isdigit() and not (len(text) == 8 and text[0] == "0"):
         return int(text)
     return int(text, 16)
+
+
+def kind_of(message):
+    """(tells of a reload, may be of interest without being an error).
+
+    The same for all messages that only differ in digits, and there are few others in a log.
+    """
+    key = message.translate(_DIGITS)
+    kind = _kinds.get(key)
+    if kind is None:
+        if len(_kinds) > 5000:
+            _kinds.clear()
+        reload = bool(_RELOAD.search(key)) and not _NOT_RELOADED.search(key)
+        kind = _kinds[key] = (reload, bool(_KNOWN.search(key)))
+    return kind
 
 
 def told_pid(message):
@@ -204,7 +220,8 @@ class Groups(object):
                 self.bad += 1
             return
         self.last_at = line.at if self.last_at is None else max(self.last_at, line.at)
-        if _RELOAD.search(line.message) and not _NOT_RELOADED.search(line.message):
+        reload, known = kind_of(line.message)
+        if reload:
             self.reload_at = max(self.reload_at or 0, line.at)
         if line.at < since:
             return
@@ -214,7 +231,7 @@ class Groups(object):
             seen = self.pids.setdefault(pid, [line.at, line.at, False])
             seen[0], seen[1] = min(seen[0], line.at), max(seen[1], line.at)
             seen[2] = seen[2] or "Stop requested" in line.message
-        if line.level != "info" or _KNOWN.search(line.message):
+        if line.level != "info" or known:
             self._group(line)
 
     def _group(self, line):

@@ -10,7 +10,6 @@ import json
 import time
 import traceback
 
-from ansible_collections.campaign.remediation.plugins.module_utils import zipped
 from ansible_collections.campaign.remediation.plugins.module_utils.command import in_child
 from ansible_collections.campaign.remediation.plugins.module_utils.model import InputError
 
@@ -27,7 +26,6 @@ def take(options):
 
     def work():
         try:
-            zipped.compile_once()
             from ansible_collections.campaign.remediation.plugins.module_utils import snapshot
 
             snapshot.check_options(options)

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What costs an Ansible module less that runs from the archive in which it came to its host.
 
-Nothing here does anything where the files lie in a directory, as in tests.
+To import this file is enough for its neighbours that are imported after it to be compiled once
+(Finder). Nothing here does anything where the files lie in a directory, as in tests.
 """
 
 import atexit
@@ -27,12 +28,6 @@ class Finder(object):
         return None
 
 
-def compile_once():
-    """Whatever is imported from here on."""
-    if isinstance(__loader__, zipimporter) and Finder not in sys.meta_path:
-        sys.meta_path.insert(0, Finder)
-
-
 def leave_at_once():
     """Let a success be the last thing this process does.
 
@@ -47,3 +42,7 @@ def _leave():
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+if isinstance(__loader__, zipimporter) and Finder not in sys.meta_path:
+    sys.meta_path.insert(0, Finder)

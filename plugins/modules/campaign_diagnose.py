@@ -13,7 +13,8 @@ description:
     paste, and its source. The catalogue is in C(docs/problems.md).
   - An option that the task leaves out is taken from the host's variable C(campaign_<option>), if
     there is one, for example O(home) from C(campaign_home); not so O(snapshot),
-    O(return_snapshot) and O(gone). So a site writes its values once, in its inventory.
+    O(return_snapshot), O(unless_stopped) and O(gone). So a site writes its values once, in its
+    inventory.
   - Nothing is changed on the host; with O(api), the server writes its usual lines on a logon.
     The same snapshot always gives the same diagnosis.
 extends_documentation_fragment:
@@ -42,6 +43,12 @@ options:
     type: str
     choices: [critical, warning, never]
     default: never
+  unless_stopped:
+    description:
+      - Skip the host if the run was asked to stop, by the file on the controller that the variable
+        C(campaign_stop_file) names, and has no C(campaign_diagnosis) of it yet.
+    type: bool
+    default: false
   gone:
     description:
       - Ids of findings that a remedy was to answer. The diagnosis is repeated until none of them is

@@ -51,11 +51,6 @@ class ChangingAction(ActionBase):
         return done
 
 
-def address_of(variables: dict[str, Any]) -> str:
-    """The host as the controller reaches it."""
-    return str(variables.get("ansible_host") or variables.get("inventory_hostname") or "")
-
-
 def record(given: dict[str, Any], variables: dict[str, Any]) -> dict[str, str]:
     """Who asks, and from where, for the ledger: the host itself sees only its own login."""
     found: dict[str, str] = {}

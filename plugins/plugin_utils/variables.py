@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import NoneType
 from typing import Any, Protocol
 
 PREFIX = "campaign_"
+DIAGNOSIS = "campaign_diagnosis"  # where the playbooks register what campaign_diagnose found
 
 
 def raw_variables(variables: Mapping[str, Any], host: str) -> Mapping[str, Any]:
@@ -20,6 +22,11 @@ def raw_variables(variables: Mapping[str, Any], host: str) -> Mapping[str, Any]:
     hostvars: Any = variables.get("hostvars") or {}
     found: Mapping[str, Any] = hostvars.raw_get(host) if host in hostvars else {}
     return found
+
+
+def address_of(variables: Mapping[str, Any]) -> str:
+    """The host as the controller reaches it."""
+    return str(variables.get("ansible_host") or variables.get("inventory_hostname") or "")
 
 
 class Templar(Protocol):
@@ -35,10 +42,38 @@ def with_variables(
     variables: Mapping[str, Any],
     templar: Templar,
 ) -> dict[str, Any]:
-    """The given options, and for each one left out the host's variable `campaign_<option>`."""
+    """The given options, and for each one left out the host's variable `campaign_<option>`. Plain:
+    to check, copy and send a value with Ansible's marks on each part takes ten times as long.
+    """
     found = {
         name: variables[PREFIX + name]
         for name in options
         if name not in given and PREFIX + name in variables
     }
-    return {**(templar.template(found) if found else {}), **given}
+    open_ = {name: value for name, value in found.items() if not complete(value)}
+    filled = templar.template(open_) if open_ else {}
+    return {name: plain(value) for name, value in {**found, **filled, **given}.items()}
+
+
+def complete(value: Any) -> bool:
+    """Whether there is no template in it, and nothing encrypted: most values are written out, and
+    to be told so by Ansible takes longer than to look.
+    """
+    if isinstance(value, Mapping):
+        return all(complete(key) and complete(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(map(complete, value))
+    return "{" not in value if isinstance(value, str) else isinstance(value, (int, float, NoneType))
+
+
+def plain(value: Any) -> Any:
+    """The same without the marks that Ansible puts on values: where each was read, and the like."""
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value) if isinstance(value, float) else int(value)
+    return value

@@ -78,6 +78,7 @@ def test_times(stamp: str, at: float) -> None:
         "",
         "  at something",
         "2026-13-45T99:00:00Z\t1\t2\t1\tinfo\tlog\tx",
+        "2026-02-30T10:00:00Z\t1\t2\t1\tinfo\tlog\tx",
         "2026-11-23T10:00:00.5",
         "2026-11-23T10:00:00.500Z\t7832\t12",
     ],
@@ -102,6 +103,28 @@ def test_process_ids(text: str, pid: int) -> None:
 )
 def test_equal_lines(one: str, other: str) -> None:
     assert logs.signature(one) == logs.signature(other)
+
+
+@pytest.mark.parametrize(
+    ("message", "reload", "known"),
+    [
+        ("Reloading the configuration of 12 modules", True, False),
+        ("Reloading the configuration of 345 modules", True, False),
+        ("Unable to reload the configuration", False, True),
+        ("WDB-200001 on connection 7", False, True),
+        ("WDB-20000 on connection 7", False, False),
+        ("Process 9 ended by signal 11", False, True),
+        ("12 messages sent", False, False),
+    ],
+)
+def test_what_kind_a_message_is_of(message: str, reload: bool, known: bool) -> None:
+    assert logs.kind_of(message) == logs.kind_of(message) == (reload, known)
+
+
+def test_kinds_are_bounded() -> None:
+    for number in range(6000):
+        logs.kind_of("x" * number)
+    assert len(logs._kinds) <= 5001
 
 
 def test_codes_tell_lines_apart() -> None:

@@ -10,7 +10,7 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
-from ansible.template import Templar
+from ansible.template import Templar, trust_as_template
 from unit.plugin_utils.builder import (
     Snapshot,
     ago,
@@ -23,6 +23,10 @@ from unit.plugin_utils.builder import (
 
 from ansible_collections.campaign.remediation.plugins.action.campaign_diagnose import (
     ActionModule,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import (
+    complete,
+    plain,
 )
 
 VARIABLES = {"inventory_hostname": "app1", "ansible_host": "10.0.0.1"}
@@ -204,3 +208,56 @@ def test_what_had_no_chance_to_show_itself_is_not_proved_to_be_gone(
     assert (list(result["remaining"]), list(result["unproved"])) == (remaining, unproved)
     if unproved:
         assert result["unproved"][DYING] == "no workflow has run since wfserver@prod began"
+
+
+@pytest.mark.parametrize(
+    ("args", "variables", "skipped"),
+    [
+        ({"unless_stopped": True}, {}, True),
+        ({"unless_stopped": True}, {"campaign_diagnosis": {"diagnosis": {}}}, False),
+        ({"unless_stopped": True}, {"campaign_stop_file": ""}, False),
+        ({"unless_stopped": True}, {"campaign_stop_file": "/nowhere/stop"}, False),
+        ({}, {}, False),
+    ],
+)
+def test_a_run_that_was_asked_to_stop(
+    tmp_path: Path, args: dict[str, Any], variables: dict[str, Any], skipped: bool
+) -> None:
+    """It begins with no other host; what it has begun is looked at to the end."""
+    stop = tmp_path / "stop"
+    stop.touch()
+    action = Action({"changed": False, "snapshot": broken()}, **args)
+    result = action.run(None, {**VARIABLES, "campaign_stop_file": str(stop), **variables})
+    assert (result.get("skipped", False), action.calls == []) == (skipped, skipped)
+
+
+def test_values_lose_their_marks() -> None:
+    """Ansible's own types are copied ten times slower, once for each host."""
+    marked = {trust_as_template("a"): [trust_as_template("x"), 1, True, 0.5, None, ("y",)]}
+    bare = plain(marked)
+    assert bare == {"a": ["x", 1, True, 0.5, None, ["y"]]}
+    assert {type(key) for key in bare} == {str}
+    assert [type(value) for value in bare["a"]] == [str, int, bool, float, type(None), list]
+
+
+def test_templates_of_a_site_are_filled_in() -> None:
+    """At any depth; an encrypted value is none that is written out."""
+    variables = {
+        **VARIABLES,
+        "base": "/srv",
+        "campaign_home": trust_as_template("{{ base }}/nl6"),
+        "campaign_user": "neolane",
+        "campaign_mailboxes": [
+            {"instance": "prod", "host": trust_as_template("{{ 'mail' }}"), "port": 110}
+        ],
+        "campaign_quota_files": ["{{ not trusted }}"],
+    }
+    action = Action({"changed": False, "snapshot": broken()})
+    action._templar = Templar(DataLoader(), variables)
+    action.run(None, variables)
+    sent = action.calls[0]["module_args"]
+    assert (sent["home"], sent["user"]) == ("/srv/nl6", "neolane")
+    assert (sent["mailboxes"][0]["host"], sent["mailboxes"][0]["port"]) == ("mail", 110)
+    assert sent["quota_files"] == ["{{ not trusted }}"]
+    assert complete(["a", 1, 0.5, True, None, {"b": ("c",)}])
+    assert not complete({"a": [object()]}) and not complete({"{{ a }}": 1})

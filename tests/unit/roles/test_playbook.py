@@ -48,7 +48,9 @@ def test_one_diagnosing_task(plays: list[Json], shared: list[Json]) -> None:
 def test_the_report_decides_what_fails(plays: list[Json], shared: list[Json]) -> None:
     """First every host, then the verdict; all other options come from the variables."""
     task = shared[0]["block"][0]
-    assert task["campaign.remediation.campaign_diagnose"] == {"fail_on": "never"}
+    assert task["campaign.remediation.campaign_diagnose"] == {
+        "fail_on": "never", "unless_stopped": True,
+    }
     report = plays[1]["tasks"][0]["campaign.remediation.campaign_report"]
     assert report == {
         "directory": "{{ campaign_report_dir | default(omit) }}",
