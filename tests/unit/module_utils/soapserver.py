@@ -110,6 +110,8 @@ def serving(
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         if client_authority:
+            # With 1.3 the connection may be gone before the client has read why.
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(client_authority)
         httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
