@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -61,19 +62,23 @@ class Jobs:
         given = ["-job:contacts_import", "-mode:full", f"-file:{self.slow}", *words]
         return self.job("import", arguments={"full": given})
 
-    def feed(self) -> None:
+    def pipe(self) -> int:
+        """The writing end, once the import has opened its own: it waits for its file."""
+        opened: list[int] = []
+
+        def reading() -> bool:
+            with contextlib.suppress(OSError):
+                opened.append(os.open(self.slow, os.O_WRONLY | os.O_NONBLOCK))
+            return bool(opened)
+
+        until(reading)
+        return opened[0]
+
+    def feed(self, pipe: int | None = None) -> None:
         """The import gets its file."""
-
-        def written() -> bool:
-            try:
-                descriptor = os.open(self.slow, os.O_WRONLY | os.O_NONBLOCK)
-            except OSError:  # it has not opened the pipe yet
-                return False
-            os.write(descriptor, HEADER.encode())
-            os.close(descriptor)
-            return True
-
-        until(written)
+        descriptor = self.pipe() if pipe is None else pipe
+        os.write(descriptor, HEADER.encode())
+        os.close(descriptor)
 
     def running(self) -> list[int]:
         """The exports and imports in the process table."""
@@ -298,14 +303,11 @@ def test_full_disk(site: Site, jobs: Jobs, tmp_path: Path) -> None:
         chosen: dict[str, Any] = {"job": job, "state_dir": str(place), "evidence": False}
         left = jobs.call("import", wait=0, **chosen)
         assert left["outcome"] == "running"
-        until(jobs.running)
-        with full.open("wb", buffering=0) as stream:
-            try:
-                while True:
-                    stream.write(b"x" * 4096)
-            except OSError:
-                pass
-        jobs.feed()
+        pipe = jobs.pipe()
+        with full.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+            while True:
+                stream.write(b"x" * 4096)
+        jobs.feed(pipe)
         until(lambda: not jobs.running())
         told = jobs.call("import", state="followed", **chosen)
         assert (told["outcome"], told["exit_code"]) == ("succeeded", 0)
