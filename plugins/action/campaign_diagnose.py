@@ -26,6 +26,11 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation
     options_of,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils.model import Severity
+from ansible_collections.campaign.remediation.plugins.plugin_utils.program import (
+    enough,
+    program,
+    replaced,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
     InvalidSnapshot,
 )
@@ -110,6 +115,14 @@ class ActionModule(ActionBase):
         found = with_variables({}, ["stop_file"], variables, self._templar)
         file = str(found.get("stop_file") or "")
         return file != "" and Path(file).expanduser().exists()
+
+    def _configure_module(
+        self, module_name: str, module_args: Mapping[str, Any], task_vars: dict[str, Any]
+    ) -> Any:
+        """What Ansible builds to send campaign_info, with a program in it that does the same."""
+        built = super()._configure_module(module_name, module_args, task_vars)
+        asked = {name: module_args.get(name) for name in ARGUMENTS if name not in OWN}
+        return replaced(built, program(asked)) if enough(asked) else built
 
     def _take(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """The result of campaign_info, with the controller's times in the snapshot."""

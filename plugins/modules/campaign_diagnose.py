@@ -15,6 +15,9 @@ description:
     there is one, for example O(home) from C(campaign_home); not so O(snapshot),
     O(return_snapshot), O(unless_stopped) and O(gone). So a site writes its values once, in its
     inventory.
+  - The host needs a Python of 3.6 or newer and nothing else. Nothing of Ansible's own library is
+    sent, and with pipelining no file is written there. Only to ask the server's API from the host
+    (O(api), O(api_from)) takes an Ansible module like any other.
   - Nothing is changed on the host; with O(api), the server writes its usual lines on a logon.
     The same snapshot always gives the same diagnosis.
 extends_documentation_fragment:

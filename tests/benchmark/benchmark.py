@@ -170,10 +170,13 @@ def pdump_seconds(variables: dict[str, Any]) -> float:
 def host_seconds(report: Path) -> list[float]:
     """How long each host's diagnosis took on the host, and that all were found healthy."""
     hosts = json.loads((report / "report.json").read_text())["hosts"]
-    ill = [host["name"] for host in hosts if host["findings"] or not host["reachable"]]
+    unseen = [host["name"] for host in hosts if host.get("seconds") is None]
+    if unseen:
+        sys.exit(f"{len(unseen)} of {len(hosts)} hosts were not diagnosed: {' '.join(unseen[:5])}")
+    ill = [host["name"] for host in hosts if host["findings"]]
     if ill:
         print(f"note: {len(ill)} of {len(hosts)} hosts were not healthy: {' '.join(ill[:5])}")
-    return [float(host["seconds"]) for host in hosts if host.get("seconds") is not None]
+    return [float(host["seconds"]) for host in hosts]
 
 
 def main() -> int:

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import pytest
 from matrix.controllers import CORES, OLDEST, Controller, Version, needed
 
-from integration.harness import DIAGNOSE, REMEDIATE, Lab, Run, playbook, run, wait_until
+from integration.harness import CHECKOUT, DIAGNOSE, REMEDIATE, Lab, Run, playbook, run, wait_until
 from integration.lab.conftest import process_table, working_in
 
+BEGINNING = (CHECKOUT / "plugins" / "module_utils" / "standalone.py").read_text()
 TARGETS: dict[Version, str] = {
     (3, 6): "RHEL 8",
     (3, 8): "the oldest of ansible-core 2.19",
@@ -40,13 +41,14 @@ class Host(NamedTuple):
 
     name: str
     controller: Controller
-    python: Path | None
-    """None: that of the controller."""
+    python: Path
 
 
 class Results(NamedTuple):
     """What one controller's runs gave."""
 
+    alone: Run
+    """A diagnosis that does not ask the server's API."""
     healthy: Run
     repaired: Run
     again: Run
@@ -86,29 +88,37 @@ class Fleet:
             {"campaign": {"hosts": {host.name: self._variables(host) for host in crew}}}
         ))
 
-        def called(name: Path, report: str) -> Run:
+        def called(name: Path, report: str, **more: Any) -> Run:
             return playbook(
-                name, report_dir=folder / report, inventory=inventory, variables=REPAIR,
+                name, report_dir=folder / report, inventory=inventory, variables={**REPAIR, **more},
                 program=controller.program("ansible-playbook"), timeout=300,
             )
 
+        alone = called(DIAGNOSE, "alone", campaign_api=[])
         healthy = called(DIAGNOSE, "healthy")
         for host in crew:
             for fault in FAULTS:
                 self.lab.ctl("break", fault, "--server", host.name)
-        return Results(healthy, called(REMEDIATE, "repaired"), called(REMEDIATE, "again"))
+        return Results(alone, healthy, called(REMEDIATE, "repaired"), called(REMEDIATE, "again"))
 
     def _variables(self, host: Host) -> dict[str, Any]:
         known = self.lab.variables(host.name)
-        if host.python:
-            known["ansible_python_interpreter"] = str(self._noting(host))
+        known["ansible_python_interpreter"] = str(self._noting(host))
         return known
 
     def _noting(self, host: Host) -> Path:
-        """The Python under a path of its own, which notes each time that it is called."""
+        """The Python under a path of its own, which notes each call, and what came first.
+        That is run without any installed library.
+        """
         path = self.root / host.name
-        path.write_text("#!/bin/sh\necho . >>%s\nexec %s \"$@\"\n" % (
-            shlex.quote(f"{path}.calls"), shlex.quote(str(host.python))))
+        python, calls, first = (
+            shlex.quote(str(file)) for file in (host.python, f"{path}.calls", f"{path}.first")
+        )
+        path.write_text(
+            f'#!/bin/sh\necho . >>{calls}\n'
+            f'[ -e {first} ] && exec {python} "$@"\n'
+            f'tee {first} | {python} -IS "$@"\n'
+        )
         path.chmod(0o755)
         return path
 
@@ -116,6 +126,10 @@ class Fleet:
         """How often Ansible called the host's Python."""
         calls = self.root / f"{name}.calls"
         return len(calls.read_text().split()) if calls.exists() else 0
+
+    def first(self, name: str) -> str:
+        """What Ansible first sent to the host: to be diagnosed."""
+        return (self.root / f"{name}.first").read_text()
 
     def pids(self, name: str, module: str) -> list[int]:
         """Processes of that module, by the process table."""
@@ -153,7 +167,7 @@ def fleet(
             hosts.append(Host(target_name(version), manager, pythons[version]))
     for core, other in controllers.items():
         if isinstance(other, Controller) and other is not own:
-            hosts.append(Host(controller_name(core), other, None))
+            hosts.append(Host(controller_name(core), other, other.program("python")))
     made = Fleet(tmp_path_factory.mktemp("matrix"), hosts)
     try:
         made.up()
@@ -164,8 +178,12 @@ def fleet(
 
 def assert_repaired(fleet: Fleet, name: str) -> None:
     """Nothing was found on the healthy server; what broke was found, and repaired for good."""
-    healthy, repaired, again = fleet.results(name)
-    assert healthy.code == 0 and healthy.findings(name) == [], str(healthy)
+    alone, healthy, repaired, again = fleet.results(name)
+    assert fleet.first(name).startswith(BEGINNING), "a snapshot was taken by Ansible's own library"
+    assert [(u["probe"], u["kind"]) for u in alone.host(name)["unseen"]] == [("api", "skipped")]
+    for diagnosed in (alone, healthy):
+        assert diagnosed.code == 0 and diagnosed.findings(name) == [], str(diagnosed)
+    assert healthy.host(name)["unseen"] == []
 
     actions = repaired.host(name)["actions"]
     assert {(action["module"], action["result"]) for action in actions} == {
