@@ -163,10 +163,11 @@ class Case:
         return set(self.entry.get("explained", []))
 
     def diagnose(self) -> tuple[Run, list[str]]:
-        """Diagnose until the roots are there, but not for ever: the last answer counts.
+        """Diagnose until roots and explained are there, but not for ever: the last answer counts.
 
         And what changed meanwhile: files since before the first diagnosis, all else during the
-        last. A fault may still be at work in the first ones.
+        last. A fault may still be at work in the first ones, and what the watchdog keeps starting
+        is there for a moment now and then.
         """
         files = self.app1.look().files
         end = time.monotonic() + self.entry.get("within", 20)
@@ -175,7 +176,8 @@ class Case:
             before = self.app1.look()._replace(files=files)
             run = self.lab.diagnose(self.folder / "diagnosis", "-i", self.inventory)
             changes = before.changes(self.app1.look(), self.restless)
-            found = self.seen(run).roots >= wanted
+            seen = self.seen(run)
+            found = seen.roots >= wanted and seen.explained >= self.explained
             if (found and not changes) or time.monotonic() > end:
                 return run, changes
             time.sleep(1)
