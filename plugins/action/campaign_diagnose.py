@@ -53,6 +53,7 @@ PAUSE_SECONDS = 2.0  # between two looks at whether a finding is gone
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
 NOT_FROM_VARIABLES = ("snapshot", "return_snapshot", "gone", "unless_stopped")
+PASSED = [name for name in ARGUMENTS if name not in OWN]  # to campaign_info
 FROM_VARIABLES = [name for name in ARGUMENTS if name not in NOT_FROM_VARIABLES]
 
 
@@ -121,12 +122,12 @@ class ActionModule(ActionBase):
     ) -> Any:
         """What Ansible builds to send campaign_info, with a program in it that does the same."""
         built = super()._configure_module(module_name, module_args, task_vars)
-        asked = {name: module_args.get(name) for name in ARGUMENTS if name not in OWN}
+        asked = {name: module_args.get(name) for name in PASSED}
         return replaced(built, program(asked)) if enough(asked) else built
 
     def _take(self, options: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """The result of campaign_info, with the controller's times in the snapshot."""
-        passed = {k: v for k, v in options.items() if k not in OWN and v is not None}
+        passed = {name: options[name] for name in PASSED if options[name] is not None}
         before = time.time()
         try:
             taken: dict[str, Any] = self._execute_module(

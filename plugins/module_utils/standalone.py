@@ -52,28 +52,23 @@ class Sources(object):
 def passwords(options):
     """Every value of an option that is named so."""
     if isinstance(options, dict):
-        options = list(options.items())
-    elif not isinstance(options, list):
-        return []
-    found = []
-    for option in options:
-        if isinstance(option, tuple) and option[0] == "password":
-            found.extend([option[1]] if option[1] else [])
-        else:
-            found.extend(passwords(option[1] if isinstance(option, tuple) else option))
-    return found
+        own = [options["password"]] if options.get("password") else []
+        return own + passwords(list(options.values()))
+    if isinstance(options, list):
+        return [word for option in options for word in passwords(option)]
+    return []
 
 
-def without(words, answer):
-    """The answer with none of these words in it."""
-    if isinstance(answer, dict):
-        return dict((without(words, key), without(words, answer[key])) for key in answer)
-    if isinstance(answer, list):
-        return [without(words, item) for item in answer]
-    if hasattr(answer, "replace"):
+def without(words, value):
+    """The value with none of these words in it."""
+    if isinstance(value, dict):
+        return dict((without(words, key), without(words, value[key])) for key in value)
+    if isinstance(value, list):
+        return [without(words, item) for item in value]
+    if isinstance(value, str):
         for word in words:
-            answer = answer.replace(word, "***")
-    return answer
+            value = value.replace(word, "***")
+    return value
 
 
 def answer(packed, options):

@@ -19,12 +19,14 @@ from typing import Any
 
 from ansible_collections.campaign.remediation.plugins.module_utils import standalone
 
-BEGINNING = Path(standalone.__file__).read_text(encoding="utf-8")
+BEGINNING = Path(standalone.__file__)
 PACKED = {
     file.stem: base64.b64encode(zlib.compress(file.read_bytes())).decode("ascii")
-    for file in sorted(Path(standalone.__file__).parent.glob("*.py"))
-    if file.stem not in ("__init__", "standalone")
+    for file in sorted(BEGINNING.parent.glob("*.py"))
+    if file.stem not in ("__init__", BEGINNING.stem)
 }
+# All but the options is the same for every host.
+TEXT = f"{BEGINNING.read_text(encoding='utf-8')}\n\nmain({PACKED!r}, json.loads(".encode()
 
 
 def enough(options: Mapping[str, Any]) -> bool:
@@ -36,8 +38,7 @@ def enough(options: Mapping[str, Any]) -> bool:
 
 def program(options: Mapping[str, Any]) -> bytes:
     """Its text. The options are those of campaign_info, all of them, as JSON can hold them."""
-    end = f"main({PACKED!r}, json.loads({json.dumps(options)!r}))"
-    return f"{BEGINNING}\n\n{end}\n".encode()
+    return TEXT + f"{json.dumps(options)!r}))\n".encode()
 
 
 def replaced(built: Any, text: bytes) -> Any:
