@@ -161,7 +161,11 @@ snapshot:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.campaign.remediation.plugins.module_utils import declarations, options
+from ansible_collections.campaign.remediation.plugins.module_utils import (
+    declarations,
+    options,
+    zipped,
+)
 from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES, PROBES
 from ansible_collections.campaign.remediation.plugins.module_utils.taking import take
 
@@ -215,6 +219,7 @@ def main():
     snapshot, bad_input = take(module.params)
     if bad_input:
         module.fail_json(msg=bad_input)
+    zipped.leave_at_once()
     module.exit_json(changed=False, snapshot=snapshot)
 
 
