@@ -10,12 +10,11 @@ import os
 import sys
 import time
 
-from campaign_lab import install, process
-from campaign_lab import server as servers
+from campaign_lab import account, install, process, server as servers, vanished
 from campaign_lab.builds import BUILDS, CURRENT
 from campaign_lab.config import Config, ConfigError
 from campaign_lab.database import POSTGRESQL, DatabaseError, Target, drop
-from campaign_lab.layout import FRONT, Lab, Server, default_root, task_name
+from campaign_lab.layout import FRONT, ROLES, Lab, Server, default_root, task_name
 from campaign_lab.outside import OutsideError
 
 TYPE_CHECKING = False
@@ -24,7 +23,10 @@ if TYPE_CHECKING:
 
 DEFAULT_SERVER = "app1"
 DEFAULT_INSTANCE = "prod"
-FRONT_SECONDS = 10.0
+FRONT_SECONDS = 30.0
+DELETED_SECONDS = 5.0
+UP_SECONDS, SERVER_SECONDS = 30.0, 10.0
+"""How long a start may take on a slow and busy machine: for the lab, and for each server."""
 
 
 class UsageError(Exception):
@@ -53,11 +55,19 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--database", default="", metavar="URL",
                     help="PostgreSQL for instances that are new: "
                          "postgresql://account:password@host:port/database (default: SQLite)")
+    up.add_argument("--account", default="", metavar="NAME",
+                    help="whom the servers run as, for root (default: the owner of the checkout, "
+                         "else %s, which is made)" % account.NAME)
     up.add_argument("--build", default="", choices=list(BUILDS),
                     help="the build of servers that are new (default: %s)" % CURRENT.name)
+    up.add_argument("--role", default="", choices=list(ROLES),
+                    help="what runs on servers that are new (default: all)")
+    up.add_argument("--front", default="", metavar="NAME",
+                    help="the server of the lab that tracks for a new application server")
     down = command("down", "stop everything")
     down.add_argument("--purge", action="store_true", help="remove the files, too")
     command("status", "show servers, modules and ports")
+    command("root", "print the directory of the lab")
     command("inventory", "print the inventory for Ansible (JSON)")
     install.add_options(command("install", "install one server as a package would, for root"))
     front = command("front", "start or stop the web server in front, as its unit would")
@@ -84,10 +94,15 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         if options.command == "install":
             install.install(options, getattr(options, "root", ""))
             return 0
-        if options.command in ("status", "inventory", "faults"):
+        if options.command in ("status", "inventory", "faults", "root"):
             return COMMANDS[options.command](Lab(root), options)
-        with locked(root, create=options.command == "up"):
-            return COMMANDS[options.command](Lab(root), options)
+        # Only what is done to one named server leaves the others free for another labctl.
+        alone = options.command in ("break", "heal") and options.server
+        with locked(root, create=options.command == "up", server=alone or ""):
+            lab = Lab(root)
+            if options.command != "up" and lab.account:
+                act_as(lab.account, options.command)
+            return COMMANDS[options.command](lab, options)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -98,17 +113,34 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return 1
 
 
+def act_as(name: str, command: str) -> None:
+    """Act as the servers' account; a lab whose account is gone can still be taken down."""
+    try:
+        account.act_as(name)
+    except account.AccountError:
+        if command != "down":
+            raise
+
+
 @contextlib.contextmanager
-def locked(root: str, create: bool) -> Iterator[None]:
-    """One labctl at a time changes a lab."""
+def locked(root: str, create: bool, server: str = "") -> Iterator[None]:
+    """One labctl at a time changes a lab, or one of its servers."""
     if create:
         os.makedirs(root, exist_ok=True)
     elif not os.path.isdir(root):
         yield
         return
-    with open(os.path.join(root, ".lock"), "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as locks:
+        _lock(locks, os.path.join(root, ".lock"), fcntl.LOCK_SH if server else fcntl.LOCK_EX)
+        if server and os.path.isdir(os.path.join(root, server)):
+            _lock(locks, os.path.join(root, server, ".lock"), fcntl.LOCK_EX)
         yield
+
+
+def _lock(locks: contextlib.ExitStack, path: str, kind: int) -> None:
+    """Hold a lock until the stack is left."""
+    stream = open(path, "w", encoding="ascii")  # noqa: SIM115
+    fcntl.flock(locks.enter_context(stream), kind)
 
 
 # ------------------------------------------------------------------------------- up, down
@@ -120,25 +152,47 @@ def up(lab: Lab, options: argparse.Namespace) -> int:
     check_names(options.server + options.instance)
     if options.database:
         Target.of_url(options.database, "")
+    open_folder(lab)
+    account.act_as(account.choose(lab.root, options.account, lab.account))
+    account.check_reach(lab.root)
     names = options.server or list(lab.servers) or [DEFAULT_SERVER]
-    chosen = [declare(lab, name, options.instance, options.build) for name in dict.fromkeys(names)]
+    chosen = [declare(lab, name, options) for name in dict.fromkeys(names)]
+    end_deleted(lab)
     lab.save()
-    servers.install_sources(lab)
-    servers.install_python(lab)
+    python = account.python()
+    servers.install_sources(lab, python)
+    servers.install_python(lab, python)
     if options.database or on_postgresql(chosen):
-        servers.install_driver(lab)
+        servers.install_driver(lab, python)
     for server in chosen:
-        servers.create(lab, server, options.database)
+        servers.create(lab, server, python, options.database)
     servers.outside(chosen[0]).start()
     for server in chosen:
         servers.begin(server)
-    deadline = time.monotonic() + 15 + 2 * len(chosen)
+    deadline = time.monotonic() + UP_SECONDS + SERVER_SECONDS * len(chosen)
     for server in chosen:
         servers.wait_until_up(server, deadline)
         print("%s is up: %s, instances %s, %s" % (
             server.name, server.address, " ".join(server.instances), server.home))
     print("%d server(s) in %.1f s" % (len(chosen), time.monotonic() - began))
     return 0
+
+
+def open_folder(lab: Lab) -> None:
+    """From here on it is a lab's folder; root's is open to the account of the servers."""
+    if not os.path.exists(lab.state_path):
+        lab.save()
+    if os.geteuid() == 0:
+        os.chmod(lab.root, os.stat(lab.root).st_mode | 0o111)
+
+
+def end_deleted(lab: Lab) -> None:
+    """What is left of a lab that was here, deleted a moment ago, holds the ports."""
+    deadline = time.monotonic() + DELETED_SECONDS
+    with account.privileged():
+        while any(vanished.left_behind(lab.root)) and time.monotonic() < deadline:
+            vanished.end_all(lab.root, ())
+            time.sleep(0.03)
 
 
 def on_postgresql(chosen: List[Server]) -> bool:
@@ -148,17 +202,30 @@ def on_postgresql(chosen: List[Server]) -> bool:
                for target in servers.databases(server))
 
 
-def declare(lab: Lab, name: str, instances: List[str], build: str) -> Server:
+def declare(lab: Lab, name: str, options: argparse.Namespace) -> Server:
     """The server of this name, with these instances at least."""
+    instances, build, role = options.instance, options.build, options.role
     server = lab.servers.get(name)
     if server is None:
         return lab.new_server(name, list(dict.fromkeys(instances or [DEFAULT_INSTANCE])),
-                              build or CURRENT.name)
+                              build or CURRENT.name, role or "all", front_of(lab, options))
     if build and build != server.home.build.name:
         raise UsageError("%s is of build '%s', and stays so" % (name, server.home.build.name))
+    if role and set(ROLES[role]) != set(server.modules):
+        raise UsageError("%s has another role, and keeps it" % name)
     server.instances += [instance for instance in dict.fromkeys(instances)
                          if instance not in server.instances]
     return server
+
+
+def front_of(lab: Lab, options: argparse.Namespace) -> Optional[Server]:
+    """The server that tracks for an application server; the others do so themselves."""
+    found = lab.servers.get(options.front)
+    if (options.role == "application") != bool(options.front):
+        raise UsageError("--role application needs --front, and nothing else does")
+    if options.front and not (found and found.has_front and "trackinglogd" in found.modules):
+        raise UsageError("'%s' is no server of this lab that tracks" % options.front)
+    return found
 
 
 def check_names(names: List[str]) -> None:
@@ -173,7 +240,8 @@ def down(lab: Lab, options: argparse.Namespace) -> int:
     for server in lab.servers.values():
         heal_quietly(server)
         servers.end(server)
-        servers.unmount_below(server.home.path)
+        with account.privileged():
+            servers.unmount_below(server.home.path)
         if options.purge:
             drop_databases(server)
         print("%s is down" % server.name)
@@ -181,9 +249,13 @@ def down(lab: Lab, options: argparse.Namespace) -> int:
         servers.outside(next(iter(lab.servers.values()))).stop()
     elif not options.purge:
         print("no lab at %s" % lab.root)
-    if options.purge and os.path.exists(lab.state_path):
-        servers.purge(lab)
-        print("%s removed" % lab.root)
+    if not options.purge:
+        return 0
+    with account.privileged():
+        if os.path.exists(lab.state_path):
+            servers.purge(lab)
+            print("%s removed" % lab.root)
+        account.release(lab.root)
     return 0
 
 
@@ -228,8 +300,9 @@ def status(lab: Lab, _options: argparse.Namespace) -> int:
 def states(server: Server) -> Iterator[Tuple[str, str, int, str]]:
     """Each task: name, state, pid, memory."""
     home = server.home
-    front = "redirection" if server.installed else "front"
-    expected: Dict[str, str] = {"watchdog": "missing", front: "missing"}
+    expected: Dict[str, str] = {"watchdog": "missing"}
+    if server.has_front:
+        expected["redirection" if server.installed else "front"] = "missing"
     try:
         for settings in Config(home).tasks():
             by_hand = process.wanted(home, settings.module, settings.instance) == "stopped"
@@ -267,6 +340,12 @@ def inventory(lab: Lab, _options: argparse.Namespace) -> int:
     return 0
 
 
+def show_root(lab: Lab, _options: argparse.Namespace) -> int:
+    """Where the lab is, or would be."""
+    print(lab.root)
+    return 0
+
+
 # ------------------------------------------------------------------------------------ faults
 
 
@@ -282,6 +361,8 @@ def list_faults(_lab: Lab, _options: argparse.Namespace) -> int:
 def front(lab: Lab, options: argparse.Namespace) -> int:
     """Start or stop the web server in front; no word if it is so already."""
     server = chosen_server(lab, options)
+    if not server.has_front:
+        raise UsageError("%s has no web server in front" % server.name)
     act = servers.start_front if options.action == "start" else servers.stop_front
     act(server, time.monotonic() + FRONT_SECONDS)
     return 0
@@ -329,5 +410,6 @@ def chosen_server(lab: Lab, options: argparse.Namespace) -> Server:
 
 COMMANDS = {
     "up": up, "down": down, "status": status, "inventory": inventory, "faults": list_faults,
+    "root": show_root,
     "front": front, "break": break_fault, "heal": heal_fault,
 }

@@ -1,4 +1,4 @@
-"""The XML configuration of a server: written when it is created, read by every module.
+"""The XML configuration of a server, as every module reads it (serverconf.py writes it).
 
 Read with expat itself: it says the line of an error, and costs a third of ElementTree's
 start-up time.
@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import os
 
-from campaign_lab.layout import INSTANCE_MODULES, LAB_PASSWORD, SHARED_MODULES, UTILITIES
+from campaign_lab.layout import INSTANCE_MODULES, SHARED_MODULES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, List, Tuple
 
-    from campaign_lab.layout import Home, Server
+    from campaign_lab.layout import Home
 
-RUN_LEVELS = {"watchdog": 0, "syslogd": 0, "stat": 5, "trackinglogd": 5, "web": 10, "mta": 10,
-              "inMail": 10, "wfserver": 10, "tracking": 10, "export": 10, "import": 10}
 RESTART_TIME = "06:00:00"
-MEMORY_WARNING_MB = 1600
-MEMORY_ALERT_MB = 1800
+RUN_LEVEL = 10
 
 
 class ConfigError(Exception):
@@ -61,6 +58,17 @@ class Document:
         except OSError as error:
             raise ConfigError(path, 0, error.strerror or str(error)) from None
 
+    def zones(self) -> Iterator[Tuple[Dict[str, str], List[str]]]:
+        """Each security zone with the masks of its networks, an inner one after the outer one."""
+        inside: Dict[str, Tuple[Dict[str, str], List[str]]] = {}
+        for where, attributes in self.elements:
+            if where.endswith("securityZone"):
+                inside[where] = attributes, []
+            elif where.endswith("securityZone/subNetwork"):
+                masks = attributes.get("mask", "").replace(",", " ").split()
+                inside[where.rpartition("/")[0]][1].extend(masks)
+        return iter(inside.values())
+
     def all(self, path: str) -> Iterator[Dict[str, str]]:
         """The attributes of each element at this path (``shared/dataStore/dataSource``)."""
         return (attributes for where, attributes in self.elements if where == path)
@@ -96,7 +104,7 @@ class Settings:
     @property
     def run_level(self) -> int:
         """Low ones start first and stop last."""
-        return self.number("runLevel", RUN_LEVELS.get(self.module, 10))
+        return self.number("runLevel", RUN_LEVEL)
 
     @property
     def args(self) -> List[str]:
@@ -112,14 +120,15 @@ class Settings:
 class Config:
     """serverConf.xml and the config-<instance>.xml files of one home."""
 
-    def __init__(self, home: Home) -> None:
-        """Read all of it. Raises ConfigError (file, line, message)."""
+    def __init__(self, home: Home, instance: str = "default") -> None:
+        """Read all of it, or what one instance needs. Raises ConfigError (file, line, message)."""
         self.home = home
         self.server = Document(home.conf + "/serverConf.xml")
         self.files: Dict[str, Document] = {}
         """Instance -> its own file; ``default`` among them."""
-        for instance in instances(home):
-            self.files[instance] = Document("%s/config-%s.xml" % (home.conf, instance))
+        for name in instances(home):
+            if instance == "default" or name in ("default", instance):
+                self.files[name] = Document("%s/config-%s.xml" % (home.conf, name))
 
     @property
     def instances(self) -> List[str]:
@@ -135,8 +144,16 @@ class Config:
         return merged
 
     def settings(self, module: str, instance: str = "default") -> Settings:
-        """The settings of a module, for one instance."""
-        return Settings(module, instance, self.attributes(module, instance))
+        """The settings of a module, for one instance.
+
+        A module that runs once a server may be switched on in the file of an instance, too.
+        """
+        merged = self.attributes(module, instance)
+        if module in SHARED_MODULES and merged.get("autoStart") != "true":
+            for document in self.files.values():
+                merged.update(next((found for found in document.all(module)
+                                    if found.get("autoStart") == "true"), {}))
+        return Settings(module, instance, merged)
 
     def tasks(self) -> List[Settings]:
         """Every permanent (module, instance) that can exist, by run level."""
@@ -144,6 +161,16 @@ class Config:
         for instance in self.instances:
             found += [self.settings(module, instance) for module in INSTANCE_MODULES]
         return sorted(found, key=lambda settings: settings.run_level)
+
+    def zone(self, client: str) -> Dict[str, str]:
+        """The attributes of the innermost security zone that an address is in; none: empty."""
+        from ipaddress import ip_address, ip_network
+
+        address, found = ip_address(client), {}
+        for attributes, masks in self.server.zones():
+            if any(mask == "*" or address in ip_network(mask, strict=False) for mask in masks):
+                found = attributes
+        return found
 
     def database(self, instance: str) -> Dict[str, Any]:
         """The attributes of the instance's dbcnx (provider, server, login, password)."""
@@ -159,101 +186,3 @@ def instances(home: Home) -> List[str]:
     found = sorted(name[len("config-"):-len(".xml")] for name in names
                    if name.startswith("config-") and name.endswith(".xml"))
     return ["default"] + [name for name in found if name != "default"]
-
-
-# ------------------------------------------------------------------------------ writing
-
-HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<serverconf>\n  <shared>\n'
-DATA_STORE = """\
-    <dataStore hosts="{hosts},{hosts}.*" lang="en_US">
-      <mapping logical="*" physical="default"/>
-{source}    </dataStore>
-  </shared>
-"""
-
-
-def element(indent: int, tag: str, attributes: Dict[str, Any], content: str = "") -> str:
-    """One XML element, on lines of its own."""
-    from xml.sax.saxutils import quoteattr
-
-    text = "".join(" %s=%s" % (key, quoteattr(str(value))) for key, value in attributes.items())
-    space = " " * indent
-    if not content:
-        return "%s<%s%s/>\n" % (space, tag, text)
-    return "%s<%s%s>\n%s%s</%s>\n" % (space, tag, text, content, space, tag)
-
-
-def server_conf(server: Server) -> str:
-    """serverConf.xml: what holds for all instances."""
-    ports, outside = server.ports, server.outside
-    own: Dict[str, Dict[str, Any]] = {
-        "watchdog": {},
-        "syslogd": {"maxFileSizeMb": 10},
-        "stat": {"port": ports["stat"]},
-        "mta": {"statServerAddress": stat_address(server, ports["stat"]),
-                "workingPath": "var/$(INSTANCE_NAME)/mta/", "maxSpareServers": 2},
-        "web": {"args": "-tomcat -autorepair", "httpPort": ports["http"],
-                "controlPort": ports["control"], "httpAddress": server.address},
-        "trackinglogd": {"maxLogsSizeOnDiskMb": 500, "maxSharedLogs": 25000,
-                         "webTrackingParamSize": 64},
-        "inMail": {}, "wfserver": {}, **{name: {} for name in UTILITIES},
-    }
-    if ports["syslogd"] != server.home.build.syslogd_port:
-        own["syslogd"]["port"] = ports["syslogd"]
-    relay = {"address": outside["address"], "port": outside["smtp_port"], "login": "relay",
-             "password": LAB_PASSWORD}
-    modules = ""
-    for name, attributes in own.items():
-        merged = {
-            "autoStart": "false", "args": "", "runLevel": RUN_LEVELS[name],
-            "processRestartTime": RESTART_TIME, "maxProcessMemoryWarningMb": MEMORY_WARNING_MB,
-            "maxProcessMemoryAlertMb": MEMORY_ALERT_MB, **attributes,
-        }
-        modules += element(2, name, merged, element(4, "relay", relay) if name == "mta" else "")
-    proxy = {"enabled": "false", "login": "proxy", "password": LAB_PASSWORD}
-    zone = {"name": "lab", "label": "The lab", "allowHTTP": "true", "showErrors": "true"}
-    network = {"name": "loopback", "label": "Loopback", "mask": "127.0.0.0/8"}
-    return (HEAD + element(4, "authentication", {"internalPassword": LAB_PASSWORD},
-                           element(6, "securityZone", zone, element(8, "subNetwork", network)))
-            + element(4, "proxyConfig", proxy) + "  </shared>\n" + modules + "</serverconf>\n")
-
-
-def stat_address(server: Server, port: int) -> str:
-    """The statistics server that mta asks: this server's, or one elsewhere."""
-    return server.outside.get("stat") or "%s:%d" % (server.local, port)
-
-
-def config_default(server: Server) -> str:
-    """config-default.xml: the modules that run once a server."""
-    started = "".join(element(2, name, {"autoStart": "true"})
-                      for name in SHARED_MODULES if name != "watchdog" and name in server.modules)
-    return (HEAD + DATA_STORE.format(hosts="default", source="") + started + "</serverconf>\n")
-
-
-def config_instance(server: Server, instance: str, database_url: str = "") -> str:
-    """config-<instance>.xml: data source and the modules of one instance.
-
-    Raises ValueError for a URL that names no PostgreSQL database.
-    """
-    from campaign_lab.database import SQLITE, Target, path_of
-
-    if database_url:
-        import re
-
-        whose = instance if server.installed else "%s_%s" % (server.name, instance)
-        schema = re.sub(r"\W", "_", whose).lower()
-        database = Target.of_url(database_url, schema)
-    else:
-        database = Target(SQLITE, path_of(server.home.path, instance), instance, LAB_PASSWORD)
-    modules: Dict[str, Dict[str, Any]] = {
-        name: {"autoStart": "true"} if name in server.modules else {}
-        for name in INSTANCE_MODULES}
-    number = server.instances.index(instance)
-    if number:  # each instance has a statistics server, and a port has one holder
-        port = server.ports["stat"] + number
-        modules["stat"]["port"] = port
-        modules["mta"]["statServerAddress"] = stat_address(server, port)
-    source = element(6, "dataSource", {"name": "default"}, element(8, "dbcnx", database.dbcnx()))
-    started = "".join(element(2, name, attributes) for name, attributes in modules.items()
-                      if attributes)
-    return HEAD + DATA_STORE.format(hosts=instance, source=source) + started + "</serverconf>\n"

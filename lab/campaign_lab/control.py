@@ -7,12 +7,12 @@ starts it itself and nobody restarts it.
 from __future__ import annotations
 
 import os
-import signal
 import time
 
 from campaign_lab import process
 from campaign_lab.config import Config, instances
 from campaign_lab.layout import (
+    CHILDREN,
     FRONT,
     INSTANCE_MODULES,
     SHARED_MODULES,
@@ -21,19 +21,22 @@ from campaign_lab.layout import (
     task_name,
     write_json,
 )
+from campaign_lab.lean import signal
 from campaign_lab.runtime import STOP_GRACE_SECONDS, console, kill, unlink
 from campaign_lab.watchdog import module_arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Tuple
+    from typing import List, Sequence, Tuple
 
     from campaign_lab.layout import Home
     from campaign_lab.process import Task
 
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 KILL_SECONDS = 5.0
-SHUTDOWN_SECONDS = 20.0
+SHUTDOWN_SECONDS = 40.0
+NO_TASK = "No task corresponds to the mask %s@%s"
+WATCHDOG = ("watchdog", "-svc", "-noconsole")
 CLI_ONLY = ("-noconsole", "-immediate", "-svc")
 """Options for nlserver itself: the started module does not get them."""
 
@@ -58,8 +61,8 @@ def start(home: Home, target: str, options: List[str]) -> None:
     words = config.settings(module, instance).args
     words += [option for option in options if option not in (*CLI_ONLY, *words)]
     arguments = module_arguments(module, instance, words)
-    console("Running task '%s' ('nlserver %s') in a new process" % (
-        task_name(module, instance), " ".join(arguments)))
+    console(home.build.launched.format(
+        task=task_name(module, instance), command="nlserver " + " ".join(arguments)))
     launch(home, module, instance, arguments, words)
 
 
@@ -79,7 +82,7 @@ def launch(
     if module in UTILITIES:  # may be over before anyone looks
         return
     task = wait_for(home, module, instance, began)
-    console("%s start (pid=%d)..." % (module, task.pid))
+    console(home.build.begun.format(title=module, pid=task.pid, tid=task.pid))
 
 
 def wait_for(home: Home, module: str, instance: str, began: float) -> Task:
@@ -100,13 +103,32 @@ def wait_for(home: Home, module: str, instance: str, began: float) -> Task:
 def stop(home: Home, target: str, options: List[str]) -> None:
     """``nlserver stop <module>[@<instance>] [-immediate]``: SIGTERM then SIGKILL, or SIGKILL."""
     console(home.build.banner)
-    module, instance = parse_target(target)
+    module, instance = parse_target(target, masks=True)
     if module == "watchdog":
         stop_watchdog(home)
         return
+    if "*" in module:
+        stop_all(home, module, instance, "-immediate" in options)
+        return
     check_instance(home, module, instance)
     if not stop_task(home, module, instance, "-immediate" in options):
-        raise Failure("Task '%s' is not running" % task_name(module, instance))
+        raise Failure(NO_TASK % (module, instance))
+
+
+def stop_all(home: Home, mask: str, instance: str, immediate: bool) -> None:
+    """``nlserver stop mta*@prod``: every module of an instance that fits, and its children."""
+    from fnmatch import fnmatchcase
+
+    found = [task for task in process.recorded(home)
+             if fnmatchcase(task.module, mask) and task.instance == instance
+             and task.module not in FRONT and process.alive(home, task.module, task.pid)]
+    for task in sorted(found, key=lambda task: task.module in CHILDREN):
+        if task.module in CHILDREN:  # it may have ended with its parent
+            end_task(home, task, immediate)
+        else:
+            stop_task(home, task.module, instance, immediate)
+    if not found:
+        raise Failure(NO_TASK % (mask, instance))
 
 
 def stop_task(home: Home, module: str, instance: str, immediate: bool = False) -> bool:
@@ -116,13 +138,26 @@ def stop_task(home: Home, module: str, instance: str, immediate: bool = False) -
     task = process.find(home, module, instance)
     if task is None:
         return False
-    console("Stop requested (pid=%d)" % task.pid)
+    end_task(home, task, immediate)
+    return True
+
+
+def end_task(home: Home, task: Task, immediate: bool) -> None:
+    """SIGTERM then SIGKILL, or SIGKILL, and wait for its end."""
+    console(told(home, task))
     steps = ((signal.SIGTERM, STOP_GRACE_SECONDS), (signal.SIGKILL, KILL_SECONDS))
     for number, seconds in steps[1:] if immediate else steps:
         kill(task.pid, number)
-        if wait_gone(home, module, task.pid, seconds):
-            return True
+        if wait_gone(home, task.module, task.pid, seconds):
+            return
     raise Failure("Process %d does not end" % task.pid)
+
+
+def told(home: Home, task: Task) -> str:
+    """What ``nlserver stop`` says."""
+    return home.build.stop_told.format(
+        task=task_name(task.module, task.instance), command=task.command, pid=task.pid,
+        tid=task.pid)
 
 
 def wait_gone(home: Home, module: str, pid: int, seconds: float) -> bool:
@@ -148,16 +183,15 @@ def restart(home: Home, target: str, options: List[str]) -> None:
     start(home, target, options)
 
 
-def start_watchdog(home: Home) -> None:
+def start_watchdog(home: Home, words: Sequence[str] = WATCHDOG) -> None:
     """Start the watchdog in the background: it starts everything."""
     Config(home)
     running = process.find(home, "watchdog", "default")
     if running:
         raise Failure("Task 'watchdog' is already running (pid=%d)" % running.pid)
-    console("Running task 'watchdog' ('nlserver watchdog -svc -noconsole') in a new process")
+    console(home.build.launched.format(task="watchdog", command="nlserver " + " ".join(words)))
     began = time.time()
-    process.spawn(home, ["watchdog", "-svc", "-noconsole"], process.environment(home),
-                  detach=True)
+    process.spawn(home, words, process.environment(home), detach=True)
     wait_for(home, "watchdog", "default", began)
 
 
@@ -166,7 +200,7 @@ def stop_watchdog(home: Home) -> None:
     task = process.find(home, "watchdog", "default")
     if task is None:
         raise Failure("Task 'watchdog' is not running")
-    console("Stop requested (pid=%d)" % task.pid)
+    console(told(home, task))
     kill(task.pid, signal.SIGTERM)
     if not wait_gone(home, "watchdog", task.pid, SHUTDOWN_SECONDS):
         kill(task.pid, signal.SIGKILL)
@@ -187,9 +221,10 @@ def shutdown(home: Home) -> None:
 
 
 def watchdog(home: Home, options: List[str]) -> None:
-    """``nlserver watchdog -svc -noconsole`` (a service, in the background) or in the foreground."""
-    if "-svc" in options:
-        start_watchdog(home)
+    """``nlserver watchdog [-svc] -noconsole``: in the background, without ``-noconsole`` not."""
+    if "-noconsole" in options:
+        console(home.build.banner)
+        start_watchdog(home, ["watchdog", *options])
     else:
         direct(home, "watchdog", options)
 
@@ -228,12 +263,14 @@ def direct(home: Home, module: str, words: List[str]) -> None:
     process.execute(home, [module, *words], process.environment(home))
 
 
-def parse_target(target: str) -> Tuple[str, str]:
+def parse_target(target: str, masks: bool = False) -> Tuple[str, str]:
     """``module[@instance]``; without one the instance is ``default``."""
     module, _, instance = target.partition("@")
-    if module not in SHARED_MODULES + INSTANCE_MODULES + UTILITIES:
-        raise Failure("Unknown module '%s'" % module)
-    return module, instance or "default"
+    instance = instance or "default"
+    if module not in SHARED_MODULES + INSTANCE_MODULES + UTILITIES and not (
+            masks and "*" in module):
+        raise Failure(NO_TASK % (module, instance))
+    return module, instance
 
 
 def check_instance(home: Home, module: str, instance: str) -> None:

@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+    from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Type
 
     from campaign_lab.config import Config
 
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
-BUSY_SECONDS = 3.0
+BUSY_SECONDS = 10.0
+"""A writer waits so long for another one."""
 CONNECT_SECONDS = 10
 """A busy machine is no database that is down."""
 
@@ -60,13 +60,15 @@ WORKFLOWS = (
      "anna.berg"),
     ("contactsImport", "Import of the contacts", "job:import contacts_import paul.roux", 21600, 0,
      "paul.roux"),
-    ("tracking", "Tracking", "tracking", 60, 1, "internal"),
+    ("tracking", "Tracking", "tracking", 300, 1, "internal"),
     ("cleanup", "Database cleanup", "cleanup", 300, 1, "internal"),
     ("deliverabilityUpdate", "Update for deliverability", "deliverability", 600, 1, "internal"),
     ("operationMgt", "Jobs on campaigns", "operations", 300, 1, "internal"),
     ("welcomeMail", "Welcome mail", "delivery", 60, 0, "anna.berg"),
     ("catalogueLoad", "Load of the catalogue", "load:upload/catalogue.csv", 300, 0, "paul.roux"),
 )  # fmt: skip
+AT_ONCE = ("contactsExport", "contactsImport", "tracking", "welcomeMail")
+"""A new server begins with these, one after the other; the others are due after their period."""
 # The types of options: those of XTK.
 LONG, TEXT, DATETIME = 3, 6, 7
 OPTIONS = (
@@ -218,73 +220,140 @@ class PostgresRow(tuple):  # type: ignore[type-arg]
         return list(self.names)
 
 
-@contextmanager
-def session(target: Target, write: bool = False) -> Iterator[Connection]:
+class Session:
     """One transaction; any failure of the database becomes a DatabaseError."""
-    connect = _postgresql if target.provider == POSTGRESQL else _sqlite
-    with connect(target, write) as connection:
-        yield connection
+
+    name = ""
+
+    def __init__(self, target: Target, write: bool) -> None:
+        self.target = target
+        self.write = write
+        self.driver: Any = None
+
+    def open(self) -> Connection:
+        """Connect, and begin."""
+        raise NotImplementedError
+
+    def commit(self) -> None:
+        """End it well."""
+        raise NotImplementedError
+
+    @property
+    def failure(self) -> Type[Exception]:
+        """What the driver raises."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Connection:
+        try:
+            return self.open()
+        except self.failure as error:
+            self.close()
+            raise self.translated(error) from error
+
+    def __exit__(self, kind: Any, error: Any, _trace: Any) -> None:
+        try:
+            if kind is None:
+                self.commit()
+            elif issubclass(kind, self.failure):
+                raise self.translated(error) from error
+        except self.failure as late:
+            raise self.translated(late) from late
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the connection back; what is not committed is undone."""
+        if self.driver is not None:
+            self.driver.close()
+
+    def translated(self, error: Exception) -> DatabaseError:
+        """As Campaign would log it."""
+        return DatabaseError("%s error: %s (iRc=-2006)" % (self.name, " ".join(str(error).split())))
 
 
-@contextmanager
-def _sqlite(target: Target, write: bool) -> Iterator[Connection]:
+class SqliteSession(Session):
     """A missing file is an error (mode=rw), never a new empty database."""
-    import sqlite3
 
-    driver: Any = None
-    try:
-        driver = sqlite3.connect(
-            "file:%s?mode=rw" % target.server.replace("?", "%3f").replace("#", "%23"),
+    name = SQLITE
+
+    def open(self) -> Connection:
+        self.driver = sqlite3().connect(
+            "file:%s?mode=rw" % self.target.server.replace("?", "%3f").replace("#", "%23"),
             uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,
         )
-        driver.row_factory = sqlite3.Row
-        driver.execute("PRAGMA synchronous=OFF")
-        driver.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-        yield Connection(driver)
-        driver.execute("COMMIT")
-    except sqlite3.Error as error:
-        raise DatabaseError("SQLite error: %s (iRc=-2006)" % error) from error
-    finally:
-        if driver is not None:
-            driver.close()
+        self.driver.row_factory = sqlite3().Row
+        self.driver.execute("PRAGMA synchronous=OFF")
+        self.driver.execute("BEGIN IMMEDIATE" if self.write else "BEGIN")
+        return Connection(self.driver)
+
+    def commit(self) -> None:
+        self.driver.execute("COMMIT")
+
+    @property
+    def failure(self) -> Type[Exception]:
+        error: Type[Exception] = sqlite3().Error
+        return error
 
 
-@contextmanager
-def _postgresql(target: Target, _write: bool) -> Iterator[Connection]:
-    try:
-        import psycopg2  # type: ignore[import-untyped]
-    except ImportError:
-        raise DatabaseError("PostgreSQL error: psycopg2 is not installed (iRc=-2006)") from None
+class PostgresSession(Session):
+    """By psycopg2, which need not be there."""
 
-    host, _, port = target.server.partition(":")
-    name, _, account = target.login.partition(":")
-    driver: Any = None
-    try:
-        driver = psycopg2.connect(
+    name = POSTGRESQL
+
+    def open(self) -> Connection:
+        target = self.target
+        host, _, port = target.server.partition(":")
+        name, _, account = target.login.partition(":")
+        self.driver = psycopg2().connect(
             host=host, port=port or 5432, dbname=name, user=account, password=target.password,
             connect_timeout=CONNECT_SECONDS, application_name="nlserver",
             options="-c search_path=%s -c lock_timeout=%d" % (
                 target.schema or "public", BUSY_SECONDS * 1000),
         )  # fmt: skip
-        yield PostgresConnection(driver)
-        driver.commit()
-    except psycopg2.Error as error:
-        reason = " ".join(str(error).split())
-        raise DatabaseError("PostgreSQL error: %s (iRc=-2006)" % reason) from error
-    finally:
-        if driver is not None:
-            driver.close()
+        return PostgresConnection(self.driver)
+
+    def commit(self) -> None:
+        self.driver.commit()
+
+    @property
+    def failure(self) -> Type[Exception]:
+        error: Type[Exception] = psycopg2().Error
+        return error
+
+
+def sqlite3() -> Any:
+    """The driver itself: its Python face loads datetime and collections for nothing."""
+    import _sqlite3
+
+    return _sqlite3
+
+
+def psycopg2() -> Any:
+    """The driver."""
+    try:
+        import psycopg2 as driver  # type: ignore[import-untyped]
+    except ImportError:
+        raise DatabaseError("PostgreSQL error: psycopg2 is not installed (iRc=-2006)") from None
+    return driver
+
+
+def session(target: Target, write: bool = False) -> Session:
+    """A transaction, for ``with``."""
+    kind = PostgresSession if target.provider == POSTGRESQL else SqliteSession
+    return kind(target, write)
 
 
 def create(
-    target: Target, pop3: Tuple[str, int, str, str], front_url: str, password: str
+    target: Target, pop3: Tuple[str, int, str, str], front_url: str, password: str,
+    workflows: bool = True,
 ) -> None:
     """Make the database of an instance with its seed; an existing one is left alone.
 
     ``pop3`` is the bounce mailbox (host, port, login, password), ``front_url`` the redirection
-    server that tracking fetches from, ``password`` that of every operator.
+    server that tracking fetches from, ``password`` that of every operator. Where nobody runs
+    workflows there are none.
     """
     if target.provider == POSTGRESQL:
         with session(target, write=True) as connection:
@@ -296,16 +365,18 @@ def create(
             ).fetchone():
                 return
             connection.execute("CREATE SCHEMA " + target.schema)
-            _fill(connection, "BIGSERIAL", (pop3, front_url, password))
+            _fill(connection, "BIGSERIAL", (pop3, front_url, password), workflows)
         return
     if os.path.exists(target.server):
         return
-    os.makedirs(os.path.dirname(target.server), exist_ok=True)
+    from campaign_lab.account import give
+
+    give(os.path.dirname(target.server))
     draft = Target(SQLITE, "%s.%d" % (target.server, os.getpid()))
     with open(draft.server, "xb"):
         pass
     with session(draft, write=True) as connection:
-        _fill(connection, "INTEGER", (pop3, front_url, password))
+        _fill(connection, "INTEGER", (pop3, front_url, password), workflows)
     os.rename(draft.server, target.server)
 
 
@@ -317,7 +388,8 @@ def drop(target: Target) -> None:
 
 
 def _fill(
-    connection: Connection, identity: str, seed: Tuple[Tuple[str, int, str, str], str, str]
+    connection: Connection, identity: str, seed: Tuple[Tuple[str, int, str, str], str, str],
+    workflows: bool,
 ) -> None:
     from campaign_lab.api import schemas
 
@@ -325,11 +397,12 @@ def _fill(
         connection.execute(each.ddl(identity))
     for index in schemas.INDEXES:
         connection.execute(index)
-    _seed(connection, *seed)
+    _seed(connection, *seed, WORKFLOWS if workflows else ())
 
 
 def _seed(
-    connection: Connection, pop3: Tuple[str, int, str, str], front_url: str, password: str
+    connection: Connection, pop3: Tuple[str, int, str, str], front_url: str, password: str,
+    workflows: Sequence[Tuple[Any, ...]],
 ) -> None:
     now = time.time()
     connection.executemany(
@@ -342,15 +415,16 @@ def _seed(
         "INSERT INTO xtk_option (name, dataType, value) VALUES (?, ?, ?)", OPTIONS)
     connection.executemany("INSERT INTO xtk_folder (name, label, fullName) VALUES (?, ?, ?)", [
         (name, label, "/%s/" % label) for name, label in (TECHNICAL_FOLDER, CAMPAIGN_FOLDER)])
-    for order, (name, label, activity, period, technical, owner) in enumerate(WORKFLOWS):
-        # The jobs at once, the others spread over the first seconds of a server's life.
+    for order, (name, label, activity, period, technical, owner) in enumerate(workflows):
+        at_once = name in AT_ONCE
         connection.execute(
             "INSERT INTO xtk_workflow (internalName, label, state, labActivity, labPeriod,"
-            " isTechnical, labNext, created, lastModified, folderId, createdById) SELECT"
-            " ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM xtk_folder WHERE name = ?), id"
+            " isTechnical, labNext, lastStart, created, lastModified, folderId, createdById) SELECT"
+            " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM xtk_folder WHERE name = ?), id"
             " FROM xtk_operator WHERE name = ?",
-            (name, label, STARTED, activity, period, technical, now + max(0, order - 1), now, now,
-             (TECHNICAL_FOLDER if technical else CAMPAIGN_FOLDER)[0], owner),
+            (name, label, STARTED, activity, period, technical,
+             now + max(0, order - 1) + (0 if at_once else period), None if at_once else now,
+             now, now, (TECHNICAL_FOLDER if technical else CAMPAIGN_FOLDER)[0], owner),
         )  # fmt: skip
     people: List[Tuple[str, str, str, str, float]] = []
     for number, name in enumerate(NAMES):

@@ -11,8 +11,7 @@ import os
 import pwd
 import subprocess
 
-from campaign_lab import initscript
-from campaign_lab import server as servers
+from campaign_lab import account, initscript, server as servers
 from campaign_lab.builds import BUILDS, CURRENT
 from campaign_lab.layout import (
     DOCUMENTED_PORTS,
@@ -134,11 +133,12 @@ def install(options: argparse.Namespace, root: str) -> None:
     lab.servers = {server.name: server}
     os.makedirs(lab.root, exist_ok=True)
     lab.save()
-    servers.install_sources(lab)
-    servers.install_python(lab)
+    python = account.python()
+    servers.install_sources(lab, python)
+    servers.install_python(lab, python)
     if options.database:
-        servers.install_driver(lab)
-    servers.create(lab, server, options.database)
+        servers.install_driver(lab, python)
+    servers.create(lab, server, python, options.database)
     _own(place, options.account)
     values = {"account": server.user, "home": server.home.path, "name": server.name,
               "http": ports["http"], "redirection": REDIRECTION_PORT}
@@ -164,9 +164,9 @@ def _account(name: str, home: str) -> None:
     os.makedirs(home, exist_ok=True)
 
 
-def _own(place: str, account: str) -> None:
+def _own(place: str, name: str) -> None:
     """All of it is the account's."""
-    found = pwd.getpwnam(account)
+    found = pwd.getpwnam(name)
     for directory, names, files in os.walk(place):
-        for name in [".", *names, *files]:
-            os.lchown(os.path.join(directory, name), found.pw_uid, found.pw_gid)
+        for each in [".", *names, *files]:
+            os.lchown(os.path.join(directory, each), found.pw_uid, found.pw_gid)

@@ -34,6 +34,9 @@ def host_variables(server: Server) -> Dict[str, Any]:
         "campaign_user": server.user,
         "campaign_thresholds": dict.fromkeys(QUIET_THRESHOLDS, 10000),
     }
+    if os.geteuid() == 0 and not server.installed and os.stat(server.folder).st_uid == 0:
+        # All of root's lab is below one folder; of another's, root keeps its record elsewhere.
+        described["campaign_state_dir"] = os.path.join(server.folder, "remediation")
     if "web" in server.modules:
         described["campaign_api"] = [api(server, name) for name in server.instances]
     if "inMail" in server.modules:
@@ -61,13 +64,21 @@ def _beside_others(server: Server) -> Dict[str, Any]:
         "ansible_become": False,
         "campaign_address": server.address,
         "campaign_syslogd_port": server.ports["syslogd"],
-        "campaign_front_url": server.front_url,
-        "campaign_front_commands": {action: front_command(server, action)
-                                    for action in ("start", "stop")},
+        **_front(server),
         "campaign_tomcat_url": server.tomcat_url,
         "campaign_pid_file": server.home.pid_file,
         "campaign_shared_memory_keys": ["0x%08x" % key for key in server.shared_memory_keys],
     }
+
+
+def _front(server: Server) -> Dict[str, Any]:
+    """The web server in front, or the one elsewhere that tracks."""
+    if not server.has_front:
+        return {"campaign_front_url": "",
+                "campaign_redirection_urls": [server.outside["redirection"]]}
+    return {"campaign_front_url": server.front_url,
+            "campaign_front_commands": {action: front_command(server, action)
+                                        for action in ("start", "stop")}}
 
 
 def front_command(server: Server, action: str) -> List[str]:

@@ -12,7 +12,7 @@ from campaign_lab.builds import BUILDS, CURRENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+    from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
     from campaign_lab.builds import Build
 
@@ -27,6 +27,13 @@ UTILITIES = ("tracking", "export", "import")
 """Processes that come, work and go."""
 CHILDREN = ("mtachild", "runwf")
 """Processes of a module's own."""
+ROLES = {
+    "all": (*SHARED_MODULES, *INSTANCE_MODULES),
+    "front": SHARED_MODULES,
+    "application": ("watchdog", "syslogd", "web", *INSTANCE_MODULES),
+    "mid": ("watchdog", "syslogd", "web", "stat", "mta", "inMail"),
+}
+"""What starts by itself on a server of each role."""
 FRONT = ("front", "redirection")
 """The small web server in front of Tomcat, or what an Apache in front asks about ``/r/``: no
 modules of Campaign."""
@@ -55,6 +62,8 @@ IMPLEMENTATIONS = {
 DOCUMENTED_PORTS = {"front": 80, "http": 8080, "control": 8005, "stat": 7777, "smtp": 25,
                     "pop3": 110}
 """Besides that of syslogd, which depends on the build."""
+PEERS = ("address", "smtp_port", "pop3_port")
+"""What servers of a lab know of the mail servers."""
 SERVER_PORTS = ("syslogd", "front", "http", "control", "stat")
 REDIRECTION_PORT = 8082
 """Where an Apache in front asks about ``/r/`` (the lab's own)."""
@@ -128,6 +137,11 @@ class Home:
         return self.lab + "/requests"
 
     @property
+    def tally(self) -> str:
+        """A link to the file that counts the processes, if somebody wants to know."""
+        return self.lab + "/tally"
+
+    @property
     def pid_file(self) -> str:
         """The watchdog's pid."""
         return self.run + "/nlserver.pid"
@@ -152,7 +166,7 @@ class Home:
 
 
 class Server:
-    """One server of the lab: what ``lab.json`` and ``<home>/var/.lab/server.json`` hold."""
+    """One server of the lab: what ``lab.json`` and its starting scripts hold."""
 
     __slots__ = ("address", "home", "installed", "instances", "modules", "name", "outside",
                  "ports", "root", "user")
@@ -170,8 +184,9 @@ class Server:
         """syslogd, front, http, control, stat; redirection if it is installed"""
         self.user = user
         self.outside = outside
-        """The peers of the whole lab: {"address", "smtp_port", "pop3_port"}; of one that is
-        installed also "redirection" and "stat" if they are elsewhere."""
+        """The peers of the whole lab: {"address", "smtp_port", "pop3_port"}; also "redirection"
+        and "stat" if they are elsewhere, and "links": where a redirection of the same lab reads
+        published addresses."""
         self.home = Home(home or os.path.join(root, name, "nl6"), build)
         self.modules = list(modules) or [*SHARED_MODULES, *INSTANCE_MODULES]
         """Those that are to start by themselves."""
@@ -180,16 +195,41 @@ class Server:
         elsewhere, and units of the machine that start it."""
 
     @property
+    def folder(self) -> str:
+        """What a site has beside the home: databases, the web server's files."""
+        return os.path.dirname(self.home.path)
+
+    @property
+    def has_front(self) -> bool:
+        """Is there a web server in front? Not where the redirection is another server's."""
+        return self.installed or not self.outside.get("redirection")
+
+    @property
+    def links_var(self) -> str:
+        """The data directory of the server that answers to tracked links."""
+        return str(self.outside.get("links") or self.home.var)
+
+    @property
     def shared_memory_key(self) -> int:
         """The key of the tracking segment."""
         import zlib
 
-        return 0x4C000000 | zlib.crc32(self.home.path.encode()) & 0xFFFFF0
+        return 0x4C000001 | zlib.crc32(self.home.path.encode()) & 0xFFFFF0
+
+    @property
+    def semaphore_key(self) -> int:
+        """The key of the semaphore that goes with it: the one before, as in life."""
+        return self.shared_memory_key - 1
 
     @property
     def shared_memory_keys(self) -> range:
-        """The keys that belong to this server: that of the tracking segment is the first."""
-        return range(self.shared_memory_key, self.shared_memory_key + 16)
+        """The keys that belong to this server, of segments and of semaphores."""
+        return range(self.semaphore_key, self.semaphore_key + 16)
+
+    @property
+    def other_device(self) -> str:
+        """A folder on another device than the home, for a fault."""
+        return "/dev/shm/campaign-%s-%s" % (self.name, self.address)
 
     @property
     def local(self) -> str:
@@ -229,11 +269,6 @@ class Server:
                    data.get("modules", ()), data.get("installed", False),
                    data.get("build", CURRENT.name))
 
-    @classmethod
-    def of_home(cls, home: Home) -> Server:
-        """The server that a module runs on."""
-        return cls.from_json(read_json(home.lab + "/server.json"))
-
 
 class Lab:
     """All servers below one root directory."""
@@ -254,8 +289,14 @@ class Lab:
             raise ValueError("%s is not the file of a lab" % self.state_path) from None
 
     @property
+    def account(self) -> str:
+        """Whom its servers run as; empty if there is none."""
+        return next((server.user for server in self.servers.values()), "")
+
+    @property
     def library(self) -> str:
-        """The lab's code as its processes load it: links into the checkout, and bytecode."""
+        """The lab's code as its processes load it, and bytecode: links into the checkout, or
+        copies if the account of the servers may not read there."""
         return os.path.join(self.root, ".lib")
 
     @property
@@ -270,37 +311,57 @@ class Lab:
 
     def save(self) -> None:
         """Write the state file, whole or not at all."""
+        from campaign_lab.account import privileged
+
         servers = [server.as_json() for server in self.servers.values()]
-        write_json(self.state_path, {"schema": 1, "root": self.root, "servers": servers})
+        with privileged():
+            write_json(self.state_path, {"schema": 1, "root": self.root, "servers": servers},
+                       0o644)
 
     def network(self) -> str:
         """The first three numbers of the lab's addresses, from its path.
 
-        Two labs on one machine get different networks (of 64,000), so both hold the
-        documented ports; the same lab keeps its addresses.
+        Two labs on one machine get different networks (of 64,000; one that somebody uses is left
+        alone), so both hold the documented ports; the same lab keeps its addresses.
         """
         import hashlib
 
+        for server in self.servers.values():
+            return server.address.rpartition(".")[0]
         digest = hashlib.sha1(self.root.encode()).digest()
-        return "127.%d.%d" % (1 + digest[0] % 254, digest[1])
+        numbers = [(1 + digest[at] % 254, digest[at + 1]) for at in range(0, len(digest), 2)]
+        taken = networks_in_use()
+        return "127.%d.%d" % next((pair for pair in numbers if pair not in taken), numbers[0])
 
     def outside(self) -> Dict[str, Any]:
         """Address and ports of the SMTP sink and of the mailboxes."""
+        from campaign_lab.account import privileged
+
         address = self.network() + ".250"
-        ports = usable_ports(address, ("smtp", "pop3"))
+        with privileged():
+            ports = usable_ports(address, ("smtp", "pop3"))
         return {"address": address, "smtp_port": ports["smtp"], "pop3_port": ports["pop3"]}
 
     def new_server(
-        self, name: str, instances: List[str], build: str = CURRENT.name
+        self, name: str, instances: List[str], build: str = CURRENT.name, role: str = "all",
+        front: Optional[Server] = None,
     ) -> Server:
-        """Describe one more server (no file is written)."""
+        """Describe one more server (no file is written).
+
+        ``front`` is the server that tracks for it, if it does not itself.
+        """
+        from campaign_lab.account import own_name
+
         used = {server.address for server in self.servers.values()}
         address = next(a for a in self._addresses() if a not in used)
         others = list(self.servers.values())
+        outside = {name: others[0].outside[name] for name in PEERS} if others else self.outside()
+        if front:
+            outside.update(redirection=front.front_url, links=front.home.var)
         server = Server(
             name, self.root, address, instances,
             usable_ports(address, SERVER_PORTS, BUILDS[build]),
-            account_name(), others[0].outside if others else self.outside(), build=build,
+            own_name(), outside, modules=ROLES[role], build=build,
         )
         self.servers[name] = server
         return server
@@ -346,14 +407,16 @@ def may_bind(address: str, port: int) -> bool:
     return True
 
 
-def account_name() -> str:
-    """The account that the lab runs as."""
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
+def networks_in_use() -> Set[Tuple[int, int]]:
+    """The middle numbers of the addresses 127.a.b.n at which somebody listens."""
+    found = set()
+    for kind in ("tcp", "udp"):
+        with open("/proc/net/" + kind, encoding="ascii") as table:
+            for line in table:
+                address = line.split()[1].partition(":")[0]
+                if address.endswith("7F"):  # the bytes are written backwards
+                    found.add((int(address[4:6], 16), int(address[2:4], 16)))
+    return found
 
 
 def checkout() -> str:
@@ -367,8 +430,29 @@ def lab_source() -> str:
 
 
 def default_root() -> str:
-    """The lab's root if no ``--root`` says otherwise."""
-    return os.environ.get("CAMPAIGN_LAB_ROOT") or os.path.join(checkout(), ".lab")
+    """The lab's root if no ``--root`` says otherwise.
+
+    Root's lab is for another account: not below a folder that is closed to others.
+    """
+    named = os.environ.get("CAMPAIGN_LAB_ROOT")
+    if named:
+        return named
+    if os.geteuid() == 0 and os.stat(checkout()).st_uid == 0 and not open_to_all(checkout()):
+        import zlib
+
+        from campaign_lab.account import KEPT
+
+        return "%s/lab-%08x" % (KEPT, zlib.crc32(os.fsencode(checkout())))
+    return os.path.join(checkout(), ".lab")
+
+
+def open_to_all(folder: str) -> bool:
+    """May everybody go there?"""
+    while os.stat(folder).st_mode & 0o001:
+        if folder == "/":
+            return True
+        folder = os.path.dirname(folder)
+    return False
 
 
 def read_json(path: str) -> Any:

@@ -1,4 +1,8 @@
-"""``nlserver monitor``: what a supervision tool reads. The XML is the lab's own."""
+"""``nlserver monitor``: what a supervision tool reads.
+
+``<indicator>`` is public, and so is that Campaign calls ``cust_indicators.sh`` of the home, by
+which a site adds its own; the elements around them are the lab's own.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 
     from campaign_lab.layout import Home
 
+SCRIPT_SECONDS = 10
 HERTZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -58,8 +63,47 @@ def monitor(home: Home) -> int:
     out.append("  " + element("disk", path=home.var, totalMb=disk.total >> 20,
                               freeMb=disk.free >> 20))
     out.append("  " + element("load", **dict(zip(("min1", "min5", "min15"), os.getloadavg()))))
+    out.append("  " + indicator("Zombie Processes", zombies(home), 2, 2))
+    out += ["  " + line for line in of_the_site(home)]
     sys.stdout.write("\n".join([*out, "</monitor>"]) + "\n")
     return 0
+
+
+def indicator(name: str, value: int, warning: int, alert: int) -> str:
+    """One indicator, as published."""
+    return ("<indicator name='%s'><current label='Current Value' value='%d' display=''/><warning "
+            "value='%d'/><alert value='%d'/><max label='Max Value' value='%d'/></indicator>" % (
+                name, value, warning, alert, alert))
+
+
+def zombies(home: Home) -> int:
+    """Dead children that the server's modules have not collected."""
+    parents = {task.pid for task in process.recorded(home)}
+    found = 0
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % name, "rb") as stream:
+                fields = stream.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        found += fields[0] == b"Z" and int(fields[1]) in parents
+    return found
+
+
+def of_the_site(home: Home) -> List[str]:
+    """What ``cust_indicators.sh`` says; nothing if there is none, or it fails."""
+    import subprocess
+
+    script = home.join("cust_indicators.sh")
+    if not os.access(script, os.X_OK):
+        return []
+    try:
+        done = subprocess.run([script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=SCRIPT_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line for line in done.stdout.decode("utf-8", "replace").splitlines()
+            if line.startswith("<indicator ")]
 
 
 def cpu_seconds(pid: int) -> List[float]:

@@ -22,8 +22,9 @@ USAGE = """usage: nlserver <command> [options]
   monitor [-missing]                        indicators as XML; autoStart modules that do not run
   start|stop|restart <module>[@<instance>]  [-verbose] [-noconsole] [-immediate] [-tomcat]
                                             [-tracefilter:<list>] [-tracefile:<file>@<instance>]
+  stop <mask>@<instance>                    a module and its children: mta*
   shutdown                                  stop everything
-  watchdog -svc -noconsole                  start everything
+  watchdog [-svc] -noconsole                start everything
   config -reload                            read the configuration again
   stat -reload                              read the quotas again
   <module> [-instance:<instance>] ...       run a module in the foreground
@@ -44,7 +45,7 @@ def pdump(home: Home, options: List[str]) -> int:
         out.append("%s (%d) - %.1f %s" % (
             task_name(task.module, task.instance), task.pid, task.memory_mb,
             home.build.memory_unit))
-    if len(out) == 1:
+    if len(out) == 1 and home.build.nothing_runs:
         out.append(home.build.nothing_runs)
     if "-who" in options:
         out += who(home)

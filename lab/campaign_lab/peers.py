@@ -34,6 +34,12 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.mail import pop3, smtp
 from zope.interface import implementer
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from campaign_lab import vanished  # noqa: E402
+from campaign_lab.layout import Lab  # noqa: E402
+
 BOUNCES = "bounces.lab"
 BOUNCING = "bounce.example"
 KEPT = 200  # mails kept in a mailbox that nobody reads
@@ -50,7 +56,7 @@ def mailbox_directory(directory: Path, address: str) -> Path:
 
 def store(directory: Path, address: str, content: bytes) -> None:
     box = mailbox_directory(directory, address)
-    box.mkdir(parents=True, exist_ok=True)
+    vanished.make(str(box))
     name = f"{time.time():.6f}.{os.getpid()}.{next(_number)}"
     draft = box / ("." + name)
     draft.write_bytes(content)
@@ -149,6 +155,14 @@ class Sink(smtp.SMTPFactory):
         return talk
 
 
+def size(file: Path) -> int:
+    """Of a mail; none if another session has deleted it meanwhile."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 @implementer(pop3.IMailbox)
 class Mailbox:
     """The mails of one login as they are at the login."""
@@ -164,9 +178,9 @@ class Mailbox:
 
     def listMessages(self, index: Optional[int] = None) -> Any:
         if index is not None:
-            return self._file(index).stat().st_size
+            return size(self._file(index))
         numbers = range(len(self.files))
-        return [0 if i in self.gone else self._file(i).stat().st_size for i in numbers]
+        return [0 if i in self.gone else size(self._file(i)) for i in numbers]
 
     def getMessage(self, index: int) -> BinaryIO:
         return BytesIO(self._file(index).read_bytes())
@@ -242,10 +256,32 @@ class Peers:
                 self.listening[name] = reactor.listenTCP(port, factory, interface=self.address)
 
 
+class Watch:
+    """Ends all that is left of the lab once its folder is deleted."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.lab, self.written = Lab(str(root)), 0.0
+        self.look()
+
+    def look(self) -> None:
+        if vanished.gone():
+            vanished.end_all(str(self.root), self.lab.servers.values())
+            os._exit(0)
+        try:
+            written = os.stat(self.lab.state_path).st_mtime
+            if written != self.written:  # a server was added
+                self.lab, self.written = Lab(str(self.root)), written
+        except (OSError, ValueError):
+            pass  # it is being deleted: the servers known so far are meant
+        reactor.callLater(vanished.CHECK_SECONDS, self.look)
+
+
 def main(arguments: List[str]) -> None:
     directory, address, smtp_port, pop3_port = arguments
     peers = Peers(Path(directory), address, int(smtp_port), int(pop3_port))
     peers.follow()
+    Watch(Path(directory).parent)
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(peers.follow))
     reactor.run()
 

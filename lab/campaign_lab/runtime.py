@@ -18,17 +18,12 @@ idle module costs nothing.
 
 from __future__ import annotations
 
-import importlib
 import os
 import select
-import signal
-import socket
 import sys
-import threading
 import time
 
-from campaign_lab import process
-from campaign_lab.builds import CURRENT
+from campaign_lab import process, vanished
 from campaign_lab.config import Config, ConfigError
 from campaign_lab.layout import (
     CHILDREN,
@@ -36,8 +31,10 @@ from campaign_lab.layout import (
     UTILITIES,
     Home,
     Server,
-    write_json,
+    task_name,
+    write_text,
 )
+from campaign_lab.lean import Flag, get_native_id, json_text, signal, socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +44,8 @@ if TYPE_CHECKING:
     from campaign_lab.config import Settings
 
 DATAGRAM_LIMIT = 32000
+SHIPPED_FILTER = "nlmta"
+"""mta has it from the start: it raises nothing."""
 STOP_GRACE_SECONDS = 5.0
 """Between SIGTERM and SIGKILL."""
 
@@ -72,7 +71,8 @@ class Arguments:
         self.detached = "detach" in options
         self.console = not self.detached and "noconsole" not in options
         self.verbose = "verbose" in options
-        self.filters = [name for name in options.get("tracefilter", "").split(",") if name]
+        self.filters = [name for name in options.get("tracefilter", "").split(",")
+                        if name not in ("", SHIPPED_FILTER)]
         file, _, instance = options.get("tracefile", "").partition("@")
         self.log_file = file or module
         """The log's file name, without ``.log``."""
@@ -117,13 +117,13 @@ class Log:
 
 
 def format_line(
-    build: Build, level: str, category: str, message: str, verbosity: int = 1
+    build: Build, level: str, category: str, message: str, verbosity: int = 1, ahead: float = 0.0
 ) -> str:
-    """A line of a log file, as the build writes it."""
-    now = time.time()
+    """A line of a log file, as the build writes it; ``ahead``: of a clock that is that far off."""
+    now = time.time() + ahead
     return build.log_line.format(
         stamp="%s.%03dZ" % (time.strftime(build.stamp, time.gmtime(now)), now % 1 * 1000),
-        pid=os.getpid(), tid="%08X" % threading.get_native_id(), verbosity=verbosity, level=level,
+        pid=os.getpid(), tid="%08X" % get_native_id(), verbosity=verbosity, level=level,
         category=category, message=message.replace("\n", "#012").replace("\t", "#011"),
     )
 
@@ -139,24 +139,27 @@ class Module:
     title = ""
     """How the module calls itself in its first line; the default is its name."""
 
-    def __init__(self, home: Home, arguments: Arguments) -> None:
+    def __init__(self, home: Home, server: Server, arguments: Arguments) -> None:
         self.home = home
+        self.server = server
         self.arguments = arguments
         self.module = arguments.module
         self.instance = arguments.instance
-        self.server = Server.of_home(home)
-        self.config = Config(home)
+        self.config = Config(home, self.instance)
         self.settings: Settings = self.config.settings(self.module, self.instance)
         self.started_at = time.time()
-        self.stopping = threading.Event()
+        self.stopping = Flag()
         """Set by SIGTERM and SIGINT."""
         self.children: Dict[int, List[str]] = {}
         """pid -> arguments, of the processes started with spawn()."""
         self._reload_asked = False
         self._parent = os.getppid()
+        self._lifeline = self.module in CHILDREN and self.arguments.detached and is_pipe(0)
+        """Standard input of a child is a pipe from its parent: its end is the parent's end."""
+        self._childrens_line: Optional[Tuple[int, int]] = None
         self._wakeup, wakeup_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wakeup_in, warn_on_full_buffer=False)
-        self._log = Log(syslogd_address(self.server, self.config), arguments, home.build)
+        self._log = Log(syslogd_address(self.server), arguments, home.build)
 
     # ------------------------------------------------------------------ for the subclass
 
@@ -226,10 +229,7 @@ class Module:
         """
         if self.stopping.is_set():
             return []
-        try:
-            ready, _, _ = select.select([self._wakeup, *readers], [], [], max(0.0, seconds))
-        except OSError:  # a reader was closed by another thread
-            ready = []
+        ready = self._select([self._wakeup, *readers, *([0] if self._lifeline else [])], seconds)
         if self._wakeup in ready:
             ready.remove(self._wakeup)
             while True:
@@ -240,9 +240,25 @@ class Module:
         if self._reload_asked:
             self._reload_asked = False
             self._reload()
-        if self.module in CHILDREN and os.getppid() != self._parent:
+        if self._lifeline and 0 in ready:
+            ready.remove(0)
+            self._lifeline = False
             self.stopping.set()
         return ready
+
+    def _select(self, watched: List[Any], seconds: float) -> List[Any]:
+        """``select.select``, with a look now and then whether the lab is still there."""
+        end = time.monotonic() + seconds
+        while True:
+            left = max(0.0, end - time.monotonic())
+            try:
+                ready = select.select(watched, [], [], min(left, vanished.CHECK_SECONDS))[0]
+            except OSError:  # a reader was closed by another thread
+                ready = []
+            if vanished.gone():
+                os._exit(0)
+            if ready or left <= vanished.CHECK_SECONDS:
+                return ready
 
     def spawn(self, name: str, *words: str) -> int:
         """Start a child process, ``nlserver <name> -tracefile:… -instance:… -detach <words>``.
@@ -251,7 +267,9 @@ class Module:
         """
         arguments = [name, "-tracefile:%s@%s" % (name, self.instance),
                      "-instance:" + self.instance, "-detach", *words]
-        pid = process.spawn(self.home, arguments, session=False)
+        if self._childrens_line is None:
+            self._childrens_line = os.pipe2(os.O_CLOEXEC)
+        pid = process.spawn(self.home, arguments, session=False, stdin=self._childrens_line[0])
         self.children[pid] = arguments
         return pid
 
@@ -284,8 +302,8 @@ class Module:
         try:
             self.prepare()
             self.info(self.home.build.banner)
-            self.info("%s start (pid=%d, tid=%d)..." % (
-                self.title or self.module, os.getpid(), threading.get_native_id()))
+            self.info(self.home.build.begun.format(
+                title=self.title or self.module, pid=os.getpid(), tid=get_native_id()))
             self.write_record(record)
             self.run()
         except Exception:
@@ -298,17 +316,20 @@ class Module:
         finally:
             self.on_stop()
             self.stop_children()
+            if self.home.build.stopped and not code:
+                self.info(self.home.build.stopped.format(
+                    title=self.title or self.module, pid=os.getpid()))
             if self.module in UTILITIES + CHILDREN:
                 unlink(record)
         return code
 
     def write_record(self, path: str) -> None:
         """Say which process runs this task. ``nlserver stop`` sets wanted to ``stopped``."""
-        write_json(path, {
+        write_text(path, json_text({
             "pid": os.getpid(), "module": self.module, "instance": self.instance,
             "started_at": self.started_at, "arguments": self.arguments.words,
             "wanted": "running",
-        })
+        }) + "\n", 0o640)
 
     def stop_children(self) -> None:
         """SIGTERM, then SIGKILL."""
@@ -323,14 +344,16 @@ class Module:
     def _on_stop_signal(self, _number: int, _frame: object) -> None:
         if not self.stopping.is_set():
             self.stopping.set()
-            self.info("Stop requested (pid=%d)" % os.getpid())
+            self.info(self.home.build.stop_told.format(
+                task=task_name(self.module, self.instance), pid=os.getpid(), tid=get_native_id(),
+                command=" ".join(["nlserver", self.module, *self.arguments.words])))
 
     def _on_reload_signal(self, _number: int, _frame: object) -> None:
         self._reload_asked = True
 
     def _reload(self) -> None:
         try:
-            self.config = Config(self.home)
+            self.config = Config(self.home, self.instance)
         except ConfigError as error:
             self.error("Configuration not reloaded: %s" % error)
             return
@@ -339,12 +362,24 @@ class Module:
         self.on_reload()
 
 
-def syslogd_address(server: Server, config: Optional[Config]) -> Tuple[str, int]:
-    """Where log lines go: the port of serverConf.xml, else the default of the build."""
-    port = server.ports["syslogd"]
-    if config:
-        port = config.settings("syslogd").number("port", server.home.build.syslogd_port)
-    return server.address, port
+def syslogd_address(
+    server: Server, environment: Optional[Dict[str, str]] = None
+) -> Tuple[str, int]:
+    """Where log lines go: the port of TRACE_ADDR, else the default of the build.
+
+    Each server of a lab has its address, whichever host is named.
+    """
+    told = (os.environ if environment is None else environment).get("TRACE_ADDR", "")
+    port = told.rpartition(":")[2]
+    return server.address, int(port) if port.isdigit() else server.home.build.syslogd_port
+
+
+def is_pipe(descriptor: int) -> bool:
+    """Is this open, and a pipe?"""
+    try:
+        return os.fstat(descriptor).st_mode & 0o170000 == 0o010000
+    except OSError:
+        return False
 
 
 def exit_code(status: int) -> int:
@@ -369,17 +404,19 @@ def unlink(path: str) -> None:
         pass
 
 
-def main(path: str, build: str = CURRENT.name) -> NoReturn:
+def main(facts: Dict[str, Any]) -> NoReturn:
     """Entry of the starting scripts in ``<home>/lib``: the script's name is the module's."""
-    home = Home(path, build)
+    server = Server.from_json(facts)
+    home = server.home
     name = os.path.basename(sys.argv[0])
     arguments = Arguments(name, sys.argv[1:])
     file, _, class_name = IMPLEMENTATIONS[name].partition(":")
-    implementation = getattr(importlib.import_module(file), class_name)
+    __import__(file)
+    implementation = getattr(sys.modules[file], class_name)
     try:
-        module: Module = implementation(home, arguments)
+        module: Module = implementation(home, server, arguments)
     except ConfigError as error:
-        address = syslogd_address(Server.of_home(home), None)
-        Log(address, arguments, home.build).write("error", "log", "Configuration error: %s" % error)
+        log = Log(syslogd_address(server), arguments, home.build)
+        log.write("error", "log", "Configuration error: %s" % error)
         sys.exit(1)
     sys.exit(module.main())

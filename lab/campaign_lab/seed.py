@@ -43,6 +43,7 @@ def create(server: Server) -> None:
             (peers.address, peers.ports["pop3"], login, LAB_PASSWORD),
             server.outside.get("redirection") or server.front_url,
             LAB_PASSWORD,
+            workflows=server.installed or "wfserver" in server.modules,
         )
         _write(os.path.join(var, "import", "contacts_import.csv"), _contacts())
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from campaign_lab import config, database, initscript, process, seed
+from campaign_lab import account, config, database, initscript, process, seed, serverconf
 from campaign_lab.layout import (
     IMPLEMENTATIONS,
     PROGRAMS,
@@ -24,7 +24,7 @@ from campaign_lab.layout import (
 )
 from campaign_lab.modules import trackinglogd
 from campaign_lab.monitor import missing_tasks
-from campaign_lab.runtime import kill
+from campaign_lab.runtime import kill, syslogd_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ CUSTOMER_SH = """\
 #export XTK_VAR_DIR=/data/campaign/var
 #export TMPDIR=/usr/local/neolane/nl6/var/tmp
 #export JDK_HOME=/usr/lib/jvm/java-11-openjdk-amd64
+#export TRACE_ADDR=localhost:6666
+"""
+CUST_INDICATORS_SH = """\
+#!/bin/sh
+# This site's own indicators: nlserver monitor shows them.
+cat <<'END'
+<indicator name='Files to send'><current label='Current Value' value='0' display=''/></indicator>
+END
 """
 PREAMBLE = """\
 import sys
@@ -46,7 +54,7 @@ sys.path.insert(0, {library!r})
 """
 MODULE = PREAMBLE + """\
 from campaign_lab.runtime import main
-main({home!r}, {build!r})
+main({server!r})
 """
 NLSERVER = "#!{python} -IS\n" + PREAMBLE + """\
 from campaign_lab.nlserver import main
@@ -61,31 +69,36 @@ class ServerError(Exception):
 # ------------------------------------------------------------------------------- creation
 
 
-def create(lab: Lab, server: Server, database_url: str = "") -> None:
+def create(
+    lab: Lab, server: Server, python: account.Python, database_url: str = ""
+) -> None:
     """Make what is missing of the tree; a configuration that is there stays as it is.
 
     ``database_url`` is the PostgreSQL database of instances that are new; empty: SQLite.
     """
     home = server.home
+    has_script = not home.build.unit and not server.installed
+    for name in ("nl6", "apache2", *(("init.d",) if has_script else ())):
+        account.give(os.path.join(server.folder, name))
     for directory in ("bin", "conf", "lib", "var/default/log", "var/.lab/run",
                       "var/.lab/faults", "var/.lab/requests"):
         os.makedirs(home.join(directory), exist_ok=True)
-    write_json(home.lab + "/server.json", server.as_json())
-    _write_programs(lab, home)
-    if not home.build.unit and not server.installed:
-        directory = os.path.join(os.path.dirname(home.path), "init.d")
-        os.makedirs(directory, exist_ok=True)
-        initscript.write(directory, server)
+    if "CAMPAIGN_TALLY" in os.environ and not os.path.lexists(home.tally):
+        os.symlink(os.path.join(os.environ["CAMPAIGN_TALLY"], "lab"), home.tally)
+    _write_programs(lab, server, python.program)
+    if has_script:
+        initscript.write(os.path.join(server.folder, "init.d"), server)
     _write_once(home.join("env.sh"), _env_sh(home), 0o755)
-    _write_once(home.join("customer.sh"), _customer_sh(home), 0o755)
+    _write_once(home.join("customer.sh"), _customer_sh(server), 0o755)
     _write_once(home.join("unicodeenv"), "", 0o644)
-    _write_once(home.conf + "/serverConf.xml", config.server_conf(server), 0o640)
-    _write_once(home.conf + "/config-default.xml", config.config_default(server), 0o640)
+    _write_once(home.join("cust_indicators.sh"), CUST_INDICATORS_SH, 0o755)
+    _write_once(home.conf + "/serverConf.xml", serverconf.server_conf(server), 0o640)
+    _write_once(home.conf + "/config-default.xml", serverconf.config_default(server), 0o640)
     for instance in server.instances:
         for directory in ("log", "redir/log", "redir/url", "mta", "export", "import"):
             os.makedirs(home.join("var", instance, directory), exist_ok=True)
         _write_once("%s/config-%s.xml" % (home.conf, instance),
-                    config.config_instance(server, instance, database_url), 0o640)
+                    serverconf.config_instance(server, instance, database_url), 0o640)
     seed.create(server)
 
 
@@ -96,38 +109,90 @@ def outside(server: Server) -> Outside:
     return Outside.of(server.root, server.outside)
 
 
-def install_sources(lab: Lab) -> None:
-    """Make the package that the lab's processes load: links to the checkout's files.
+def install_sources(lab: Lab, python: account.Python) -> None:
+    """Make the package that the lab's processes load: links to the checkout's files, or copies.
 
-    Its bytecode is compiled here and now: processes only read it, and the checkout stays clean.
+    Its bytecode is put there here and now: processes only read it, and the checkout stays clean.
     """
-    import compileall
-
     source = os.path.join(lab_source(), "campaign_lab")
     package = os.path.join(lab.library, "campaign_lab")
-    for directory, names, files in os.walk(source):
-        names[:] = [name for name in names if name != "__pycache__"]
-        target = os.path.join(package, os.path.relpath(directory, source))
-        os.makedirs(target, exist_ok=True)
-        _link_all(target, {name: os.path.join(directory, name) for name in files
-                           if name.endswith(".py")})
-    compileall.compile_dir(package, quiet=2)
+    readable = os.access(os.path.join(source, "__init__.py"), os.R_OK)
+    with account.privileged():
+        for directory, names, files in os.walk(source):
+            names[:] = [name for name in names if name != "__pycache__"]
+            target = os.path.join(package, os.path.relpath(directory, source))
+            os.makedirs(target, exist_ok=True)
+            wanted = {name: os.path.join(directory, name) for name in sorted(files)
+                      if name.endswith(".py")}
+            (_link_all if readable else _copy_all)(target, wanted)
+            if python.is_own:
+                _put_bytecode(target, list(wanted.values()))
+        if not python.is_own:
+            subprocess.run([python.program, "-IS", "-m", "compileall", "-q", package],
+                           stdin=subprocess.DEVNULL, check=True)
 
 
-def install_driver(lab: Lab) -> None:
+def _copy_all(directory: str, files: Dict[str, str]) -> None:
+    """Have copies of these files in a directory, with their times: the bytecode names them."""
+    for name, path in files.items():
+        target = os.path.join(directory, name)
+        if (os.path.islink(target) or not os.path.exists(target)
+                or os.stat(target).st_mtime_ns != os.stat(path).st_mtime_ns):
+            draft = "%s.%d" % (target, os.getpid())
+            shutil.copy2(path, draft)
+            os.chmod(draft, 0o644)
+            os.rename(draft, target)
+
+
+def _put_bytecode(package: str, sources: List[str]) -> None:
+    """Bytecode for the files of a package: a copy of labctl's own, which is compiled once."""
+    from importlib.util import cache_from_source
+
+    os.makedirs(os.path.join(package, "__pycache__"), exist_ok=True)
+    for source in sources:
+        tag = os.path.basename(cache_from_source(source))
+        target = os.path.join(package, "__pycache__", tag)
+        cached = cache_from_source(source) if sys.pycache_prefix else target
+        if not _as_new(cached, source):
+            import py_compile
+
+            py_compile.compile(source, cached, doraise=False, quiet=2)
+        if cached != target and not _as_new(target, source):
+            draft = "%s.%d" % (target, os.getpid())
+            shutil.copyfile(cached, draft)
+            os.rename(draft, target)
+
+
+def _as_new(made: str, source: str) -> bool:
+    """Was it made after the last change of what it is made of?"""
+    try:
+        return os.stat(made).st_mtime > os.stat(source).st_mtime
+    except FileNotFoundError:
+        return False
+
+
+def install_driver(lab: Lab, python: account.Python) -> None:
     """Let the lab's processes, which see no site-packages, load the driver of PostgreSQL."""
     import importlib.util
 
-    found = importlib.util.find_spec("psycopg2")
-    if found is None or not found.origin:
-        raise ServerError("PostgreSQL needs psycopg2 in %s (Debian: python3-psycopg2)" % (
-            sys.executable))
+    with account.privileged():
+        found = importlib.util.find_spec("psycopg2")
+    if found is None or not found.origin or not python.is_own:
+        raise ServerError("PostgreSQL needs psycopg2 in %s, and the servers' Python is to be of "
+                          "the same version (Debian: python3-psycopg2)" % sys.executable)
     package = os.path.dirname(found.origin)
     beside = os.path.join(os.path.dirname(package), "psycopg2_binary.libs")
     links = {"psycopg2": package}
-    if os.path.isdir(beside):
-        links["psycopg2_binary.libs"] = beside
-    _link_all(lab.library, links)
+    readable = os.access(found.origin, os.R_OK)
+    with account.privileged():
+        if os.path.isdir(beside):
+            links["psycopg2_binary.libs"] = beside
+        if readable:
+            _link_all(lab.library, links)
+            return
+        for name, path in links.items():
+            if not os.path.isdir(os.path.join(lab.library, name)):
+                shutil.copytree(path, os.path.join(lab.library, name))
 
 
 def databases(server: Server) -> Iterator[database.Target]:
@@ -136,14 +201,14 @@ def databases(server: Server) -> Iterator[database.Target]:
     return (database.configured(settings, instance) for instance in settings.instances)
 
 
-def install_python(lab: Lab) -> None:
+def install_python(lab: Lab, python: account.Python) -> None:
     """Make a PYTHONHOME: the standard library without what else is installed beside it."""
-    library = os.path.dirname(os.__file__)
-    target = os.path.join(lab.python_home, os.path.relpath(library, sys.base_prefix))
-    os.makedirs(target, exist_ok=True)
+    target = os.path.join(lab.python_home, os.path.relpath(python.library, python.prefix))
     left_out = ("site-packages", "dist-packages", "sitecustomize.py", "usercustomize.py")
-    _link_all(target, {name: os.path.join(library, name) for name in os.listdir(library)
-                       if name not in left_out})
+    with account.privileged():
+        os.makedirs(target, exist_ok=True)
+        _link_all(target, {name: os.path.join(python.library, name)
+                           for name in os.listdir(python.library) if name not in left_out})
 
 
 def _link_all(directory: str, links: Dict[str, str]) -> None:
@@ -158,15 +223,15 @@ def _link_all(directory: str, links: Dict[str, str]) -> None:
             os.symlink(path, os.path.join(directory, name))
 
 
-def _write_programs(lab: Lab, home: Home) -> None:
+def _write_programs(lab: Lab, server: Server, python: str) -> None:
     """bin/nlserver, and in lib one starting script per process name.
 
     ``exec`` of a link named nlserver gives the processes the documented name; argv[1] is the
     script that Python runs, so that the command line is the documented one, too.
     """
-    python = os.path.realpath(sys.executable)
+    home = server.home
     values = {"python": python, "library": lab.library, "home": home.path,
-              "build": home.build.name}
+              "build": home.build.name, "server": server.as_json()}
     if (os.path.exists(home.lab + "/programs.json")
             and read_json(home.lab + "/programs.json") == values):
         return  # as they are: one of them may be broken on purpose
@@ -188,12 +253,17 @@ def _env_sh(home: Home) -> str:
     )
 
 
-def _customer_sh(home: Home) -> str:
-    """With TMPDIR as documented where /tmp is another device than var (errno 18 otherwise)."""
-    if os.stat("/tmp").st_dev == os.stat(home.var).st_dev:
-        return CUSTOMER_SH
-    os.makedirs(home.var + "/tmp", exist_ok=True)
-    return CUSTOMER_SH + "export TMPDIR=%s/tmp\n" % home.var
+def _customer_sh(server: Server) -> str:
+    """With TMPDIR as documented where /tmp is another device than var (errno 18 otherwise), and
+    with syslogd's port if it is not the default of the build.
+    """
+    home, text = server.home, CUSTOMER_SH
+    if os.stat("/tmp").st_dev != os.stat(home.var).st_dev:
+        os.makedirs(home.var + "/tmp", exist_ok=True)
+        text += "export TMPDIR=%s/tmp\n" % home.var
+    if server.ports["syslogd"] != home.build.syslogd_port:
+        text += "export TRACE_ADDR=%s:%d\n" % (server.local, server.ports["syslogd"])
+    return text
 
 
 def _write_once(path: str, text: str, mode: int) -> None:
@@ -204,7 +274,7 @@ def _write_once(path: str, text: str, mode: int) -> None:
 # ---------------------------------------------------------------------------- start, stop
 
 
-def nlserver(server: Server, *words: str, timeout: float = 60) -> subprocess.CompletedProcess:  # type: ignore[type-arg]
+def nlserver(server: Server, *words: str, timeout: float = 90) -> subprocess.CompletedProcess:  # type: ignore[type-arg]
     """Run ``nlserver`` as an operator does, with the environment of env.sh."""
     return subprocess.run(
         [server.home.join("bin/nlserver"), *words], env=process.environment(server.home),
@@ -216,7 +286,7 @@ def nlserver(server: Server, *words: str, timeout: float = 60) -> subprocess.Com
 def begin(server: Server) -> None:
     """Start what does not run: the front end, the watchdog, missing modules."""
     home = server.home
-    if not process.find(home, "front", "default"):
+    if server.has_front and not process.find(home, "front", "default"):
         process.spawn(home, ["front"], process.environment(home), detach=True)
     if not process.find(home, "watchdog", "default"):
         done = nlserver(server, "watchdog", "-svc", "-noconsole")
@@ -252,7 +322,8 @@ def wait_until_up(server: Server, deadline: float) -> None:
     """Until every autoStart module runs and every port answers."""
     while True:
         missing = missing_tasks(server.home)
-        if not server.installed and not process.find(server.home, "front", "default"):
+        if (server.has_front and not server.installed
+                and not process.find(server.home, "front", "default")):
             missing.append("front end")
         missing = missing or _silent_ports(server)
         if not missing:
@@ -271,13 +342,15 @@ def _silent_ports(server: Server) -> List[str]:
     settings = config.Config(server.home)
     web, syslogd = settings.settings("web"), settings.settings("syslogd")
     silent = []
-    tcp = {} if server.installed else {"front": server.ports["front"]}
+    tcp = {}
+    if server.has_front and not server.installed:
+        tcp["front"] = server.ports["front"]
     if web.auto_start:
         tcp["web"] = web.number("httpPort", 8080)
     for name, port in tcp.items():
         if not _accepts(server.address, port):
             silent.append("%s (port %d)" % (name, port))
-    port = syslogd.number("port", server.home.build.syslogd_port)
+    port = syslogd_address(server, process.environment(server.home))[1]
     if syslogd.auto_start and not _held(server.address, port):
         silent.append("syslogd (port %d)" % port)
     return silent
@@ -309,18 +382,23 @@ def end(server: Server) -> None:
                            check=False)
         except (OSError, subprocess.TimeoutExpired):
             pass  # broken by a fault; what follows needs no cooperation
+    with account.privileged():
+        _end_below(home.path)
+        for name in os.listdir(home.run) if os.path.isdir(home.run) else []:
+            os.unlink(os.path.join(home.run, name))
+        trackinglogd.clear(server.shared_memory_keys)
+        shutil.rmtree(server.other_device, ignore_errors=True)
+
+
+def _end_below(path: str) -> None:
+    """SIGTERM, then SIGKILL, to what works in a directory below this one."""
     for signal_number, seconds in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)):
-        left = processes_below(home.path)
-        for pid in left:
+        for pid in processes_below(path):
             kill(pid, signal_number)
             kill(pid, signal.SIGCONT)
         deadline = time.monotonic() + seconds
-        while processes_below(home.path) and time.monotonic() < deadline:
+        while processes_below(path) and time.monotonic() < deadline:
             time.sleep(0.03)
-    for name in os.listdir(home.run) if os.path.isdir(home.run) else []:
-        os.unlink(os.path.join(home.run, name))
-    for key in server.shared_memory_keys:
-        trackinglogd.remove_segment(key)
 
 
 def processes_below(path: str) -> List[int]:

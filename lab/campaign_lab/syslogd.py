@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import time
 
+from campaign_lab import vanished
+from campaign_lab.lean import socket
 from campaign_lab.runtime import Module, format_line, syslogd_address
 
 TYPE_CHECKING = False
@@ -34,7 +35,7 @@ class Syslogd(Module):
         self._complaints: Dict[str, float] = {}
         self._lost = 0
         try:
-            self.socket.bind(syslogd_address(self.server, self.config))
+            self.socket.bind(syslogd_address(self.server))
         except OSError:
             raise SystemExit(1) from None  # nobody writes logs: there is no one to tell
 
@@ -79,7 +80,7 @@ class Syslogd(Module):
         try:
             full = os.stat(path).st_size >= limit
         except FileNotFoundError:
-            os.makedirs(directory, exist_ok=True)
+            vanished.make(directory)
             full = False
         if full:
             os.replace(path, os.path.join(directory, file + "_2.log"))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 
 from campaign_lab import process
 from campaign_lab.config import RESTART_TIME, Settings
 from campaign_lab.layout import read_json, task_name, write_text
+from campaign_lab.lean import signal
 from campaign_lab.runtime import STOP_GRACE_SECONDS, Module, kill, unlink
 
 TYPE_CHECKING = False
@@ -242,8 +242,9 @@ class Watchdog(Module):
 
 def module_arguments(module: str, instance: str, words: List[str]) -> List[str]:
     """The documented command line of a module in the background."""
+    own = ["-autorepair"] if module == "web" and "-autorepair" not in words else []
     return [module, "-tracefile:%s@%s" % (module, instance), "-instance:" + instance, "-detach",
-            *words]
+            *words, *own]
 
 
 def recorded_pid(watchdog: Watchdog, task: Supervised) -> int:

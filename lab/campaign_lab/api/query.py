@@ -4,6 +4,9 @@ As documented: operations get, getIfExists, select and count; nodes with aliases
 conditions nested and joined by ``boolOperator`` (which says how a condition is joined to the
 next one); ``orderBy`` with ``sortDesc``; ``groupBy``, ``having``; ``distinct``; ``lineCount`` (200
 unless ``noLineCount``) and ``startLine``. A value that is not there is an empty attribute.
+
+As seen live: a page that begins at a ``startLine`` repeats the last row of the one before; each row
+has attributes that nobody asked for (``_operation`` and ``_cs`` are the lab's own).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from campaign_lab.database import Connection
 
 LINE_COUNT = 200
+UNASKED = {"_operation": "none", "_cs": ""}
 OPERATIONS = ("get", "getIfExists", "select", "count")
 OPERATORS = {"": " AND ", "and": " AND ", "or": " OR ", "and not": " AND NOT ",
              "or not": " OR NOT "}  # fmt: skip
@@ -61,7 +65,7 @@ class Query:
         self.distinct = _true(definition.get("distinct"))
         unlimited = any(_true(definition.get(name)) for name in ("noLineCount", "forceNoLineCount"))
         self.limit = 0 if unlimited else _number(definition, "lineCount", LINE_COUNT)
-        self.offset = _number(definition, "startLine", 0)
+        self.offset = max(0, _number(definition, "startLine", 0) - 1)
         if self.operation in ("get", "getIfExists"):
             self.limit, self.offset = 1, 0
 
@@ -168,6 +172,8 @@ class Query:
 
     def _entity(self, row: Any) -> ElementTree.Element:
         entity = ElementTree.Element(self.schema.name)
+        if not self.groups:
+            entity.attrib.update(UNASKED)
         for node, value in zip(self.nodes, row):
             text = value_text(value, node.sql.type)
             element = entity

@@ -16,6 +16,7 @@ from campaign_lab.faults import (
     logs,
     mail,
     processes,
+    site,
     tracking,
     undo,
     web,
@@ -26,12 +27,12 @@ from campaign_lab.faults.system import FaultError, wait_until
 from campaign_lab.layout import Lab, Server, default_instance, read_json
 from campaign_lab.process import running
 
-AREAS = (processes, logs, configuration, web, api, mail, tracking, workflows, jobs)
+AREAS = (processes, logs, configuration, site, web, api, mail, tracking, workflows, jobs)
 FAULTS: Dict[str, Type[Fault]] = {
     kind.name: kind for area in AREAS for kind in Fault.registry.values()
     if kind.__module__ == area.__name__ and kind.seen
 }
-HEAL_SECONDS = 20.0
+HEAL_SECONDS = 60.0
 
 
 def names() -> Iterator[Tuple[str, str, str]]:
@@ -50,6 +51,8 @@ def break_(spec: str, server: Server, instance: str = "", module: str = "") -> L
     lab = Lab(server.root)
     name, module, instance = _parsed(spec, module, instance)
     kind = _kind(name)
+    if kind.of_front and not server.has_front:
+        raise FaultError("%s has no web server in front" % server.name)
     module, instance = _target(kind, server, module, instance)
     label = _label(kind, module, instance)
     book = _book(kind, lab, server)

@@ -106,11 +106,13 @@ class LogonRefusedZone(LogonRefused):
 
     scope = "server"
     code = "XSV-350013"
-    seen = "any Logon: 403 `XSV-350013 …`; serverConf.xml: subNetwork mask 10.0.0.0/8; pages work"
+    seen = ("any Logon: 403 `XSV-350013 …`; serverConf.xml: the sub-network localhost has another "
+            "mask; pages work")
 
     def strike(self, work: Work) -> None:
         work.undo_with("hang_up", module="web", instance="default")
-        work.set_attributes("subNetwork", {"mask": "10.0.0.0/8"})
+        work.rewrite(os.path.join(work.home.conf, "serverConf.xml"),
+                     lambda text: text.replace('mask="127.0.0.0/8"', 'mask="172.31.0.0/16"'))
         work.hang_up("web")
 
 
@@ -122,7 +124,7 @@ class SessionExpired(Fault):
 
     def strike(self, work: Work) -> None:
         work.undo_with("hang_up", module="web", instance="default")
-        work.set_attributes("securityZone", {"sessionTimeOutSec": "0"})
+        work.set_attributes("authentication", {"sessionTimeOutSec": "0"})
         work.hang_up("web")
 
     def present(self, work: Work) -> bool:

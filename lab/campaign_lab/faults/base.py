@@ -18,6 +18,7 @@ import time
 from typing import Any, Callable, ClassVar, Dict, Iterator, List, Optional, Type
 
 from campaign_lab import database, process
+from campaign_lab.account import privileged
 from campaign_lab.faults import undo
 from campaign_lab.faults.system import (
     FaultError,
@@ -39,8 +40,10 @@ SCOPES = ("machine", "server", "instance", "module")
 class Book:
     """The list of broken faults: one file per server, one for the lab's outside world."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, is_labs: bool = False) -> None:
         self.path = path
+        self.is_labs = is_labs
+        """Whoever runs labctl keeps it, not the servers' account."""
         self.entries: Dict[str, Dict[str, Any]] = {}
         if os.path.exists(path):
             self.entries = read_json(path)["broken"]
@@ -53,12 +56,13 @@ class Book:
     @classmethod
     def of_lab(cls, lab: Lab) -> Book:
         """The faults of scope ``machine``."""
-        return cls(os.path.join(lab.root, "broken.json"))
+        return cls(os.path.join(lab.root, "broken.json"), True)
 
     def save(self) -> None:
         """Write it, whole or not at all."""
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        write_json(self.path, {"schema": 1, "broken": self.entries}, 0o600)
+        with privileged() if self.is_labs else contextlib.nullcontext():
+            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+            write_json(self.path, {"schema": 1, "broken": self.entries}, 0o644)
 
 
 class Work:
@@ -155,7 +159,7 @@ class Work:
         self.write(path, '%s\nexport %s="%s"\n' % (text.rstrip("\n"), name, value))
 
     def lock(self, path: str) -> None:
-        """Make a file or directory unwritable, for root too."""
+        """Make a file or directory unwritable: take the bits away."""
         self.undo_with("unlock", path=path, bits=os.stat(path).st_mode & 0o7777)
         lock(path)
 
@@ -316,12 +320,14 @@ class Work:
         rows = self.sql("SELECT * FROM %s WHERE %s = ?" % (table, key), name)
         return rows[0] if rows else None
 
-    def deliver(self, number: int = 2) -> None:
-        """A delivery that the mta of the instance is to send next."""
+    def deliver(self, number: int = 2, instance: str = "") -> None:
+        """A delivery that the mta of the instance (this one's, unless said) sends next."""
         now = time.time()
-        people = self.sql(
-            "SELECT id, email FROM nms_recipient WHERE email LIKE '%@example.com' LIMIT ?", number)
-        with database.session(self.database, True) as connection:
+        target = undo.database_of(self.server, instance or self.instance)
+        with database.session(target, True) as connection:
+            people = connection.execute(
+                "SELECT id, email FROM nms_recipient WHERE email LIKE '%@example.com' LIMIT ?",
+                (number,)).fetchall()
             delivery = connection.execute(
                 "INSERT INTO nms_delivery (internalName, label, state, contactDate, toSend,"
                 " subject) VALUES (?, 'News', ?, ?, ?, 'News of the lab')",
@@ -338,7 +344,7 @@ class Work:
 
         It lives outside the home, as another program of the machine would.
         """
-        pid = undo.start_helper(arguments, title)
+        pid = undo.start_helper(self.lab.root, arguments, title)
         self.undo_with("end", **undo.identity(pid))
         return pid
 
@@ -360,6 +366,8 @@ class Fault:
     """Of scope ``module``: those it can be done to; the first is the default."""
     rereads: ClassVar[bool] = False
     """Modules that started meanwhile took up what is wrong: they are restarted by the healing."""
+    of_front: ClassVar[bool] = False
+    """Done to the web server in front, which not every server has."""
     seconds: ClassVar[float] = 60.0
     """Longest time until it is in effect."""
     seen: ClassVar[str] = ""

@@ -33,10 +33,10 @@ class ConfigChangedNotReloaded(Fault):
     seen = "serverConf.xml is younger than every module and than the last `Configuration reloaded`"
 
     def strike(self, work: Work) -> None:
-        work.set_attributes("web", {"maxThreads": "75"}, keep_time=False)
+        work.set_attributes("web", {"MaxThreads": "100"}, keep_time=False)
 
     def present(self, work: Work) -> bool:
-        return bool(Config(work.home).settings("web").get("maxThreads"))
+        return Config(work.home).settings("web").get("MaxThreads") == "100"
 
 
 class AutostartDisabled(Fault):

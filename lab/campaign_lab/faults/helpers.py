@@ -1,6 +1,7 @@
-"""Programs of the faults' own, run outside every home: ``python helpers.py NAME ARGUMENTS``.
+"""Programs of the faults' own, run outside every home: ``python helpers.py ROOT NAME ARGUMENTS``.
 
-Each says ``ready`` on its standard output when what it is there for is done, then stays.
+Each says ``ready`` on its standard output when what it is there for is done, then stays as long as
+the lab's folder ROOT.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import os
 import signal
 import socket
 import sys
+
+CHECK_SECONDS = 4.0
 
 
 def hold_udp(address: str, port: str) -> None:
@@ -46,6 +49,21 @@ def ready() -> None:
         os.dup2(null, number)
 
 
+def end_with(folder: str) -> None:
+    """End when the lab in that folder is deleted; one made anew in its place is another."""
+    held = os.open(folder, os.O_PATH | os.O_CLOEXEC)
+
+    def look(_number: int, _frame: object) -> None:
+        deleted = os.readlink("/proc/self/fd/%d" % held).endswith(" (deleted)")
+        if deleted or not os.path.exists(os.path.join(folder, "lab.json")):
+            os._exit(0)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, CHECK_SECONDS, CHECK_SECONDS)
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    {"hold_udp": hold_udp, "hold_tcp": hold_tcp, "zombies": zombies}[sys.argv[1]](*sys.argv[2:])
+    root, name, *values = sys.argv[1:]
+    end_with(root)
+    {"hold_udp": hold_udp, "hold_tcp": hold_tcp, "zombies": zombies}[name](*values)

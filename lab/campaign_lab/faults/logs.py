@@ -7,10 +7,12 @@ import resource
 import shutil
 import subprocess
 
+from campaign_lab.account import acting, privileged
 from campaign_lab.faults import undo
 from campaign_lab.faults.base import Fault, Work
 from campaign_lab.faults.processes import SUPERVISED
 from campaign_lab.faults.system import FaultError, gone, pid_of, udp_held, writable
+from campaign_lab.runtime import format_line
 
 OTHER_PORT = 6666
 SMALL_DISK_MB = 4
@@ -38,14 +40,15 @@ class SyslogdPortTaken(Fault):
 
 
 class SyslogdWrongPort(Fault):
-    """syslogd was moved to port 6666; the other modules still send to the old one."""
+    """syslogd was moved to another port; the other modules still send to the old one."""
 
     rereads = True
-    seen = "6666/udp held by syslogd, the old port by nobody; other modules' logs do not grow"
+    seen = ("customer.sh exports TRACE_ADDR with port 6666; 6666/udp held by syslogd, the old port "
+            "by nobody; other modules' logs do not grow")
 
     def strike(self, work: Work) -> None:
         work.undo_with("restart", module="syslogd", instance="default")
-        work.set_attributes("syslogd", {"port": str(OTHER_PORT)})
+        work.export("TRACE_ADDR", "%s:%d" % (work.server.local, OTHER_PORT))
         work.restart("syslogd")
 
     def present(self, work: Work) -> bool:
@@ -54,7 +57,7 @@ class SyslogdWrongPort(Fault):
 
 
 class LogFileNotWritable(Fault):
-    """The log file of a module cannot be written (chattr +i for root, chmod else)."""
+    """The log file of a module cannot be written (chmod a-w)."""
 
     scope = "module"
     modules = ["wfserver", *(name for name in SUPERVISED if name not in ("wfserver", "syslogd"))]
@@ -95,7 +98,7 @@ class DiskFull(Fault):
             "byte; the logs do not grow; syslogd.log: `Unable to write log file` (errno 28 or 27)")
 
     def strike(self, work: Work) -> None:
-        if os.geteuid() == 0:
+        if acting():
             self._mount(work)
         else:
             self._limit(work)
@@ -111,7 +114,8 @@ class DiskFull(Fault):
         status = os.stat(path)
         command = ["mount", "-t", "tmpfs", "-o", "size=%dm,mode=%o,uid=%d,gid=%d" % (
             SMALL_DISK_MB, status.st_mode & 0o777, status.st_uid, status.st_gid), "tmpfs", path]
-        done = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+        with privileged():
+            done = subprocess.run(command, stderr=subprocess.PIPE, check=False)
         if done.returncode:
             raise FaultError(done.stderr.decode("utf-8", "replace").strip())
         for name in os.listdir(kept):
@@ -134,10 +138,32 @@ class DiskFull(Fault):
 
     def present(self, work: Work) -> bool:
         path = work.home.logs(work.instance)
-        if os.geteuid() == 0:
+        if acting():
             return os.path.ismount(path) and os.statvfs(path).f_bavail == 0
         pid = pid_of(work.home, "syslogd", "default")
         return bool(pid) and resource.prlimit(pid, resource.RLIMIT_FSIZE)[0] == 1
+
+
+class LogClockAhead(Fault):
+    """The clock was two hours ahead for a while: the last lines of a log lie in the future."""
+
+    scope = "module"
+    modules = ["wfserver", *(name for name in SUPERVISED if name != "wfserver")]
+    seen = "three info lines in the module's log with a time two hours from now"
+    MARK = "written while the clock was ahead"
+
+    def strike(self, work: Work) -> None:
+        path = os.path.join(work.home.logs(work.instance), work.module + ".log")
+        work.undo_with("cut", path=path, mark=self.MARK)
+        with open(path, "a", encoding="utf-8") as stream:
+            for _ in range(3):
+                stream.write(format_line(work.home.build, "info", "log", self.MARK,
+                                         ahead=7200.0) + "\n")
+
+    def present(self, work: Work) -> bool:
+        path = os.path.join(work.home.logs(work.instance), work.module + ".log")
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return self.MARK in stream.read()
 
 
 def _copy_end(source: str, target: str) -> None:

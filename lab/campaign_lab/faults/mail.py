@@ -6,6 +6,7 @@ import os
 import time
 
 from campaign_lab import database
+from campaign_lab.account import privileged
 from campaign_lab.config import Config
 from campaign_lab.faults import undo
 from campaign_lab.faults.base import Fault, Work
@@ -17,6 +18,7 @@ from campaign_lab.outside import OutsideError
 NOBODY = 249
 """The last number of an address of the lab's network at which nothing is."""
 BACKLOG = 1000
+PUT_OFF_SECONDS = 86400.0
 MARK = "backlog"
 
 
@@ -97,24 +99,44 @@ class TmpOtherDevice(Fault):
 
     scope = "instance"
     rereads = True
-    seen = ("customer.sh exports TMPDIR=/dev/shm/…; mta.log: `Unable to rename '…' to '…' errno=18 "
+    seen = ("env.sh exports TMPDIR=/dev/shm/…; mta.log: `Unable to rename '…' to '…' errno=18 "
             "(iRc=-52)`; mail is not sent; all modules have the variable in their environment")
 
     def strike(self, work: Work) -> None:
-        path = "/dev/shm/campaign-%s-%s" % (work.server.name, work.server.address)
+        path = work.server.other_device
         work.undo_with("remove", path=path)
         os.makedirs(path, exist_ok=True)
         if os.stat(path).st_dev == os.stat(work.home.var).st_dev:
             raise FaultError("the home is on the device of /dev/shm, too")
         work.undo_with("restart_all")
-        work.export("TMPDIR", path)
+        # Not in customer.sh: what a site has written there itself is left to the site.
+        customer = work.home.join("customer.sh")
+        with open(customer, encoding="utf-8") as stream:
+            lines = stream.read().splitlines(True)
+        work.write(customer, "".join(x for x in lines if not x.startswith("export TMPDIR=")))
+        with open(work.home.join("env.sh"), encoding="utf-8") as stream:
+            before, sourced, after = stream.read().partition("if [ -f")
+        exported = 'export TMPDIR="%s"\n' % path
+        work.write(work.home.join("env.sh"), before + exported + sourced + after)
         work.restart_all()
-        log = work.log("mta")
-        work.deliver()
-        work.expect(log, "errno=18")
+        for instance in work.server.instances:  # each has the variable: each is to meet it now
+            self._put_off(work, instance)
+            log = work.log("mta", instance)
+            work.deliver(instance=instance)
+            work.expect(log, "errno=18")
+
+    @staticmethod
+    def _put_off(work: Work, instance: str) -> None:
+        """Until the healing no other mail goes out: each leaves its trace in the folder of TMPDIR,
+        also in the one that a repair has chosen, at some moment while somebody looks."""
+        now = time.time()
+        change = "UPDATE xtk_workflow SET labNext = ? WHERE internalName = 'welcomeMail'"
+        work.undo_with("sql", instance=instance, statements=[[change, [now]]])
+        undo.run(work.lab, work.server, "sql", {
+            "instance": instance, "statements": [[change, [now + PUT_OFF_SECONDS]]]})
 
     def present(self, work: Work) -> bool:
-        with open(work.home.join("customer.sh"), encoding="utf-8") as stream:
+        with open(work.home.join("env.sh"), encoding="utf-8") as stream:
             return "\nexport TMPDIR=" in stream.read()
 
 
@@ -245,11 +267,12 @@ class MailboxBacklog(Fault):
         work.undo_with("empty_mailbox", login=login, mark=MARK)
         work.poison("from campaign_lab.modules import inmail\ninmail.MESSAGES_A_POLL = 1")
         box = undo.outside(work.lab).mailbox(login)
-        box.mkdir(parents=True, exist_ok=True)
-        for number in range(BACKLOG):
-            (box / ("%.6f.%s.%04d" % (time.time(), MARK, number))).write_text(
-                "Message-ID: <%s-%d@bounce.example>\r\n\r\n<%s@bounce.example>: 550 unknown\r\n"
-                % (MARK, number, MARK))
+        with privileged():
+            box.mkdir(parents=True, exist_ok=True)
+            for number in range(BACKLOG):
+                (box / ("%.6f.%s.%04d" % (time.time(), MARK, number))).write_text(
+                    "Message-ID: <%s-%d@bounce.example>\r\n\r\n"
+                    "<%s@bounce.example>: 550 unknown\r\n" % (MARK, number, MARK))
 
     def present(self, work: Work) -> bool:
         box = undo.outside(work.lab).mailbox(work.server.mailbox(work.instance))

@@ -16,8 +16,9 @@ from typing import Callable, Dict, List, Optional, Tuple
 from campaign_lab import process
 from campaign_lab.config import Config, ConfigError
 from campaign_lab.layout import Home, Server
+from campaign_lab.runtime import syslogd_address
 
-COMMAND_SECONDS = 30.0
+COMMAND_SECONDS = 90.0
 POLL_SECONDS = 0.05
 
 
@@ -170,7 +171,9 @@ def http(
 
 def configured_port(server: Server, module: str, instance: str, attribute: str = "port") -> int:
     """The port that the configuration gives a module; the documented one if it is unreadable."""
-    names = {"web": "http", "syslogd": "syslogd", "stat": "stat"}
+    if module == "syslogd":
+        return syslogd_address(server, process.environment(server.home))[1]
+    names = {"web": "http", "stat": "stat"}
     default = server.ports[names[module]]
     try:
         return Config(server.home).settings(module, instance).number(attribute, default)
@@ -237,37 +240,10 @@ def last_line(path: str, size: int = 4000) -> str:
 
 
 def lock(path: str) -> None:
-    """Make a file or directory unwritable, for root too where the file system can do it."""
-    if os.geteuid() == 0:
-        if not set_immutable(path, True):
-            raise FaultError("%s: this file system has no immutable flag" % path)
-    else:
-        os.chmod(path, os.stat(path).st_mode & ~0o222)
+    """Make a file or directory unwritable for the account that it belongs to."""
+    os.chmod(path, os.stat(path).st_mode & ~0o222)
 
 
 def writable(path: str) -> bool:
     """May this account write there?"""
     return os.access(path, os.W_OK)
-
-
-FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IMMUTABLE_FL = 0x80086601, 0x40086602, 0x10
-
-
-def set_immutable(path: str, wanted: bool) -> bool:
-    """What ``chattr +i`` and ``-i`` do; False if the file system or the account cannot."""
-    import fcntl
-
-    flags = bytearray(8)
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            fcntl.ioctl(descriptor, FS_IOC_GETFLAGS, flags)
-            value = int.from_bytes(flags[:4], "little")
-            value = value | FS_IMMUTABLE_FL if wanted else value & ~FS_IMMUTABLE_FL
-            flags[:4] = value.to_bytes(4, "little")
-            fcntl.ioctl(descriptor, FS_IOC_SETFLAGS, flags)
-        finally:
-            os.close(descriptor)
-    except OSError:
-        return False
-    return True

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from typing import Any, Callable, Tuple
 
 from campaign_lab import database, process
+from campaign_lab.account import Acting, acting, privileged
 from campaign_lab.faults.base import Fault, Work
 from campaign_lab.faults.mail import nobody
-from campaign_lab.faults.system import http, wait_until, writable
-from campaign_lab.modules import trackinglogd
+from campaign_lab.faults.system import FaultError, http, wait_until, writable
+from campaign_lab.modules import redir, trackinglogd
 from campaign_lab.modules.tracking import LAST
 from campaign_lab.modules.wfserver import TECHNICAL_ERRORS
 
@@ -96,6 +97,124 @@ class SharedMemoryLeft(Fault):
         return any(trackinglogd.find(key) for key in work.notes.get("keys", []))
 
 
+class SharedMemoryOfWebServer(Fault):
+    """After an upgrade the old shared memory, and its semaphore, are the web server's account's."""
+
+    seen = ("trackinglogd.log: SRV-810031; trackinglogd missing; `ipcs -m -s`: segment and "
+            "semaphore of www-data, mode 666; only root can make them")
+    ACCOUNT = "www-data"
+
+    def strike(self, work: Work) -> None:
+        server = work.server
+        key = server.shared_memory_key
+        work.undo_with("start", module="trackinglogd", instance="default")
+        log = work.log("trackinglogd", "default")
+        with work.unwatched():
+            work.kill("trackinglogd")
+            trackinglogd.clear((key, server.semaphore_key))
+            made = as_account(self.ACCOUNT, lambda: (
+                trackinglogd.make_segment(key, 93608, trackinglogd.VERSION - 1),
+                trackinglogd.make_semaphore(server.semaphore_key)))
+            work.undo_with("segment", identifier=made[0])
+            work.undo_with("semaphore", identifier=made[1])
+        work.remember(identifier=made[0])
+        work.expect(log, "SRV-810031")
+
+    def present(self, work: Work) -> bool:
+        found = trackinglogd.find(work.server.shared_memory_key)
+        return found is not None and found[0] == work.notes.get("identifier")
+
+
+def as_account(name: str, make: Callable[[], Tuple[int, int]]) -> Tuple[int, int]:
+    """Do it as another account of the machine, which only root's labctl can."""
+    import pwd
+    import struct
+
+    if not acting():
+        raise FaultError("only root can do something as %s" % name)
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise FaultError("there is no account %s here" % name) from None
+    reader, writer = os.pipe()
+    import ctypes  # noqa: F401 - now: the other account may not read root's Python
+
+    with privileged():
+        pid = os.fork()
+        if pid == 0:
+            try:
+                Acting.entry = None  # there is no way back
+                os.setgroups([])
+                os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
+                os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
+                os.write(writer, struct.pack("qq", *make()))
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        told = stream.read()
+    if len(told) != 16:
+        raise FaultError("%s could not make it" % name)
+    found: Tuple[int, int] = struct.unpack("qq", told)
+    return found
+
+
+class TrackingLogCorrupt(Fault):
+    """A line of the tracking logs has lost its tail: the Tracking workflow stops at it."""
+
+    scope = "instance"
+    seen = ("newest file of var/<instance>/redir/log: a line with 4 of 11 fields; tracking.log: "
+            "`Corrupt line`")
+    TAIL = "\t2026-08-27T06:00:51.02\tc0ffee\tc0ffee\n"
+
+    def strike(self, work: Work) -> None:
+        directory = log_directory(work)
+        number = redir.next_id(directory)
+        path = os.path.join(directory, redir.file_name(number))
+        work.undo_with("cut", path=path, mark=self.TAIL.strip())
+        with open(path, "a", encoding="utf-8") as stream:
+            stream.write("50x%016X%s" % (number, self.TAIL))
+        work.remember(path=path)
+        log = work.log("tracking")
+        work.nlserver("tracking", "-instance:" + work.instance, check=False)
+        work.expect(log, "Corrupt line")
+
+    def present(self, work: Work) -> bool:
+        try:
+            with open(work.notes.get("path", ""), encoding="utf-8") as stream:
+                return self.TAIL in stream.read()
+        except OSError:
+            return False
+
+
+class TrackingLinkUnreadable(Fault):
+    """The web server may not read the addresses of a delivery: its links fail."""
+
+    scope = "instance"
+    seen = ("var/<instance>/redir/url/2026/7896000.xml has mode 0600; webmdl.log: `Requested URL "
+            "'/r/ id=h787bc0,…' cannot be found`")
+    DELIVERY = 7896000
+
+    def strike(self, work: Work) -> None:
+        path = self._path(work)
+        work.undo_with("remove", path=path)
+        redir.publish(path, ["https://www.example.com/"])
+        os.chmod(path, 0o600)
+        log = work.log("webmdl", "default")
+        for number in range(4):
+            http(work.server, "front", "/r/?id=h%x,%x,1&i=%s" % (
+                self.DELIVERY, number + 1, work.instance))
+        work.expect(log, "cannot be found")
+
+    def present(self, work: Work) -> bool:
+        path = self._path(work)
+        return os.path.exists(path) and not os.stat(path).st_mode & 0o004
+
+    def _path(self, work: Work) -> str:
+        return redir.links_path(work.home.var, work.instance, self.DELIVERY, "2026")
+
+
 class TrackingLogStale(Fault):
     """Clicks come and trackinglogd cannot write them: the tracking logs are a day old."""
 
@@ -107,8 +226,7 @@ class TrackingLogStale(Fault):
         directory = log_directory(work)
         os.makedirs(directory, exist_ok=True)
         if not os.listdir(directory):
-            path = os.path.join(directory, time.strftime(
-                "%Y%m%d-%H.log", time.gmtime(time.time() - OLD_SECONDS)))
+            path = os.path.join(directory, redir.file_name(redir.FIRST_ID))
             work.undo_with("remove", path=path)
             with open(path, "w", encoding="utf-8"):
                 pass
@@ -194,19 +312,19 @@ class TrackinglogdSizeLimit(Fault):
         work.set_attributes("trackinglogd", {"maxLogsSizeOnDiskMb": "1"})
         directory = log_directory(work)
         for number, size in enumerate((600, 900)):
-            path = os.path.join(directory, "20200101-%02d.log" % number)
+            path = os.path.join(directory, redir.file_name(redir.IDS_A_FILE * number))
             work.undo_with("remove", path=path)
-            with open(path, "wb") as stream:
-                stream.write(b"0\n" * (size * 512))
+            text = redir.line(1, redir.hit(time.time(), 1, 1, 1, "h", "-", "", "192.0.2.64"))
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write(text * (size * 1024 // len(text)))
         work.restart("trackinglogd")
         log = work.log("trackinglogd", "default")
-        link = os.path.join(work.home.var, work.instance, "redir", "url", "fffff.txt")
-        work.undo_with("remove", path=link)
-        with open(link, "w", encoding="utf-8") as stream:
-            stream.write("https://www.example.com/\n")
+        link = redir.links_path(work.home.var, work.instance, 0xfffff, "2000")
+        work.undo_with("remove", path=os.path.dirname(link))
+        redir.publish(link, ["https://www.example.com/"])
         http(work.server, "front", "/r/?id=hfffff,1,1&i=" + work.instance)
         work.expect(log, "the limit of 1 MB is reached")
-        work.remember(path=os.path.join(directory, "20200101-01.log"))
+        work.remember(path=os.path.join(directory, redir.file_name(redir.IDS_A_FILE)))
 
     def present(self, work: Work) -> bool:
         return os.path.exists(work.notes.get("path", ""))

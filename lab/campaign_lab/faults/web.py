@@ -7,6 +7,7 @@ import shutil
 import signal
 from typing import Tuple
 
+from campaign_lab.faults import undo
 from campaign_lab.faults.base import Fault, Work
 from campaign_lab.faults.system import (
     end,
@@ -83,7 +84,7 @@ class XtkSessionError(WebFault):
     def present(self, work: Work) -> bool:
         status, text = http(work.server, "http", "/nl/jsp/soaprouter.jsp", body=CALL,
                             headers={"SOAPAction": "xtk:session#Logon"})
-        return status == 500 and "xtk:session" in text
+        return status == 200 and "SOP-330011 xtk:session" in text
 
 
 class WebSlow(WebFault):
@@ -142,6 +143,7 @@ class WebPortTaken(WebFault):
 class FrontEndDown(Fault):
     """The web server in front is stopped; Tomcat works."""
 
+    of_front = True
     seen = "port 80 refuses; 8080 answers; no apache2 process; tracking.log: RED-520025"
 
     def strike(self, work: Work) -> None:
@@ -156,6 +158,7 @@ class FrontEndDown(Fault):
 class RedirectionModuleMissing(Fault):
     """The web server in front runs without Campaign's redirection module."""
 
+    of_front = True
     seen = "/r/test: 404; /nl/ is relayed; LoadModule is commented out in apache2/nlsrv.conf"
 
     def strike(self, work: Work) -> None:
@@ -167,6 +170,32 @@ class RedirectionModuleMissing(Fault):
 
     def present(self, work: Work) -> bool:
         return http(work.server, "front", "/r/test")[0] == 404
+
+
+class WebServerOldLibrary(Fault):
+    """After an upgrade the web server was only reloaded: it still has the old library loaded."""
+
+    of_front = True
+    seen = "/r/test: build 9200; pdump: the build that is installed; a stop and a start cure"
+    CODE = "from campaign_lab import builds\nbuilds.BUILDS[%r].number = %r\n"
+    OLD = "9200"
+
+    def strike(self, work: Work) -> None:
+        path = os.path.join(work.home.lib, "front")
+        work.undo_with("start_front")
+        work.undo_with("stop_front")
+        work.rewrite(path, lambda text: text.replace(
+            "main(", self.CODE % (work.home.build.name, self.OLD) + "main(", 1))
+        for step in ("stop_front", "start_front"):
+            undo.run(work.lab, work.server, step, {})
+        step, values = work.entry["undo"].pop()
+        undo.run(work.lab, work.server, step, values)
+
+    def present(self, work: Work) -> bool:
+        return "build='%s'" % self.OLD in http(work.server, "front", "/r/test")[1]
+
+    def healed(self, work: Work) -> bool:
+        return work.home.build.number in http(work.server, "front", "/r/test")[1]
 
 
 def _tomcat(work: Work) -> Tuple[str, int]:

@@ -2,8 +2,9 @@
 
 Imitated: ``/r/test`` in the documented form, ``/r/?id=…`` counts a click and redirects,
 ``/nl/jsp/*`` is relayed to Tomcat; 502 if Tomcat refuses, 504 if it does not answer in time.
-No module of Campaign and not in pdump. The lab's own: its configuration file and its log
-``apache2/error.log`` beside the home, and ``/r/log`` by which tracking fetches the clicks.
+The redirection module's own log is ``webmdl.log``. No module of Campaign and not in pdump. The
+lab's own: its configuration file and its log ``apache2/error.log`` beside the home, the name of the
+visitor's cookie, and ``/r/log`` by which tracking fetches the clicks.
 
 Without the ``LoadModule`` line in its configuration the redirection is missing: 404 for ``/r/``.
 """
@@ -15,7 +16,7 @@ import socket
 import threading
 import time
 
-from campaign_lab.modules import trackinglogd
+from campaign_lab.modules import redir, trackinglogd
 from campaign_lab.modules.httpd import (
     HTML,
     REASONS,
@@ -27,7 +28,7 @@ from campaign_lab.modules.httpd import (
     escape,
     listener,
 )
-from campaign_lab.runtime import Module
+from campaign_lab.runtime import Arguments, Log, Module, syslogd_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ def error_log(home: Home) -> str:
     return os.path.join(os.path.dirname(home.path), "apache2", "error.log")
 
 
+def visitor_id() -> str:
+    """A new visitor's, as a UUID is written."""
+    text = os.urandom(16).hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
 class FrontEnd(Module):
     """The web server's process."""
 
@@ -64,6 +71,8 @@ class FrontEnd(Module):
     def prepare(self) -> None:
         """Read the configuration, hold the port."""
         self.clicks = threading.Lock()
+        own = Arguments("webmdl", ["-instance:default", "-detach"])
+        self.module_log = Log(syslogd_address(self.server), own, self.home.build)
         self.block: Optional[trackinglogd.Block] = None
         self._configure()
         address = self.listens_at
@@ -144,35 +153,34 @@ class FrontEnd(Module):
         date = "%s.%03d+00" % (time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now)), now % 1 * 1000)
         build = self.home.build
         known = {
-            "status": "OK", "date": date, "build": build.number, "sha1": build.sha1,
+            "status": "OK", "date": date, "version": build.version, "build": build.number,
+            "sha1": build.sha1,
             "instance": self._instance(request), "sourceIP": request.client,
             "host": request.headers.get("host", ""), "localHost": self.server.name,
         }  # fmt: skip
+        shown = build.redirection.split()
+        if self.config.zone(request.client).get("allowDebug") != "true":
+            shown = [name for name in ("status", "date", "sourceIP") if name in shown]
         return "<redir %s/>" % " ".join(
-            "%s='%s'" % (name, escape(known[name])) for name in build.redirection.split()
-        )
+            "%s='%s'" % (name, escape(known[name])) for name in shown)
 
     def _click(self, request: Request) -> Response:
         """``/r/?id=h<delivery>,<broad log>,<url>&i=<instance>``, the numbers in hexadecimal."""
         instance = self._instance(request)
         identifier = request.parameters.get("id", "")
         try:
-            delivery, broad_log, url = (int(part, 16) for part in identifier.lstrip("h").split(","))
-            target = self._target(instance, delivery, url)
+            parts = identifier.lstrip("ho").split(",")
+            delivery, broad_log, url = (int(part, 16) for part in parts)
+            target = redir.link(self.home.var, instance, delivery, url)
         except (ValueError, OSError):
+            self.module_log.write("error", "log", "Requested URL '/r/ %s' cannot be found" % (
+                request.query))
             return _error_page(404)
-        stamp = "%.3f" % time.time()
-        fields = (instance, stamp, str(delivery), str(broad_log), request.client, target)
-        self._count("\t".join(fields).encode())
-        return Response(302, headers={"Location": target})
-
-    def _target(self, instance: str, delivery: int, number: int) -> str:
-        path = os.path.join(self.home.var, instance, "redir", "url", "%x.txt" % delivery)
-        with open(path, encoding="utf-8") as stream:
-            lines = stream.read().splitlines()
-        if not 0 < number <= len(lines):
-            raise ValueError("no such URL")
-        return lines[number - 1]
+        visitor = request.cookies.get("uuid230") or visitor_id()
+        found = redir.hit(time.time(), broad_log, delivery, url, identifier[:1], visitor,
+                          request.headers.get("user-agent", ""), request.client)
+        self._count("\t".join((instance, found)).encode())
+        return Response(302, headers={"Location": target, "Set-Cookie": "uuid230=" + visitor})
 
     def _count(self, record: bytes) -> None:
         with self.clicks:
@@ -190,32 +198,22 @@ class FrontEnd(Module):
             self.error("nlsrvmod: tracking log lost: no usable shared memory block, or it is full")
 
     def _log_of(self, instance: str, request: Request) -> Response:
-        """The redirection log after a position ``<file>:<offset>``; the new one in a header."""
+        """The tracking logs after a pointer; the new one in a header."""
         if instance not in self.server.instances:
             return _error_page(404)
-        name, _, offset = request.parameters.get("after", "").partition(":")
-        position = int(offset) if offset.isdigit() else 0
+        told = request.parameters.get("after", "")
+        pointer = int(told) if told.isdigit() else 0
         directory = os.path.join(self.home.var, instance, "redir", "log")
-        body = b""
         try:
-            for file in sorted(os.listdir(directory)):
-                if file < name or len(body) >= FETCH_LIMIT:
-                    continue
-                start = position if file == name else 0
-                with open(os.path.join(directory, file), "rb") as stream:
-                    stream.seek(start)
-                    chunk = stream.read(FETCH_LIMIT)
-                whole = chunk[: chunk.rfind(b"\n") + 1]
-                body += whole
-                name, position = file, start + len(whole)
+            lines = list(redir.lines_after(directory, pointer, FETCH_LIMIT))
         except OSError as error:
             self.error("nlsrvmod: %s" % error)
             return _error_page(500)
-        return Response(200, body, TEXT, {"X-Lab-Position": "%s:%d" % (name, position)})
+        pointer = max([pointer, *map(redir.number_of, lines)])
+        return Response(200, "".join(lines).encode(), TEXT, {"X-Lab-Position": "%d" % pointer})
 
     def _relay(self, request: Request) -> Response:
-        web = self.config.settings("web")
-        address = (self.server.address, web.number("httpPort", 8080))
+        address = self._target_of(request.path)
         head = "%s %s HTTP/1.0\r\n" % (request.method, request.target)
         head += "".join("%s: %s\r\n" % pair for pair in request.headers.items()
                         if pair[0] not in ("connection", "x-forwarded-for"))  # fmt: skip
@@ -237,6 +235,18 @@ class FrontEnd(Module):
             self.error("relay: %s:%d: %s" % (*address, error.strerror))
             return _error_page(502)
         return _relayed(data)
+
+
+    def _target_of(self, path: str) -> Tuple[str, int]:
+        """Where the first ``relay/url`` that fits sends it; ``localhost`` is this server."""
+        from fnmatch import fnmatch
+
+        for entry in self.config.server.all("web/relay/url"):
+            if any(fnmatch(path, mask.strip()) for mask in entry.get("urlPath", "").split(",")):
+                host, _, port = entry.get("targetUrl", "").partition("://")[2].partition(":")
+                return (self.server.address if host in ("localhost", "127.0.0.1") else host,
+                        int(port) if port.isdigit() else 80)
+        return self.server.address, self.config.settings("web").number("httpPort", 8080)
 
 
 class Redirection(FrontEnd):

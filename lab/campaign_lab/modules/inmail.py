@@ -33,7 +33,8 @@ class InMail(Module):
         """Poll the mailbox."""
         self.database = database.configured(self.config, self.instance)
         while not self.stopping.is_set():
-            pause = float(max(2, self.settings.number("popMailPeriodSec", PERIOD_SECONDS)))
+            period = self.settings.number("popMailPeriodSec", PERIOD_SECONDS)
+            pause = float(max(2, min(period, PERIOD_SECONDS)))
             try:
                 pause = 0.0 if self._poll() else pause
             except database.DatabaseError as error:

@@ -11,11 +11,12 @@ other log lines.
 from __future__ import annotations
 
 import os
-import signal
 import time
 
 from campaign_lab import database
-from campaign_lab.modules import stat
+from campaign_lab.lean import signal
+from campaign_lab.modules import redir, stat
+from campaign_lab.process import Task
 from campaign_lab.runtime import Module
 
 TYPE_CHECKING = False
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 PERIOD_SECONDS = 5.0
 CHILD_PERIOD_SECONDS = 3.0
-CHILD_IDLE_SECONDS = 150.0
 MESSAGES_A_CYCLE = 200
 MESSAGES_A_CHILD = 100
 RETRY_SECONDS = 10.0
@@ -51,7 +51,7 @@ read more: {link}
 def spool_path(home: Home, config: Config, instance: str) -> str:
     """The ``workingPath`` of an instance."""
     path = config.settings("mta", instance).get("workingPath") or "var/$(INSTANCE_NAME)/mta/"
-    path = path.replace("$(INSTANCE_NAME)", instance)
+    path = path.replace("$(INSTANCE_NAME)", instance).replace("$(XTK_INSTALL_DIR)/", "")
     if path.startswith("var/"):
         return os.path.join(home.var, path[len("var/"):]).rstrip("/")
     return os.path.join(home.path, path).rstrip("/")
@@ -157,7 +157,8 @@ class Mta(Module):
         for delivery in deliveries:
             self._prepare(delivery, {message.broad_log for message in waiting})
         waiting = spooled(self.spool)
-        children = self.settings.number("maxSpareServers", 2)
+        master = self.config.attributes("mta/master", self.instance)
+        children = int(master.get("maxSpareServers") or 2)
         wanted = min(children, -(-sum(message.due for message in waiting) // MESSAGES_A_CHILD))
         while len(self.children) < wanted and not self.stopping.is_set():
             pid = self.spawn("mtachild")
@@ -199,10 +200,9 @@ class Mta(Module):
 
     def _publish(self, delivery: int) -> None:
         """The tracked addresses of a delivery, for the redirection server."""
-        path = os.path.join(self.var, "redir", "url", "%x.txt" % delivery)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as stream:
-            stream.write(LANDING_PAGE + "\n")
+        year = time.strftime("%Y", time.gmtime())
+        redir.publish(redir.links_path(self.server.links_var, self.instance, delivery, year),
+                      [LANDING_PAGE])
 
     def _message(self, delivery: Any, row: Any, front: str) -> str:
         link = "%s/r/?id=h%x,%x,1&i=%s" % (front, delivery["id"], row["id"], self.instance)
@@ -221,7 +221,7 @@ class Mta(Module):
             with open(temporary, "w", encoding="utf-8") as stream:
                 stream.write(text)
         except OSError as error:
-            self.error("BAS-010015 Unable to write the temporary file '%s' errno=%s (iRc=-52)" % (
+            self.error("BAS-010015 Cannot open file '%s' errno=%s (iRc=-52)" % (
                 temporary, error.errno))  # fmt: skip
             _unlink(temporary)
             return False
@@ -261,11 +261,13 @@ class MtaChild(Module):
         self.queued: Dict[str, float] = {}
         """Domain to the time when it may be tried again."""
         self.retry_at = 0.0
+        child = self.config.attributes("mta/child", self.instance)
+        patience = float(child.get("idleChildTimeoutSec") or 60)
         idle_since = time.monotonic()
         while not self.stopping.is_set():
             if time.monotonic() >= self.retry_at and self._batch():
                 idle_since = time.monotonic()
-            if time.monotonic() - idle_since > CHILD_IDLE_SECONDS:
+            if time.monotonic() - idle_since > patience:
                 return
             self.wait(CHILD_PERIOD_SECONDS)
 
@@ -282,7 +284,16 @@ class MtaChild(Module):
         port = relay.get("port", "")
         return relay.get("address", "localhost"), int(port) if port.isdigit() else 25
 
+    @property
+    def too_big(self) -> bool:
+        """Has it reached maxWorkingSetMb? Then it sends no more, until it is replaced."""
+        limit = self.config.attributes("mta/child", self.instance).get("maxWorkingSetMb", "")
+        own = Task(self.module, self.instance, os.getpid(), "")
+        return limit.isdigit() and own.memory_mb > int(limit)
+
     def _batch(self) -> bool:
+        if self.too_big:
+            return False
         try:
             taken = self._take()
         except OSError as error:
@@ -328,12 +339,17 @@ class MtaChild(Module):
 
         host, port = self.relay
         connection: Optional[smtplib.SMTP] = None
+        mta = self.config.settings("mta", self.instance)
+        simulated = mta.get("verifyMode") == "true"
         try:
             for message in messages:
                 if self.stopping.is_set():
                     return
                 path = os.path.join(self.spool, message.name)
                 if not self._granted(_domain(path)):
+                    continue
+                if simulated:  # as documented: all is done but for the transmission
+                    self._record(message, database.LOG_SENT)
                     continue
                 if connection is None:
                     connection = smtplib.SMTP(host, port, self.server.name, SMTP_SECONDS)

@@ -47,11 +47,10 @@ class Refused(Exception):
 class Fault(Exception):
     """A SOAP fault; text or detail hold Campaign's code."""
 
-    def __init__(self, text: str, detail: str = "", status: int = 200) -> None:
+    def __init__(self, text: str, detail: str = "") -> None:
         super().__init__("%s %s" % (text, detail))
         self.text = text
         self.detail = detail
-        self.status = status
 
     @classmethod
     def of(cls, call: Call, detail: str) -> Fault:
@@ -187,7 +186,7 @@ def check(web: Web) -> None:
         web.error("xtk:session: " + broken)
         raise Fault(
             "Error while executing a method of service 'xtk:session'.",
-            "SOP-330011 xtk:session: " + broken, 500,
+            "SOP-330011 xtk:session: " + broken,
         )  # fmt: skip
 
 

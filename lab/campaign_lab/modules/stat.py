@@ -7,9 +7,9 @@ and all log lines are the lab's own: a datagram ``ask <domain> <number>`` is ans
 
 from __future__ import annotations
 
-import socket
 import time
 
+from campaign_lab.lean import socket
 from campaign_lab.runtime import Module
 
 TYPE_CHECKING = False
@@ -60,15 +60,17 @@ def address_of(setting: str) -> Tuple[str, int]:
 def ask(setting: str, question: str, seconds: float = 2.0) -> List[str]:
     """Ask stat; its answer in words. Raises StatUnreachable."""
     host, port = address_of(setting)
+    line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-            line.settimeout(seconds)
-            line.connect((host, port))
-            line.send(question.encode())
-            return line.recv(512).decode("ascii", "replace").split()
+        line.settimeout(seconds)
+        line.connect((host, port))
+        line.send(question.encode())
+        return line.recv(512).decode("ascii", "replace").split()
     except OSError as error:
         reason = "no answer" if isinstance(error, socket.timeout) else error.strerror or error
         raise StatUnreachable("%s:%d: %s" % (host, port, reason)) from None
+    finally:
+        line.close()
 
 
 class Stat(Module):

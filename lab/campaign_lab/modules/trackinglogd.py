@@ -1,40 +1,42 @@
 """trackinglogd: writes the tracking logs of a redirection server.
 
-As documented (additional-parameters): the web server's redirection module puts the clicks
-into a System V shared memory segment whose size follows ``maxSharedLogs`` and
-``webTrackingParamSize``; trackinglogd writes them to ``var/<instance>/redir/log`` and keeps
-these below ``maxLogsSizeOnDiskMb``. A segment of another version or size is refused with
-SRV-810031. The documented remedy (``ipcrm`` after a stop) tells that a segment outlives its
-daemon: so it does here; ``labctl down`` removes it.
+As documented (additional-parameters): the web server's redirection module puts the clicks into a
+System V shared memory segment, whose size follows ``maxSharedLogs`` and ``webTrackingParamSize``
+and beside which there is a semaphore; trackinglogd writes them to ``var/<instance>/redir/log`` and
+keeps these below ``maxLogsSizeOnDiskMb``. A segment of another version or size is refused with
+SRV-810031. The documented remedy (``ipcrm`` after a stop) tells that a segment outlives its daemon:
+so it does here; ``labctl down`` removes it.
 
-The lab's own: the key (``layout.Server.shared_memory_key``), the block's layout, names and form of
-the files.
+The lab's own: the key (``layout.Server.shared_memory_key``), the block's layout.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-import time
 
+from campaign_lab import vanished
+from campaign_lab.modules import redir
 from campaign_lab.runtime import Module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Tuple
+    from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
     from campaign_lab.config import Settings
 
 MAGIC = b"NLTR"
-VERSION = 3
+VERSION = 107
 HEADER = struct.Struct("<4sIIIQQ")  # magic, version, record size, records, written, read
 HEADER_SIZE = 64
 INDEX = struct.Struct("<Q")
 WRITTEN, READ = 16, 24  # offsets of the two counters
 LENGTH = struct.Struct("<H")
-FIXED_RECORD = 192  # besides the site's own parameters
+FIXED_RECORD = 256  # besides the site's own parameters
 PERIOD_SECONDS = 2.0
 IPC_CREAT, IPC_EXCL, IPC_RMID = 0o1000, 0o2000, 0
+SHARED_MODE = 0o666
+"""Of the web server's account or of Campaign's: whoever begins first makes it for both."""
 
 
 class SegmentError(Exception):
@@ -76,10 +78,42 @@ def remove_segment(key: int) -> bool:
     return found is not None and _libc().shmctl(found[0], IPC_RMID, None) == 0
 
 
+def find_semaphore(key: int) -> Optional[int]:
+    """The id of the semaphore with this key."""
+    with open("/proc/sysvipc/sem", encoding="ascii") as stream:
+        next(stream)
+        for line in stream:
+            fields = line.split()
+            if int(fields[0]) & 0xFFFFFFFF == key:
+                return int(fields[1])
+    return None
+
+
+def make_semaphore(key: int) -> int:
+    """Have a semaphore of this key; its id."""
+    identifier = int(_libc().semget(key, 1, IPC_CREAT | SHARED_MODE))
+    if identifier < 0:
+        raise _failed("semget")
+    return identifier
+
+
+def remove_semaphore(key: int) -> bool:
+    """Remove the semaphore of this key; False if there is none."""
+    found = find_semaphore(key)
+    return found is not None and _libc().semctl(found, 0, IPC_RMID) == 0
+
+
+def clear(keys: Iterable[int]) -> None:
+    """Remove the segments and semaphores of these keys."""
+    for key in keys:
+        remove_segment(key)
+        remove_semaphore(key)
+
+
 def make_segment(key: int, size: int, version: int = VERSION) -> int:
     """Make a segment with an empty block; its id. The faults make stale ones with it."""
     libc = _libc()
-    identifier = int(libc.shmget(key, size, IPC_CREAT | IPC_EXCL | 0o600))
+    identifier = int(libc.shmget(key, size, IPC_CREAT | IPC_EXCL | SHARED_MODE))
     if identifier < 0:
         raise _failed("shmget")
     block = Block(identifier, size)
@@ -175,6 +209,7 @@ class TrackingLogd(Module):
         """Attach to the segment, or make it."""
         try:
             self.block = self._open(Shape(self.settings))
+            make_semaphore(self.server.semaphore_key)
         except SegmentError as error:
             self.error(str(error))
             raise SystemExit(1) from None
@@ -204,8 +239,9 @@ class TrackingLogd(Module):
         ):  # fmt: skip
             block.close()
             raise SegmentError(
-                "SRV-810031 Bad version for the shared memory block (id=%d, %d bytes, version %d)"
-                % (found[0], found[1], version)
+                "SRV-810031 Bad version for the shared memory block 'NlServerContext6.0'. Current "
+                "version is %d, expected version %d. Please restart all services (nlserver and web "
+                "server)..." % (version, VERSION)
             )
         return block
 
@@ -223,10 +259,12 @@ class TrackingLogd(Module):
 
     def _append(self, instance: str, lines: List[str]) -> None:
         directory = os.path.join(self.home.var, instance, "redir", "log")
-        os.makedirs(directory, exist_ok=True)
-        path = os.path.join(directory, time.strftime("%Y%m%d-%H.log", time.gmtime()))
-        with open(path, "a", encoding="utf-8") as stream:
-            stream.write("".join(line + "\n" for line in lines))
+        vanished.make(directory)
+        number = redir.next_id(directory)
+        for at, text in enumerate(lines, number):
+            path = os.path.join(directory, redir.file_name(at))
+            with open(path, "a", encoding="utf-8") as stream:
+                stream.write(redir.line(at, text))
         self.written += len(lines)
         self.verbose("%d tracking logs written for %s" % (len(lines), instance))
         self._purge(directory, self.settings.number("maxLogsSizeOnDiskMb", 500) * 1024 * 1024)

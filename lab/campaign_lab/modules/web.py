@@ -2,13 +2,15 @@
 
 Imitated (monitoring-campaign-classic, failure-to-connect): ``/nl/jsp/logon.jsp``, a Java
 trace when ``JDK_HOME`` leads nowhere; ``/nl/jsp/ping.jsp`` with a session token, through to the
-database; ``/nl/jsp/soaprouter.jsp``. The instance is chosen by the host name as ``dataStore
+database, and with ``?zones=true`` the caller's zone; ``/nl/jsp/mcPing.jsp``;
+``/nl/jsp/soaprouter.jsp``. The instance is chosen by the host name as ``dataStore
 hosts`` says, else it is the first. The lab's own: the page is a file, ``web/jsp/logon.jsp`` (if
 it is empty, so is the answer), and the passwords of operators lie in the database as they are.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 import threading
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 60.0
 SESSION_SECONDS = 86400.0
 SLOW_SECONDS = 4.0
+QUEUE = 400
+"""Events that may wait for their delivery."""
 LOGON_PAGE = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -107,8 +111,10 @@ class Sessions:
 
     def open(self, login: str, instance: str, ip: str) -> Session:
         """A new session of an operator. Raises OSError."""
-        token, security = os.urandom(16).hex(), os.urandom(16).hex()
-        session = Session("___" + token.upper(), "@" + security, login, instance, ip)
+        token, security = os.urandom(16).hex().upper(), os.urandom(81)
+        token = "-".join((token[:8], token[8:12], token[12:16], token[16:20], token[20:]))
+        session = Session("___" + token, "@" + base64.urlsafe_b64encode(security).decode(), login,
+                          instance, ip)
         with self.lock:
             with open(self._file(session), "w", encoding="utf-8") as stream:
                 stream.write("%s %s\n" % (login, instance))
@@ -175,8 +181,8 @@ class Web(Module):
 
     def on_reload(self) -> None:
         """Ports need a restart, as in life; most of the rest is read when it is needed."""
-        zone = next(self.config.server.all("shared/authentication/securityZone"), {})
-        self.sessions.seconds = float(zone.get("sessionTimeOutSec", SESSION_SECONDS))
+        found = self.config.attributes("shared/authentication")
+        self.sessions.seconds = float(found.get("sessionTimeOutSec") or SESSION_SECONDS)
 
     def on_stop(self) -> None:
         """The sessions end with the process."""
@@ -223,6 +229,10 @@ class Web(Module):
                 return self._logon()
             if request.path == "/nl/jsp/ping.jsp":
                 return self._ping(request)
+            if request.path == "/nl/jsp/mcPing.jsp":
+                return self._pending(request)
+            if request.path == "/nl/jsp/schemawsdl.jsp" and not self._session_of(request):
+                return Response(302, headers={"Location": "/nl/jsp/logon.jsp"})
             if request.path == "/nl/jsp/soaprouter.jsp":
                 return self._soap(request)
         except Exception:
@@ -244,15 +254,8 @@ class Web(Module):
         return self.config.instances[0]
 
     def permitted(self, client: str) -> bool:
-        """Is the address in a sub-network of some security zone that permits plain HTTP?"""
-        from ipaddress import ip_address, ip_network
-
-        address = ip_address(client)
-        for network in self.config.server.all("shared/authentication/securityZone/subNetwork"):
-            for mask in network.get("mask", "").replace(",", " ").split():
-                if mask == "*" or address in ip_network(mask, strict=False):
-                    return True
-        return False
+        """Does the security zone of this address permit plain HTTP?"""
+        return self.config.zone(client).get("allowHTTP") == "true"
 
     def database(self, instance: str) -> database.Target:
         """The instance's database."""
@@ -281,8 +284,10 @@ class Web(Module):
             return Response(404, b"<html><body><h1>404 Not Found</h1></body></html>", HTML)
 
     def _ping(self, request: Request) -> Response:
-        token = request.parameters.get("sessiontoken") or request.cookies.get("__sessiontoken", "")
-        session = self.sessions.get(token)
+        if request.parameters.get("zones") == "true":
+            zone = self.config.zone(request.client).get("name", "")
+            return Response(200, ("OK\nzone: %s\n" % zone).encode(), TEXT)
+        session = self._session_of(request)
         if session is None:
             return Response(403, b"XSV-350008 Session has expired or is invalid.", TEXT)
         try:
@@ -292,6 +297,19 @@ class Web(Module):
             self.error(str(error))
             return Response(500, str(error).encode(), TEXT)
         return Response(200, time.strftime("OK\n%Y-%m-%d %H:%M:%SZ", time.gmtime()).encode(), TEXT)
+
+    def _session_of(self, request: Request) -> Optional[Session]:
+        token = request.parameters.get("sessiontoken") or request.cookies.get("__sessiontoken", "")
+        return self.sessions.get(token)
+
+    def _pending(self, request: Request) -> Response:
+        """``mcPing.jsp``: the queue of events, of which the lab has none; a fault fills it."""
+        if self._session_of(request) is None:
+            return Response(403, b"XSV-350008 Session has expired or is invalid.", TEXT)
+        full = self.fault("event_queue_full")
+        told = "The queue is full (%d/%d)" % (QUEUE, QUEUE) if full else (
+            "Ok\n0/%d pending events" % QUEUE)
+        return Response(200, told.encode(), TEXT)
 
     def _soap(self, request: Request) -> Response:
         if request.method != "POST" and not self.sessions.broken:
@@ -306,4 +324,4 @@ class Web(Module):
             return Response(403, str(refused).encode(), TEXT)
         except soap.Fault as fault:
             self.verbose("SOAP fault: %s" % fault, "soap")
-            return Response(fault.status, fault.envelope().encode(), XML)
+            return Response(200, fault.envelope().encode(), XML)

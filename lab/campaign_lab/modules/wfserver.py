@@ -30,6 +30,10 @@ class WorkflowError(Exception):
     """An activity failed; the text is the log line."""
 
 
+class Interrupted(Exception):
+    """The workflow server ended in the middle of an activity: nothing failed."""
+
+
 class WfServer(Module):
     """The workflow server of an instance."""
 
@@ -71,11 +75,13 @@ class WfServer(Module):
         return min(PERIOD_SECONDS, max(0.2, following - now)) if following else PERIOD_SECONDS
 
     def _due(self, connection: database.Connection, now: float) -> List[Any]:
+        # A comma at the end of affinity, or none at all: those without affinity run here, too.
+        mine = self.settings.get("affinity").split(",")
         rows = connection.execute(
             "SELECT * FROM xtk_workflow WHERE (state = ? OR (state = ? AND labPeriod > 0"
-            " AND labNext <= ?)) AND labAffinity = '' AND internalName NOT IN (%s) ORDER BY id"
-            % ",".join("?" * (1 + len(self.names))),
-            (database.START_PENDING, database.STARTED, now, "", *self.names.values()),
+            " AND labNext <= ?)) AND labAffinity IN (%s) AND internalName NOT IN (%s) ORDER BY id"
+            % (",".join("?" * len(mine)), ",".join("?" * (1 + len(self.names)))),
+            (database.START_PENDING, database.STARTED, now, *mine, "", *self.names.values()),
         ).fetchall()
         limit = database.option(connection, "NmsOperation_LimitConcurrency", "10")
         room = int(limit) if limit.isdigit() else 10
@@ -133,6 +139,7 @@ class RunWf(Module):
                 self.error("Workflow '%s' does not exist" % self.name)
                 raise SystemExit(1)
             code = self._run(workflow)
+            self._leave(workflow)
         except database.DatabaseError as error:
             self.error(str(error))
             code = 1
@@ -152,6 +159,9 @@ class RunWf(Module):
         except WorkflowError as error:
             self._failed(workflow, str(error))
             return 1
+        except Interrupted:
+            self._interrupted(workflow)
+            return 0
         except KeyError:
             self._failed(workflow, "SCR-160012 Unknown activity '%s' (iRc=16384)" % kind)
             return 1
@@ -192,6 +202,24 @@ class RunWf(Module):
             _log(connection, workflow["id"], database.LOG_ERROR, workflow["labActivity"], message)
             _end_task(connection, workflow["id"], database.TASK_ERROR)
 
+    def _interrupted(self, workflow: Any) -> None:
+        """No error: the next workflow server runs it again at once."""
+        self.info("%s: interrupted, it runs again with the workflow server" % self.name)
+        with database.session(self.database, write=True) as connection:
+            if connection.execute(
+                "UPDATE xtk_workflow SET labNext = ?, state ="
+                " CASE WHEN labPeriod > 0 THEN state ELSE ? END WHERE id = ? AND processId = ?",
+                (time.time(), database.START_PENDING, workflow["id"], os.getpid())).rowcount:
+                _end_task(connection, workflow["id"], database.TASK_PENDING)
+
+    def _leave(self, workflow: Any) -> None:
+        """Nobody notes the end of this process if the workflow server has ended before."""
+        if self.stopping.is_set() or os.getppid() != self._parent:
+            with database.session(self.database, write=True) as connection:
+                connection.execute(
+                    "UPDATE xtk_workflow SET processId = 0 WHERE id = ? AND processId = ?",
+                    (workflow["id"], os.getpid()))
+
     # ------------------------------------------------------------------------ activities
 
     def _tracking(self, _argument: str) -> str:
@@ -204,16 +232,22 @@ class RunWf(Module):
         return "job '%s' done" % name
 
     def _utility(self, name: str, *words: str) -> None:
-        """Run a utility process to its end."""
+        """Run a utility process to its end.
+
+        It is left alone if the workflow server ends first: a job that is cut off is a failed job.
+        """
         pid = self.spawn(name, *words)
         deadline = time.monotonic() + STEP_SECONDS
         while time.monotonic() < deadline and not self.stopping.is_set():
-            self.wait(1.0)
+            self.wait(deadline - time.monotonic())
             for ended, code in self.reap():
                 if ended == pid and code == 0:
                     return
                 if ended == pid:
                     raise WorkflowError("%s ended with %d, see %s.log" % (name, code, name))
+        if self.stopping.is_set():
+            self.children.pop(pid, None)
+            raise Interrupted
         raise WorkflowError("%s did not end" % name)
 
     def _wait(self, argument: str) -> str:
@@ -244,11 +278,11 @@ class RunWf(Module):
         directory = os.path.join(self.var, "redir", "url")
         oldest = time.time() - KEPT_SECONDS
         removed = 0
-        for name in os.listdir(directory) if os.path.isdir(directory) else []:
-            path = os.path.join(directory, name)
-            if os.path.getmtime(path) < oldest:
-                os.unlink(path)
-                removed += 1
+        for folder, _names, files in os.walk(directory):
+            for path in (os.path.join(folder, name) for name in files):
+                if os.path.getmtime(path) < oldest:
+                    os.unlink(path)
+                    removed += 1
         return "database cleaned, %d expired files removed" % removed
 
     def _deliverability(self, _argument: str) -> str:
