@@ -15,38 +15,21 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
 # Here and not in a function: so the catalogue is built once, before Ansible forks.
-from ansible_collections.campaign.remediation.plugins.modules.campaign_diagnose import (
-    DOCUMENTATION,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import BY_KEY
-from ansible_collections.campaign.remediation.plugins.plugin_utils.causes import addresses_of
-from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import diagnose
-from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
-    arguments,
-    options_of,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.model import Severity
-from ansible_collections.campaign.remediation.plugins.plugin_utils.program import (
-    enough,
-    program,
-    replaced,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import (
-    InvalidSnapshot,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds import (
-    InvalidThreshold,
-    Thresholds,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import (
-    DIAGNOSIS,
-    PREFIX,
-    address_of,
-    with_variables,
-)
+from ..module_utils._campaign.errors import ProbeError
+from ..modules.campaign_diagnose import DOCUMENTATION
+from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
+from ..plugin_utils._campaign.ansible.payload import enough, program, replaced
+from ..plugin_utils._campaign.ansible.variables import DIAGNOSIS, PREFIX, address_of, with_variables
+from ..plugin_utils._campaign.diagnosis.catalogue import BY_KEY
+from ..plugin_utils._campaign.diagnosis.causes import addresses_of
+from ..plugin_utils._campaign.diagnosis.diagnose import diagnose
+from ..plugin_utils._campaign.diagnosis.model import Severity
+from ..plugin_utils._campaign.snapshot.server import InvalidSnapshot
+from ..plugin_utils._campaign.snapshot.thresholds import InvalidThreshold, Thresholds
 
 OWN = ("snapshot", "return_snapshot", "fail_on", "thresholds", "unless_stopped", "gone",
-       "gone_within")
+       "gone_within", "plain_module")
+SNAPSHOT_MODULE = "campaign.remediation.campaign_info"
 STOPPED = "The run was asked to stop (campaign_stop_file)."
 PAUSE_SECONDS = 2.0  # between two looks at whether a finding is gone
 
@@ -62,6 +45,7 @@ class ActionModule(ActionBase):
 
     TRANSFERS_FILES = False
     _requires_connection = False
+    _plain_module = False
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
@@ -74,6 +58,7 @@ class ActionModule(ActionBase):
         )
         check_numbers(self._task.args)
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        self._plain_module = options["plain_module"]
         if options["unless_stopped"] and DIAGNOSIS not in variables and self._stopped(variables):
             return {**result, "changed": False, "skipped": True, "skip_reason": STOPPED}
         try:
@@ -118,10 +103,15 @@ class ActionModule(ActionBase):
         return file != "" and Path(file).expanduser().exists()
 
     def _configure_module(
-        self, module_name: str, module_args: Mapping[str, Any], task_vars: dict[str, Any]
+        self, module_name: str, module_args: Mapping[str, Any], *more: Any, **named: Any
     ) -> Any:
-        """What Ansible builds to send campaign_info, with a program in it that does the same."""
-        built = super()._configure_module(module_name, module_args, task_vars)
+        """What Ansible builds to send a module: with our payload in it if that is campaign_info.
+
+        Everything else is left to Ansible, and so is what a later one may pass here.
+        """
+        built = super()._configure_module(module_name, module_args, *more, **named)
+        if module_name != SNAPSHOT_MODULE or self._plain_module:
+            return built
         asked = {name: module_args.get(name) for name in PASSED}
         return replaced(built, program(asked)) if enough(asked) else built
 
@@ -131,7 +121,7 @@ class ActionModule(ActionBase):
         before = time.time()
         try:
             taken: dict[str, Any] = self._execute_module(
-                module_name="campaign.remediation.campaign_info",
+                module_name=SNAPSHOT_MODULE,
                 module_args=passed,
                 task_vars=variables,
             )
@@ -153,10 +143,7 @@ def ask_api(snapshot: dict[str, Any], options: Mapping[str, Any], host: str) -> 
     probes = snapshot.get("probes") or {}
     if "api" not in probes or not snapshot.get("installed"):
         return
-    from ansible_collections.campaign.remediation.plugins.module_utils import (  # noqa: PLC0415
-        api,
-        model,
-    )
+    from ..module_utils._campaign.api import api  # noqa: PLC0415
 
     configuration = (probes.get("configuration") or {}).get("data") or {}
     ports = [
@@ -170,8 +157,8 @@ def ask_api(snapshot: dict[str, Any], options: Mapping[str, Any], host: str) -> 
         data = api.collect(  # type: ignore[no-untyped-call]
             options, snapshot["asked"]["instances"], url, options["api_timeout"]
         )
-    except model.ProbeError as failure:
-        data, error = failure.data, failure.as_data()  # type: ignore[no-untyped-call]
+    except ProbeError as failure:
+        data, error = failure.data, failure.as_data()
     probes["api"] = {
         "seconds": round(time.monotonic() - started, 4), "error": error, "data": data,
     }
@@ -237,7 +224,7 @@ def load(snapshot: Any) -> Any:
             raise InvalidSnapshot(f"cannot read the snapshot {error.filename}: {error.strerror}") \
                 from None
         except ValueError as error:
-            raise InvalidSnapshot(f"the snapshot {path} is no JSON: {error}") from None
+            raise InvalidSnapshot(f"the snapshot {path} is not valid JSON: {error}") from None
     if isinstance(snapshot, Mapping) and isinstance(snapshot.get("snapshot"), Mapping):
         return snapshot["snapshot"]
     return snapshot

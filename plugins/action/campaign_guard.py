@@ -13,11 +13,13 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils.changing import (
-    ChangingAction,
-)
+from ansible import constants as C, context
+
+from ..plugin_utils._campaign.ansible import controller, keeper
+from ..plugin_utils._campaign.ansible.changing import ChangingAction
 
 LIMIT_BYTES = 32 * 1024 * 1024  # of one directory: it has at most 5 MB, before JSON
+SIBLING_SECONDS = 3600  # that this same run may take under another name of the host
 NAME = re.compile(r"[\w@+-][\w.@+-]*")  # of a directory or a file: no path, not hidden
 
 
@@ -32,6 +34,7 @@ class ActionModule(ChangingAction):
         """Run it, and unpack what it sent along."""
         directory = str(self._task.args.get("fetch_to") or "")
         result = super().run(tmp, task_vars)
+        self.keep(result, str((task_vars or {}).get("inventory_hostname")))
         packed = result.pop("packed", None)
         if not isinstance(packed, dict):
             return result
@@ -45,6 +48,52 @@ class ActionModule(ChangingAction):
                 f"The evidence could not be brought to {directory}: {error}"
             )
         return result
+
+    def carry_out(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Name the run after this ansible-playbook if it has none, the same on every host.
+
+        And wait for another name of the same host only where the run can go on meanwhile.
+        """
+        if given.get("state") == "opened":
+            me = controller.identity()
+            if me and not given.get("run"):
+                given = {**given, "run": controller.run_name(me)}
+            if given.get("other_names") == "wait":
+                waits = self.goes_on()
+                given = {
+                    **given,
+                    "other_names": "wait" if waits else "refuse",
+                    **({"lock_timeout": SIBLING_SECONDS} if waits else {}),
+                }
+        return super().carry_out(given, variables)
+
+    def goes_on(self) -> bool:
+        """Whether other hosts go on while this one waits."""
+        forks = context.CLIARGS.get("forks") or C.DEFAULT_FORKS
+        parent = self._task
+        while not hasattr(parent, "_play"):  # a block
+            parent = getattr(parent, "_parent", None)
+            if parent is None:
+                return False
+        strategy = str(getattr(parent._play, "strategy", ""))
+        return forks > 1 and strategy.rpartition(".")[2] in ("free", "host_pinned")
+
+    def keep(self, result: dict[str, Any], host: str) -> None:
+        """Give signs of life to a host for as long as the run has it."""
+        if result.get("failed") or result.get("unreachable") or self._task.check_mode:
+            return
+        state = self._task.args.get("state")
+        if state == "closed":
+            keeper.end(host)
+        elif state == "opened":
+            text = keeper.command(str(result.get("sign") or ""))
+            if text:
+                keeper.begin(host, lambda: self.beat(text))
+
+    def beat(self, text: str) -> bool:
+        """One sign of life."""
+        done = self._low_level_execute_command(text, sudoable=True)
+        return bool(done.get("rc") == 0)
 
 
 def unpack(directory: Path, name: str, text: str) -> Path:

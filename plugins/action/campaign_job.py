@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.campaign.remediation.plugins.module_utils import api
-from ansible_collections.campaign.remediation.plugins.modules.campaign_job import DOCUMENTATION
-from ansible_collections.campaign.remediation.plugins.plugin_utils.changing import (
-    API,
-    GUARDS,
-    ChangingAction,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
-    arguments,
-    options_of,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import address_of
+from ..module_utils._campaign.api import api
+from ..modules.campaign_job import DOCUMENTATION
+from ..plugin_utils._campaign.ansible.changing import API, GUARDS, ChangingAction
+from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
+from ..plugin_utils._campaign.ansible.variables import address_of
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
 
@@ -27,6 +20,7 @@ class ActionModule(ChangingAction):
     OPTIONS = (
         *GUARDS,
         *API,
+        "accept_cut_import",
         "accept_duplicates",
         "duplicates_found",
         "jobs",

@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils.changing import (
-    GUARDS,
-    ChangingAction,
-)
+from ..plugin_utils._campaign.ansible.changing import GUARDS, ChangingAction
 
 
 class ActionModule(ChangingAction):

@@ -10,6 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +19,13 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 # Here and not in a function: so they are loaded once, before Ansible forks.
-from ansible_collections.campaign.remediation.plugins.modules.campaign_plan import (
-    DOCUMENTATION,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils import plan as planning
-from ansible_collections.campaign.remediation.plugins.plugin_utils.causes import addresses_of
-from ansible_collections.campaign.remediation.plugins.plugin_utils.policy import (
-    OPTIONS,
-    InvalidPolicy,
-    Policy,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.report.build import (
-    diagnosis_of,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import (
-    PREFIX,
-    raw_variables,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.version import (
-    collection_version,
-)
+from ..modules.campaign_plan import DOCUMENTATION
+from ..plugin_utils._campaign.ansible.variables import PREFIX, raw_variables
+from ..plugin_utils._campaign.ansible.version import collection_version
+from ..plugin_utils._campaign.diagnosis.causes import addresses_of
+from ..plugin_utils._campaign.planning import announce, plan as planning, saved as saved_plan
+from ..plugin_utils._campaign.planning.policy import OPTIONS, InvalidPolicy, Policy
+from ..plugin_utils._campaign.report.build import diagnosis_of
 
 Json = dict[str, Any]
 
@@ -76,7 +64,7 @@ class ActionModule(ActionBase):
                 exhausted[name] = tried(raw.get(options["actions_variable"]))
                 work[name] = in_flight(raw.get(options["work_variable"]))
             if options["read_file"]:
-                saved = planning.parse(read(Path(options["read_file"])))
+                saved = saved_plan.parse(read(Path(options["read_file"])))
                 plan = planning.admit(saved, diagnoses, policies, now=now, work=work)
             else:
                 plan = planning.make(
@@ -89,7 +77,7 @@ class ActionModule(ActionBase):
                     exhausted=exhausted,
                     work=work,
                 )
-        except (InvalidPolicy, planning.InvalidPlan) as error:
+        except (InvalidPolicy, saved_plan.InvalidPlan) as error:
             raise AnsibleActionFail(str(error)) from None
         result.update(
             changed=False,
@@ -120,9 +108,15 @@ def policy_of(
         templated = hostvars[name]
         chosen.update({option: templated[PREFIX + option] for option in own})
     try:
-        return Policy.of(chosen)
+        return replace(Policy.of(chosen), declared=declared(name, hostvars, raw))
     except InvalidPolicy as error:
         raise InvalidPolicy(f"{name}: {error}") from None
+
+
+def declared(name: str, hostvars: Any, raw: Mapping[str, Any]) -> Json:
+    """What the site declares for guards, which the plan tells where it is missing."""
+    names = [each for each in announce.DECLARATIONS if PREFIX + each in raw]
+    return {each: hostvars[name][PREFIX + each] for each in names}
 
 
 def tried(actions: Any) -> frozenset[str]:
@@ -163,9 +157,9 @@ def read(path: Path) -> Any:
     try:
         return json.loads(path.expanduser().read_text(encoding="utf-8"))
     except OSError as error:
-        raise planning.InvalidPlan(f"cannot read the plan {path}: {error.strerror}") from None
+        raise saved_plan.InvalidPlan(f"cannot read the plan {path}: {error.strerror}") from None
     except ValueError as error:
-        raise planning.InvalidPlan(f"the plan {path} is no JSON: {error}") from None
+        raise saved_plan.InvalidPlan(f"the plan {path} is not valid JSON: {error}") from None
 
 
 def write(path: Path, plan: Mapping[str, Any]) -> None:

@@ -17,22 +17,13 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils._campaign.ansible.variables import DIAGNOSIS, raw_variables
+from ..plugin_utils._campaign.ansible.version import collection_version
+
 # Here and not in a function: so they are loaded once, before Ansible forks.
-from ansible_collections.campaign.remediation.plugins.plugin_utils import causes
-from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import CATALOGUE
-from ansible_collections.campaign.remediation.plugins.plugin_utils.report import (
-    build,
-    changes,
-    files,
-    text,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import (
-    DIAGNOSIS,
-    raw_variables,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.version import (
-    collection_version,
-)
+from ..plugin_utils._campaign.diagnosis import causes
+from ..plugin_utils._campaign.diagnosis.catalogue import CATALOGUE
+from ..plugin_utils._campaign.report import build, changes, files, text
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "hosts": {"type": "list", "elements": "str"},

@@ -7,20 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.campaign.remediation.plugins.module_utils import model, workflow
-from ansible_collections.campaign.remediation.plugins.modules.campaign_workflow import (
-    DOCUMENTATION,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.changing import (
-    API,
-    GUARDS,
-    ChangingAction,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
-    arguments,
-    options_of,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import address_of
+from ..module_utils._campaign.errors import InputError
+from ..module_utils._campaign.repair import workflow
+from ..modules.campaign_workflow import DOCUMENTATION
+from ..plugin_utils._campaign.ansible.changing import API, GUARDS, ChangingAction
+from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
+from ..plugin_utils._campaign.ansible.variables import address_of
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
 Json = dict[str, Any]
@@ -68,7 +60,7 @@ class ActionModule(ChangingAction):
                 failure, done = str(error), "run" in answer
         except Stopped:
             return answer
-        except model.InputError as error:
+        except InputError as error:
             return {"failed": True, "msg": str(error)}
         except workflow.NotAllowed as error:
             return on_host(step="refused", reason=str(error))

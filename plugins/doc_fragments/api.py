@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How the server's own API (SOAP) is reached.
 
-Their argument specification is in module_utils/options.py.
+Their argument specification is in module_utils/_campaign/options.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ options:
   api:
     description:
       - The credentials of the server's API, one entry an instance. Keep them in a vault.
-      - Without them nothing is seen of what stands in the database only. The report says so.
+      - Without them, what is only in the database is not checked. The report says so.
       - C(docs/api.md) says which rights the operator needs.
     type: list
     elements: dict

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The options of the guards, for every module that changes something on a Campaign server.
 
-Their argument specification is in module_utils/guard.py.
+Their argument specification is in module_utils/_campaign/repair/guard.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class ModuleDocFragment:
 options:
   in_flight:
     description:
-      - What to do when the change would cancel work. That are workflows (for wfserver),
+      - What to do when the change would cancel work. That is workflows (for wfserver),
         operators who were active in the last 15 minutes (for web), running jobs, and all of them
         for the watchdog.
       - V(wait) waits for its end, and refuses after O(in_flight_timeout).
@@ -29,14 +29,14 @@ options:
     default: 300
   restart_budget:
     description:
-      - How often a module of an instance may be started or restarted in
+      - How often a module of an instance may be started or restarted within
         O(restart_budget_minutes).
       - The ledger is counted, so the server's own daily restart is not. A stop, a reload and the
         way back from a raised log precision do not count either.
     type: int
     default: 3
   restart_budget_minutes:
-    description: The time in which the restart budget holds, in minutes.
+    description: The period that the restart budget covers, in minutes.
     type: float
     default: 60
   lock_timeout:
@@ -49,8 +49,8 @@ options:
     default: 60
   evidence:
     description:
-      - Whether to save the state of the server before it is changed. That are the ends of the
-        logs, C(pdump -who), the status of the processes, shared memory, disks and memory.
+      - Whether to save the state of the server before it is changed. That is the
+        end of each log, C(pdump -who), the status of the processes, shared memory, disks and memory.
       - Passwords are taken out.
     type: bool
     default: true
@@ -91,29 +91,71 @@ options:
     type: str
     default: ""
   accept_lost_work:
-    description: Go on although work in flight is cancelled.
+    description: Proceed although work in flight will be cancelled.
     type: bool
     default: false
   accept_restart_loop:
-    description: Go on although the restart budget is spent.
+    description: Proceed although the restart budget is used up.
     type: bool
     default: false
   accept_no_evidence:
-    description: Go on although no evidence can be saved.
+    description: Proceed although no evidence can be saved.
     type: bool
     default: false
   accept_no_record:
-    description: Go on although neither ledger nor lock can be written.
+    description: Proceed although neither ledger nor lock can be written.
     type: bool
     default: false
   accept_other_run:
-    description: Go on although another run holds the lock of this host.
+    description:
+      - Proceed although another run holds the lock of this host.
+      - Not needed after a run that was killed, its lock ends by itself.
     type: bool
     default: false
+  controller:
+    description:
+      - The ansible-playbook process that this call comes from. The module's action plugin fills it
+        in.
+    type: dict
+    suboptions:
+      host:
+        description: The controller's name.
+        type: str
+        required: true
+      boot:
+        description: Which boot of the controller it is.
+        type: str
+        required: true
+      space:
+        description: The process numbering that O(controller.pid) belongs to.
+        type: str
+        required: true
+      pid:
+        description: The process id.
+        type: int
+        required: true
+      start:
+        description: When the process began, in ticks since the boot.
+        type: int
+        required: true
+      called:
+        description: The name of the host in the inventory.
+        type: str
+        required: true
+      gone:
+        description: Processes of the same controller that have ended, each as C(pid-start).
+        type: list
+        elements: str
+        default: []
+      living:
+        description: Processes of the same controller that still run, each as C(pid-start).
+        type: list
+        elements: str
+        default: []
 attributes:
   check_mode:
     support: full
-    description: Can run in check mode and tells what would be done, or which guard would refuse.
+    description: Can run in check mode and reports what would be done, or which guard would refuse.
   diff_mode:
     support: full
     description: Returns the state before and after.
@@ -122,7 +164,7 @@ attributes:
     platforms: posix
     description: The target systems the module runs on. Linux only, it reads C(/proc).
 notes:
-  - Each guard can be given up by an option whose name begins with C(accept_) and says what is
+  - Each guard can be overridden by an option whose name begins with C(accept_) and says what is
     lost.
   - The ledger is C(ledger.jsonl) in O(state_dir), one JSON object a line.
 """

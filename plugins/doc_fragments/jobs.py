@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Declared exports and imports: `jobs` for all of them, `jobs.job` for one.
 
-Their argument specification is in module_utils/declarations.py.
+Their argument specification is in module_utils/_campaign/options.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ options:
   jobs:
     description:
       - The exports and imports that a site runs regularly on this host.
-      - By them processes and log lines of one job are told from those of another. If no other job
+      - Used to tell the processes and log lines of one job from those of another. If no other job
         of its kind is declared for an instance, any process of this kind counts as the job.
     type: list
     elements: dict

@@ -23,7 +23,7 @@ options:
   modules:
     description:
       - The modules that the caller is interested in, passed on in the result. If empty, all.
-      - The probes do not depend on it, because the cause of a trouble may be in another module.
+      - The probes do not depend on it, because the cause of a problem may be in another module.
     type: list
     elements: str
     default: []
@@ -64,7 +64,9 @@ options:
       - ledger
       - api
   syslogd_port:
-    description: The UDP port of syslogd. If V(0), the one in C(serverConf.xml), else 666.
+    description:
+      - The UDP port of syslogd. If V(0), the one of C(TRACE_ADDR), in the environment of the
+        running module or in C(customer.sh), else 666 or 6666.
     type: int
     default: 0
   log_window:
@@ -116,9 +118,11 @@ options:
         type: str
         required: true
       port:
-        description: Its port. With V(995) the connection is encrypted.
+        description:
+          - Its port. With V(995) the connection is encrypted (POP3S).
+          - If omitted, 110 is tried, then 995 if nothing answers. The port of the
+            external account in the database takes precedence.
         type: int
-        default: 110
       login:
         description: The login of the mailbox.
         type: str
@@ -126,14 +130,16 @@ options:
         description: The password of the mailbox. It is never returned.
         type: str
   quota_files:
-    description: The files whose change asks for C(nlserver stat -reload).
+    description: Files that require C(nlserver stat -reload) after a change.
     type: list
     elements: path
     default: []
   shared_memory_keys:
     description:
-      - The keys of the shared memory segments that belong to the server, decimal or with C(0x).
-      - If empty, every segment of the account.
+      - The keys of the shared memory segments and semaphores that belong to the server, decimal or
+        with C(0x).
+      - If empty, all of the account, and those with the keys that the vendor publishes
+        (C(0x52020679), C(0x52020678)), which the web server's account may own.
     type: list
     elements: str
     default: []

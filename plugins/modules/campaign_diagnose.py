@@ -17,7 +17,7 @@ description:
     inventory.
   - The host needs a Python of 3.6 or newer and nothing else. Nothing of Ansible's own library is
     sent, and with pipelining no file is written there. Only to ask the server's API from the host
-    (O(api), O(api_from)) takes an Ansible module like any other.
+    (O(api), O(api_from)), and O(plain_module), take an Ansible module like any other.
   - Nothing is changed on the host; with O(api), the server writes its usual lines on a logon.
     The same snapshot always gives the same diagnosis.
 extends_documentation_fragment:
@@ -28,8 +28,8 @@ extends_documentation_fragment:
 options:
   thresholds:
     description:
-      - Numbers to judge by, by name, instead of the catalogue's, for example C(disk_alert_percent).
-      - The names and the numbers are in C(docs/problems.md).
+      - Thresholds by name that replace the catalogue's, for example C(disk_alert_percent).
+      - The names and the defaults are in C(docs/problems.md).
     type: dict
     default: {}
   snapshot:
@@ -54,18 +54,26 @@ options:
     default: false
   gone:
     description:
-      - Ids of findings that a remedy was to answer. The diagnosis is repeated until none of them is
-        found any more, or the time of O(gone_within) is over.
+      - Ids of findings that a remedy should have fixed. The diagnosis is repeated until none of them
+        is found any more, or the time of O(gone_within) is over.
       - A finding is gone only if the probes that show it have answered, and proved to be gone only
-        if it had a chance to show itself again. That workflow processes die is seen when one runs.
+        if it had a chance to show itself again. For example, dying workflow processes show only
+        when a workflow runs.
       - Whether they are gone does not fail the task, see RV(remaining).
     type: list
     elements: str
     default: []
   gone_within:
-    description: Seconds in which a repaired finding has to be gone.
+    description: How long a repaired finding may take to disappear, in seconds.
     type: float
     default: 60
+  plain_module:
+    description:
+      - Send M(campaign.remediation.campaign_info) the way Ansible sends every module, instead of
+        the collection's own program. The diagnosis is the same, but slower.
+      - For troubleshooting (C(docs/developer/fast-path.md)).
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: The diagnosis is the same in check mode, as it changes nothing.

@@ -19,16 +19,21 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(looked) tells what work is in flight on the whole server, and does nothing else.
+      - V(looked) reports what work is in flight on the whole server, and does nothing else.
       - V(opened) takes the lock of the host for O(run), saves evidence of the whole server if
-        O(evidence), and tells which repairs were begun and never ended.
+        O(evidence), and reports which repairs were begun and never ended.
       - V(begun) asks the guards for a remedy of O(module) and writes it into the ledger.
       - V(ended) writes down how it ended.
-      - V(closed) gives back the lock. Remedies of this run that are still open are told.
-      - A lock whose run gave no sign for 15 minutes is void.
+      - V(closed) releases the lock. Remedies of this run that are still open are reported.
+      - V(shown) reports who holds the host, until when, and the last lines of the ledger.
+      - V(freed) reports the same and releases the lock, whoever holds it. It refuses while a process
+        of the holder is running on the host, unless O(accept_other_run).
+      - A lock expires by itself. The next run from the same controller takes the host over at once
+        if the previous run's process has ended; a run from elsewhere does so after two minutes
+        without a sign of life. A step that is still running on the host is waited for.
     type: str
     required: true
-    choices: [looked, opened, begun, ended, closed]
+    choices: [looked, opened, begun, ended, closed, shown, freed]
   module:
     description: The module that the remedy is for. If empty, the host.
     type: str
@@ -52,17 +57,25 @@ options:
     default: default
   since:
     description:
-      - When the caller has last looked at the host, in seconds since 1970 by the clock of the host,
+      - When the caller last checked the host, in seconds since 1970 by the clock of the host,
         for O(state=opened).
     type: float
+  other_names:
+    description:
+      - What O(state=opened) does if this same run has the host under another name of the inventory.
+      - V(refuse) refuses at once, with RV(sibling), so that the run can first do the steps that it
+        has to wait for. V(wait) waits for O(lock_timeout).
+    type: str
+    default: refuse
+    choices: [refuse, wait]
   restart:
     description:
-      - Whether the remedy restarts O(module). Only then budget and work in flight are asked.
+      - Whether the remedy restarts O(module). Only then are budget and work in flight checked.
     type: bool
     default: true
   whole_server:
     description:
-      - Whether the remedy stops the whole server. Then the work in flight of all modules is asked,
+      - Whether the remedy stops the whole server. Then the work in flight of all modules is checked,
         and all steps until O(state=ended) count as steps of this remedy.
     type: bool
     default: false
@@ -72,7 +85,7 @@ options:
     default: done
     choices: [done, failed, unchanged]
   reason:
-    description: Why it ended so, for O(state=ended).
+    description: Why it ended that way, for O(state=ended).
     type: str
     default: ""
   commands:
@@ -85,10 +98,10 @@ options:
       - How long it took, in seconds, for O(state=ended). By default since O(state=begun).
     type: float
   before:
-    description: What was, for the ledger. By default O(module) as it is at O(state=begun).
+    description: The state before, for the ledger. By default O(module) as it is at O(state=begun).
     type: dict
   after:
-    description: What is now, for the ledger. By default O(module) as it is at O(state=ended).
+    description: The state after, for the ledger. By default O(module) as it is at O(state=ended).
     type: dict
   fetch:
     description:
@@ -125,7 +138,7 @@ EXAMPLES = r"""
         module: mta
         instance: prod
         remedy: move_tmp
-        because: [mta.tmp_other_device]
+        because: [mta.temporary_device]
 
     - name: Export TMPDIR
       ansible.builtin.lineinfile:
@@ -205,6 +218,36 @@ meanwhile:
   returned: with O(state=opened)
   type: list
   elements: str
+done_elsewhere:
+  description:
+    - What this same run has done to the server under other names of it, each with C(module),
+      C(instance), C(remedy) and C(host), the name.
+  returned: with O(state=opened)
+  type: list
+  elements: dict
+taken_over:
+  description: Whose host this run took over and why, in a sentence. Empty if it was free.
+  returned: when the options are valid
+  type: str
+sign:
+  description: The file whose time is a sign of life of the run. Null if none could be made.
+  returned: with O(state=opened)
+  type: str
+holder:
+  description:
+    - The run that has the host. Its C(run), C(host) (by which name it calls the host), C(who),
+      C(from), C(since), C(scope), C(controller) (the process that runs its playbook) and C(state).
+  returned: with O(state=shown) and O(state=freed), and when the guard V(lock) refuses
+  type: dict
+sibling:
+  description: Whether it refused because this same run has the host under another name.
+  returned: with O(state=opened)
+  type: bool
+text:
+  description: Who holds the host and the last lines of the ledger, for people.
+  returned: with O(state=shown) and O(state=freed)
+  type: list
+  elements: str
 waited:
   description: How long another run had the host before this one got it, in seconds.
   returned: with O(state=opened)
@@ -216,8 +259,9 @@ fetched:
   elements: str
 interrupted:
   description:
-    - Repairs that were begun and never ended, with the present state of their modules. For
-      O(state=closed) those of this run, else those of earlier runs.
+    - Repairs that were begun and never ended, with the present state of their modules and what they
+      have stopped and not started again (C(unfinished)). For O(state=closed) those of this run,
+      else those of earlier runs.
   returned: when the options are valid
   type: list
   elements: dict
@@ -255,20 +299,27 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.campaign.remediation.plugins.module_utils import (
-    control,
-    evidence,
-    guard,
-    ledger,
-)
-from ansible_collections.campaign.remediation.plugins.module_utils.model import (
-    DEFAULT,
-    MODULES,
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.errors import (
     InputError,
     ProbeError,
 )
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
+    DEFAULT,
+    MODULES,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import (
+    evidence,
+    ledger,
+    lock as rules,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
+    control,
+    guard,
+)
 
-STATES = ["looked", "opened", "begun", "ended", "closed"]
+STATES = ["looked", "opened", "begun", "ended", "closed", "shown", "freed"]
+WITHOUT_RUN = ("looked", "opened", "shown", "freed")
+LAST_LINES = 10
 
 
 def argument_spec():
@@ -279,6 +330,7 @@ def argument_spec():
         module=dict(type="str", default="", choices=[""] + list(MODULES)),
         instance=dict(type="str", default=DEFAULT),
         since=dict(type="float"),
+        other_names=dict(type="str", default="refuse", choices=["refuse", "wait"]),
         restart=dict(type="bool", default=True),
         whole_server=dict(type="bool", default=False),
         result=dict(type="str", default="done", choices=["done", "failed", "unchanged"]),
@@ -299,7 +351,7 @@ class Call:
         self.options = options
         self.result = result
         self.module, self.instance = options["module"], options["instance"]
-        if options["state"] not in ("looked", "opened") and not options["run"]:
+        if options["state"] not in WITHOUT_RUN and not options["run"]:
             raise InputError("state: %s needs the run that was opened." % options["state"])
         if options["state"] in ("begun", "ended") and not options["remedy"]:
             raise InputError("state: %s needs the name of the remedy." % options["state"])
@@ -334,7 +386,7 @@ class Call:
                 bracket.note("refused", result="refused", reason=str(refused), **self.line())
             raise
         finally:
-            self.result["evidence"] = bracket.evidence
+            self.result.update(evidence=bracket.evidence, taken_over=bracket.taken_over)
         now = time.time()
         self.result["precisions"] = [
             dict(entry, expired=bool(entry.get("until") and entry["until"] < now))
@@ -351,7 +403,14 @@ class Call:
 
     def opened(self):
         """The run begins."""
-        self.result["waited"] = round(self.bracket.enter("run"), 3)
+        self.result["sibling"] = False
+        siblings = self.options["other_names"] == "wait"
+        try:
+            self.result["waited"] = round(self.bracket.enter("run", siblings), 3)
+        except guard.Refused as refused:
+            self.result["sibling"] = (refused.holder or {}).get("state") == rules.SIBLING
+            raise
+        self.result["done_elsewhere"] = ledger.done_by(self.bracket.lines(), self.bracket.me)
         try:
             self.result["meanwhile"] = self.others_since(self.options["since"])
             if self.options["evidence"] and not self.bracket.check_mode:
@@ -361,14 +420,32 @@ class Call:
             self.bracket.leave()
             raise
         self.bracket.leave(keep=True)
+        self.result["sign"] = None if self.bracket.check_mode else self.bracket.lock.sign_path()
         return "The run %s has this host." % self.bracket.run
 
     def others_since(self, since):
         """Other runs that have done something here since then."""
         if since is None:
             return []
-        lines = [line for line in self.bracket.lines() if line["at"] > since]
-        return sorted(set(line["run"] for line in lines) - {self.bracket.run})
+        return sorted(set(
+            line["run"] for line in self.bracket.lines()
+            if line["at"] > since and line["run"] and line.get("result") != "interrupted"
+            and not ledger.is_by(line, self.bracket.me)
+        ))  # fmt: skip
+
+    def shown(self):
+        """Who has this host."""
+        return self.bracket.show(self.result, LAST_LINES)
+
+    def freed(self):
+        """Nobody has it any more."""
+        self.shown()
+        entry = self.bracket.free()
+        self.result["changed"] = bool(entry)
+        if not entry:
+            return "Nobody holds this host."
+        verb = "would be" if self.bracket.check_mode else "was"
+        return "The lock of %s %s removed." % (rules.name_run(entry), verb)
 
     def begun(self):
         """A remedy begins."""
@@ -393,7 +470,7 @@ class Call:
         """The module as it is; the host has no process."""
         if not self.module:
             return None
-        return control.describe(control.find(self.context.home, self.module, self.instance))
+        return control.observe(self.context, self.module, self.instance)
 
     def ask(self, restart, whole):
         """The guards: first the whole server's work, so that evidence is taken once."""
@@ -418,6 +495,8 @@ class Call:
             self.result["left"] = control.left(before, after)
         line = dict(self.line(), result=self.options["result"], reason=self.options["reason"])
         self.bracket.note("ended", **line)
+        if self.options["remedy"] == guard.FINISH and self.options["result"] == "done":
+            self.bracket.settle(write=not self.bracket.check_mode, finished=True)
         self.bracket.leave(keep=True)
         return "%s of %s@%s has ended: %s." % (
             self.options["remedy"], self.module or "host", self.instance, self.options["result"]
@@ -433,6 +512,14 @@ class Call:
         return "The run %s gave this host back." % self.bracket.run
 
 
+def diff_of(result):
+    """What freed changes, or would; all else changes nothing on the server."""
+    before = after = ""
+    if result["changed"]:
+        before, after = "held by %s\n" % rules.name_run(result["holder"]), "free\n"
+    return {"before": before, "after": after}
+
+
 def main():
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     result = {"changed": False, "refused": False, "guard": None, "evidence": None}
@@ -441,7 +528,7 @@ def main():
         call = Call(module.params, module.check_mode, result)
         call.run()
     except guard.Refused as refused:
-        result.update(refused=True, guard=refused.guard)
+        result.update(refused=True, guard=refused.guard, holder=refused.holder)
         failure = "Refused (%s): %s" % (refused.guard, refused)
     except InputError as error:
         failure = str(error)
@@ -453,7 +540,7 @@ def main():
         for entry in call.bracket.interrupted:
             module.warn(guard.describe_interrupted(entry))
     if module._diff:
-        result["diff"] = {"before": "", "after": ""}
+        result["diff"] = diff_of(result)
     if failure:
         module.fail_json(msg=failure, **result)
     module.exit_json(**result)

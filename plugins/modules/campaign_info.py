@@ -133,14 +133,14 @@ snapshot:
         - An error has a C(kind) (V(timeout), V(denied), V(missing), V(invalid), V(failed),
           V(skipped)) and a C(message). Data may be there beside an error, else it is null.
         - C(missing) runs C(nlserver monitor -missing) only if C(pdump) does not list every module
-          that is to start by itself; its C(return_code) is null where it had no need to.
+          with autoStart; its C(return_code) is null where it did not have to.
         - C(sockets) lists TCP sockets only if Tomcat does not give its logon page; the kernel takes
           long to list them.
-        - C(api) tells of each instance with credentials what stands in its database. That are
-          workflows, deliveries and jobs in trouble, by number, name, label, state and times.
-        - C(ledger) tells from the end of the ledger which repairs were begun and never ended, which
-          log precisions are raised until when, what was reloaded when, and what was restarted in
-          the time of O(log_window). Without a ledger its lists are empty.
+        - C(api) holds, for each instance with credentials, what its database records of workflows,
+          deliveries and jobs in trouble, by number, name, label, state and times.
+        - C(ledger) holds, from the end of the ledger, which repairs were begun and never ended, which
+          log precisions are raised until when, what was reloaded when, and what was restarted
+          within O(log_window). Without a ledger its lists are empty.
       type: dict
       returned: always
       sample:
@@ -161,13 +161,17 @@ snapshot:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.campaign.remediation.plugins.module_utils import (
-    declarations,
-    options,
-    zipped,
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign import options
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
+    MODULES,
+    PROBES,
 )
-from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES, PROBES
-from ansible_collections.campaign.remediation.plugins.module_utils.taking import take
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.payload import (
+    zip_imports,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.payload.isolated import (
+    take,
+)
 
 
 def argument_spec():
@@ -195,7 +199,7 @@ def argument_spec():
             options=dict(
                 instance=dict(type="str", required=True),
                 host=dict(type="str", required=True),
-                port=dict(type="int", default=110),
+                port=dict(type="int"),
                 login=dict(type="str"),
                 password=dict(type="str", no_log=True),
             ),
@@ -204,7 +208,7 @@ def argument_spec():
             type="list",
             elements="dict",
             default=[],
-            options=declarations.argument_spec(),
+            options=options.job(),
         ),
         quota_files=words(elements="path"),
         shared_memory_keys=words(no_log=False),
@@ -219,7 +223,7 @@ def main():
     snapshot, bad_input = take(module.params)
     if bad_input:
         module.fail_json(msg=bad_input)
-    zipped.leave_at_once()
+    zip_imports.leave_at_once()
     module.exit_json(changed=False, snapshot=snapshot)
 
 

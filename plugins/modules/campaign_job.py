@@ -47,8 +47,8 @@ options:
     type: str
   duplicates_found:
     description:
-      - For an import, how many values of its keys are in the database more than once, if somebody
-        has looked. With any but V(0) the import is refused.
+      - For an import, how many values of its keys are in the database more than once, if
+        this was checked. With any number but V(0) the import is refused.
       - Where O(api) has credentials for the instance and the job declares its keys, the
         database itself is asked, and its answer counts.
     type: int
@@ -66,6 +66,13 @@ options:
     description: Launch an import although there may be duplicates in the database.
     type: bool
     default: false
+  accept_cut_import:
+    description:
+      - Launch an import again that was cut after its launch, by a signal or with its run, and whose
+        data may be there in part. The value is the name of the run that launched it, which the
+        refusal tells, so that it is a word for this one case.
+    type: str
+    default: ""
   wait:
     description:
       - How long to follow the job, in seconds. Then it is left running, and the result says so.
@@ -169,7 +176,7 @@ ended_at:
   type: float
   returned: always
 seconds:
-  description: How long it ran, null if nobody saw its end.
+  description: How long it ran, null if its end was not seen.
   type: float
   returned: always
 result:
@@ -241,7 +248,7 @@ duplicates:
   sample: {groups: 1, more: false, largest: [{values: ["a***(18)"], count: 2}], error: null}
 previous:
   description:
-    - The launch before this one. Its C(known) is false if nobody had seen its end until now.
+    - The launch before this one. Its C(known) is false if its end had not been seen until now.
   type: dict
   returned: when there was one
   sample: {launched_at: 1763894400.5, run: 20251123T104210Z-1f2e3d, who: anna, from: ansible1,
@@ -272,9 +279,13 @@ refused:
   description: Whether a guard refused.
   type: bool
   returned: always
+holder:
+  description: The run that has the host, when the guard V(lock) refuses. Null otherwise.
+  returned: always
+  type: dict
 guard:
   description:
-    - The guard that refused. V(operator), V(duplicates), V(running), V(budget), V(lock),
+    - The guard that refused. V(operator), V(duplicates), V(running), V(cut), V(budget), V(lock),
       V(evidence) or V(record).
   type: str
   returned: always
@@ -297,21 +308,23 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.campaign.remediation.plugins.module_utils import (
-    declarations,
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign import options
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
     guard,
+    job_request,
     launch,
-    options,
 )
+
+STATES = [job_request.LAUNCHED, job_request.FOLLOWED]
 
 
 def argument_spec():
     """The options."""
     return dict(
         dict(guard.argument_spec(), **options.api()),
-        job=dict(type="dict", required=True, options=declarations.argument_spec()),
-        jobs=dict(type="list", elements="dict", default=[], options=declarations.argument_spec()),
-        state=dict(type="str", default=launch.LAUNCHED, choices=[launch.LAUNCHED, launch.FOLLOWED]),
+        job=dict(type="dict", required=True, options=options.job()),
+        jobs=dict(type="list", elements="dict", default=[], options=options.job()),
+        state=dict(type="str", default=job_request.LAUNCHED, choices=STATES),
         mode=dict(type="str", choices=["delta", "full"]),
         operator=dict(type="str"),
         taken_over_by=dict(type="str"),
@@ -319,6 +332,7 @@ def argument_spec():
         no_duplicates_confirmed_by=dict(type="str"),
         duplicates_seen=dict(type="dict"),
         accept_duplicates=dict(type="bool", default=False),
+        accept_cut_import=dict(type="str", default=""),
         wait=dict(type="float"),
     )
 
@@ -328,7 +342,7 @@ def main():
     options = module.params
     for job in [options["job"]] + options["jobs"]:
         for words in (job.get("arguments") or {}).values():
-            module.no_log_values.update(launch.secrets(words or []))
+            module.no_log_values.update(job_request.secrets(words or []))
     answer = launch.answer(options, module.check_mode)
     for text in answer.pop("warnings"):
         module.warn(text)

@@ -60,14 +60,14 @@ options:
     choices: [started, stopped, restarted, reloaded]
   log_precision:
     description:
-      - The log precision that it is to run with. A change restarts it.
+      - The log precision to run with. A change restarts the module.
       - If left out, it stays as it is.
       - With V(trace) it runs outside the watchdog and logs to C(<module>_debug.log).
     type: str
     choices: [standard, verbose, trace]
   trace_filters:
     description:
-      - The filters of O(log_precision=trace). That are V(ncm), V(rdr), V(nms), V(jst), V(timing),
+      - The filters of O(log_precision=trace), which are V(ncm), V(rdr), V(nms), V(jst), V(timing),
         V(wdbc), V(ldap), V(soap), V(xtk), V(xtkquery), V(session), V(xtkwriter), V(network),
         V(pop3) and V(inmail). V(*) is all and V(!x) leaves V(x) out.
     type: list
@@ -75,19 +75,19 @@ options:
     default: []
   precision_for:
     description:
-      - After which time the raised precision is to be restored, like V(30m) or V(2h).
-        The end stands in the ledger, this module does not wait for it.
-      - If empty, it has no end.
+      - How long the raised precision lasts, like V(30m) or V(2h). The expiry is recorded in the
+        ledger; this module does not wait for it.
+      - If empty, it does not expire.
     type: str
     default: ""
   immediate:
-    description: Whether to stop it by C(-immediate) (a C(kill -9)), for one that hangs.
+    description: Whether to stop it by C(-immediate) (a C(kill -9)), for one that is hung.
     type: bool
     default: false
   wait:
     description:
-      - The settling time in seconds. It must stay under the same process id so long.
-      - After a stop it must stay away so long, but at most 3 seconds.
+      - The settling time in seconds. The process must keep the same process id for this long.
+      - After a stop it must stay away for this long, but at most 3 seconds.
     type: float
     default: 30
 seealso:
@@ -210,6 +210,10 @@ refused:
   description: Whether a guard refused.
   returned: always
   type: bool
+holder:
+  description: The run that has the host, when the guard V(lock) refuses. Null otherwise.
+  returned: always
+  type: dict
 guard:
   description: The guard that refused. V(lock), V(budget), V(in_flight), V(evidence) or V(record).
   returned: always
@@ -221,7 +225,7 @@ run:
 interrupted:
   description:
     - Repairs of earlier runs that were begun and never ended, with the present state of their
-      modules. Each is told until a run that changes something has written it down.
+      modules. Each is reported until a run that changes something has recorded it.
   returned: when the options are valid
   type: list
   elements: dict
@@ -252,13 +256,19 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.campaign.remediation.plugins.module_utils import control, guard, ledger
-from ansible_collections.campaign.remediation.plugins.module_utils.model import (
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.errors import (
+    InputError,
+    ProbeError,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
     DEFAULT,
     MODULES,
     UTILITIES,
-    InputError,
-    ProbeError,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import ledger
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
+    control,
+    guard,
 )
 
 NO_SERVICE = {"unit": None, "active": False, "init_script": None}
@@ -510,6 +520,7 @@ def blank_result():
         "changed": False,
         "refused": False,
         "guard": None,
+        "holder": None,
         "left": "as_before",
         "commands": [],
         "seconds": 0.0,
@@ -545,6 +556,7 @@ def main():
         change.bring()
     except guard.Refused as refused:
         result.update(refused=True, guard=refused.guard, changed=False)
+        result.update(holder=refused.holder)
         failure = "Refused (%s): %s" % (refused.guard, refused)
     except (Failed, InputError) as error:
         failure = str(error)

@@ -31,8 +31,8 @@ options:
   work_variable:
     description:
       - Variable of each host that holds the registered result of
-        M(campaign.remediation.campaign_guard) with C(state=looked), which tells what is at work.
-      - Each step lists what of it would be cut off. Null means that it is not known.
+        M(campaign.remediation.campaign_guard) with C(state=looked), which reports the work in flight.
+      - Each step lists what it would interrupt. Null means that this is unknown.
     type: str
     default: campaign_work
   plan_file:
@@ -105,7 +105,7 @@ options:
     elements: dict
   ask:
     description:
-      - Whether each step asks before it is done.
+      - Whether to ask for confirmation before each step.
       - By default each host's variable C(campaign_ask), else V(false).
     type: bool
   highest_rung:

@@ -74,13 +74,13 @@ options:
     description:
       - Path of the C(report.json) of an earlier run. The report then says what is new, gone, worse
         or better since.
-      - That it cannot be read is a warning.
+      - If it cannot be read, the task warns.
     type: path
   fail_on:
     description:
       - Fail the task, once all is written, when there is a finding of this severity or above.
-      - With V(critical) and V(warning), hosts without a diagnosis and repairs in vain make it fail,
-        too. With V(not_repaired), these repairs alone do.
+      - With V(critical) and V(warning), hosts without a diagnosis and failed repairs make it fail,
+        too. With V(not_repaired), only failed repairs do.
     type: str
     choices: [critical, warning, not_repaired, never]
     default: never

@@ -11,9 +11,9 @@ description:
     carried out at once (C(xtk:workflow#Wakeup)). Then waits until a process runs it.
   - The vendor's technical workflows may be started. Those that the site wrote are refused unless
     O(restartable_workflows) lists them.
-  - Before a change it asks the guards. They are the lock of the host, the budget and the evidence.
-    A start cancels no work, so work in flight is not asked.
-  - What was done stands in the ledger of the host, with the state before and after.
+  - Before a change it asks the guards, which are the lock of the host, the budget and the evidence.
+    A start cancels no work, so work in flight is not checked.
+  - What was done is recorded in the ledger of the host, with the state before and after.
 author:
   - campaign.remediation contributors (@campaign)
 extends_documentation_fragment:
@@ -112,13 +112,17 @@ left:
   returned: always
   type: str
 in_vain:
-  description: Whether it was started and met an error again, or no process ran it.
+  description: Whether it was started but failed again, or no process ran it.
   returned: always
   type: bool
 refused:
   description: Whether a guard refused.
   returned: always
   type: bool
+holder:
+  description: The run that has the host, when the guard V(lock) refuses. Null otherwise.
+  returned: always
+  type: dict
 guard:
   description: The guard that refused. V(workflow), V(budget), V(lock), V(evidence) or V(record).
   returned: always
@@ -143,17 +147,17 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.campaign.remediation.plugins.module_utils import (
-    guard,
-    ledger,
-    workflow,
-)
-from ansible_collections.campaign.remediation.plugins.module_utils import (
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign import (
     options as shared_options,
 )
-from ansible_collections.campaign.remediation.plugins.module_utils.model import (
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.errors import (
     InputError,
     ProbeError,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import ledger
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
+    guard,
+    workflow,
 )
 
 MODULE = "wfserver"
@@ -337,8 +341,8 @@ def diff_of(name, result):
 def main():
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     result = {
-        "changed": False, "refused": False, "guard": None, "before": None, "after": None,
-        "commands": [], "seconds": 0.0, "evidence": None, "in_vain": False,
+        "changed": False, "refused": False, "guard": None, "holder": None, "before": None,
+        "after": None, "commands": [], "seconds": 0.0, "evidence": None, "in_vain": False,
         "left": "as_before",
     }  # fmt: skip
     change = failure = None
@@ -350,6 +354,7 @@ def main():
             change.here()
     except guard.Refused as refused:
         result.update(refused=True, guard=refused.guard, changed=False)
+        result.update(holder=refused.holder)
         failure = "Refused (%s): %s" % (refused.guard, refused)
     except (Failed, InputError) as error:
         failure = str(error)

@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Decides how the repair of a host goes on, from what the tasks of roles/campaign registered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+
+# Here and not in a function: so they are loaded once, before Ansible forks.
+from ..modules.campaign_step import DOCUMENTATION
+from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
+from ..plugin_utils._campaign.ansible.variables import plain, with_variables
+from ..plugin_utils._campaign.planning import outcome
+from ..plugin_utils._campaign.planning.saved import iso
+
+Json = dict[str, Any]
+
+ARGUMENTS = arguments(options_of(DOCUMENTATION))
+GONE_WITHIN = 60
+YES = ("y", "yes")
+
+
+class ActionModule(ActionBase):
+    """Needs no connection: everything is in the variables of the host."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Decide, and return the new state."""
+        result: Json = super().run(tmp, task_vars)
+        _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        host = Host(task_vars or {}, self._task.args, self._templar, bool(self._task.check_mode))
+        state = getattr(host, options["state"])()
+        result.update(changed=False, **state.as_dict())
+        if host.step:
+            result.update(host.told(state))
+        return result
+
+
+class Host:
+    """The variables of a host. Each public method without arguments is a state of the module."""
+
+    def __init__(
+        self, variables: Mapping[str, Any], given: Mapping[str, Any], templar: Any, check: bool
+    ) -> None:
+        self.variables = variables
+        self._given = given
+        self._templar = templar
+        self._check = check
+        self._now = iso(time.time())
+
+    def option(self, name: str) -> Any:
+        """Of the task, else of the inventory; None if neither has it."""
+        return with_variables(self._given, [name], self.variables, self._templar).get(name)
+
+    def registered(self, name: str) -> Json:
+        """A result or a fact; empty if there is none."""
+        found = plain(self.variables.get(name))
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def step(self) -> Json:
+        """The step in progress."""
+        return self.registered("campaign_step")
+
+    @property
+    def before(self) -> outcome.State:
+        """The state that was returned before."""
+        return outcome.State.of(self.registered("campaign_repair"))
+
+    def told(self, state: outcome.State) -> Json:
+        """What the tasks need to know besides."""
+        step = self.step
+        guard = outcome.guard_of(state.rung)
+        finishes = step["remedy"] == outcome.FINISH
+        steps = (self.option("steps") or []) if finishes else []
+        return {
+            "role": outcome.role_of(step),
+            "guard": asdict(guard) if guard else {},
+            "ended": outcome.ended(state),
+            "afterwards": outcome.afterwards(step, state),
+            "looks_again": outcome.looks_again(step, state, steps),
+        }
+
+    def begun(self) -> outcome.State:
+        """A step begins."""
+        stop_file = self.option("stop_file")
+        remaining = self.registered("campaign_present").get("remaining")
+        known = outcome.Known(
+            now=self._now,
+            stopping=boolean(self.variables.get("campaign_stopping") or False)
+            or bool(stop_file and Path(stop_file).exists()),
+            remaining=remaining,
+            elsewhere=self.registered("campaign_opened").get("done_elsewhere") or (),
+            agreed=self._agreed(),
+            check=self._check,
+        )
+        return outcome.begin(self.step, self.before, known)
+
+    def _agreed(self) -> bool:
+        """Did a person say yes to this step?"""
+        about = (self.variables.get("inventory_hostname"), self.step["order"])
+        return any(
+            str(answer["user_input"]).strip().lower() in YES
+            for answer in self.registered("campaign_answers").get("results") or ()
+            if "user_input" in answer
+            and (answer["item"][0]["name"], answer["item"][1]["order"]) == about
+        )
+
+    def failed(self) -> outcome.State:
+        """A task has failed."""
+        return outcome.failed(self.before, self.registered("ansible_failed_result"))
+
+    def ended(self) -> outcome.State:
+        """A rung was applied, and its proof looked for."""
+        within = self.option("gone_within")
+        return outcome.decide(
+            self.step,
+            self.before,
+            outcome.Seen(
+                begun=self.registered("campaign_begun"),
+                change=self._change(),
+                ended=self.registered("campaign_ended"),
+                proof=self.registered("campaign_proof"),
+            ),
+            check=self._check,
+            within=GONE_WITHIN if within is None else within,
+            now=self._now,
+        )
+
+    def _change(self) -> Json:
+        return self.registered(f"{outcome.role_of(self.step)}_change")
+
+    def shown(self) -> outcome.State:
+        """The ladder has ended, and the log shows more."""
+        return outcome.shown(self.step, self.before, self._change(), now=self._now)
+
+    def cut(self) -> outcome.State:
+        """The repair of the host has failed."""
+        failure = self.registered("ansible_failed_result")
+        return outcome.cut(self.option("steps") or [], self.before, failure)
+
+    def awaited(self) -> outcome.State:
+        """A line was awaited in a log."""
+        return outcome.awaited(
+            "check_syslogd", str(self._given.get("path")), self.before,
+            self.registered("campaign_change"), check=self._check, now=self._now,
+        )

@@ -1,0 +1,333 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The one way to the Campaign account's files and programs: a child process that is the account.
+
+The child gives up root for good before it sees any variable, path or byte of the account's, and
+works with the account's rights from then on. What it answers is what the account wants us to
+believe: it is limited, checked and cleaned here before anything else sees it.
+
+Nothing else in this room is called by a process that may be root.
+"""
+
+import fcntl
+import gc
+import json
+import os
+import select
+import signal
+import threading
+import time
+from collections import namedtuple
+
+from ..command import ended
+from ..errors import InputError, ProbeError, from_os_error
+from .answers import BYTES, HEAD, WrongAnswer, fitted, opened, size_of
+
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from pwd import struct_passwd
+    from typing import Any, Callable, Collection, Dict, Iterable, List, Optional, Tuple, Union
+
+    Problem = Union[InputError, ProbeError]
+    Answer = Tuple[str, Any, Optional[Problem], float]
+
+GRACE = 0.3  # seconds that a child has to leave by itself
+HIGH = 20  # from here on are the descriptors of a child's own
+
+# become: is this process root, and the account another?
+Account = namedtuple("Account", "name uid gid home become")
+
+
+class NotGivenUp(Exception):
+    """This process could still be root."""
+
+
+def account_of(entry: "struct_passwd") -> Account:
+    """The Account of an entry of the password database."""
+    become = os.geteuid() == 0 and entry.pw_uid != 0
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, become)
+
+
+# ---------------------------------------------------------------------------- in the child
+
+
+def become(account: Account) -> None:
+    """Be the account for good. Raises if there were a way back."""
+    if not account.become:
+        return
+    os.initgroups(account.name, account.gid)
+    os.setresgid(account.gid, account.gid, account.gid)
+    os.setresuid(account.uid, account.uid, account.uid)
+    # The kernel lets nobody trace this process from now on: it was root's.
+    if os.getresuid() != (account.uid,) * 3 or os.getresgid() != (account.gid,) * 3:
+        raise NotGivenUp("its numbers are not the account's")
+    for way_back in (os.setuid, os.seteuid):
+        try:
+            way_back(0)
+        except OSError:
+            continue
+        raise NotGivenUp("it may become root again")
+    if capabilities():
+        raise NotGivenUp("it has kept capabilities")
+
+
+def capabilities() -> int:
+    """The capabilities that this process has or may take, as one number; 0 if it has none."""
+    found = 0
+    try:
+        with open("/proc/self/status", "rb") as stream:
+            for line in stream:
+                if line.startswith((b"CapPrm:", b"CapEff:", b"CapAmb:")):
+                    found |= int(line.split()[1], 16)
+    except OSError:
+        pass  # hidden from everybody: then what was given up above must do
+    return found
+
+
+def _keep_only(descriptors: "Collection[int]") -> None:
+    """Nothing that this process inherited is open any more but these; no input, no output."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in descriptors:
+            try:
+                os.close(int(name))
+            except OSError:
+                pass  # the one that listed them
+
+
+class Line(object):
+    """The child's end: what it says and what it is told."""
+
+    def __init__(self, answers: int, told: int) -> None:
+        self._answers = answers
+        self._told = told
+        self._said = threading.Lock()
+        self._heard = threading.Condition()
+        self._values: "Dict[str, Any]" = {}
+        # What is called before this process ends because nobody listens.
+        self.orphaned: "Optional[Callable[[], object]]" = None
+        listener = threading.Thread(target=self._listen)
+        listener.daemon = True
+        listener.start()
+
+    def say(
+        self, name: str, data: "Any" = None, error: "Optional[Problem]" = None, seconds: float = 0.0
+    ) -> None:
+        """One answer."""
+        wrong: "Optional[List[str]]" = None
+        if isinstance(error, ProbeError):
+            wrong = [error.kind, error.message]
+        elif error is not None:
+            wrong = ["input", str(error)]
+        message = {"name": name, "data": data, "error": wrong, "seconds": seconds}
+        text = json.dumps(message).encode("ascii")
+        if len(text) > BYTES:
+            wrong = ["invalid", "%s is too much to be told (%d bytes)" % (name, len(text))]
+            text = json.dumps(dict(message, data=None, error=wrong)).encode("ascii")
+        text = b"%08x" % len(text) + text
+        with self._said:
+            while text:
+                text = text[os.write(self._answers, text) :]
+
+    def told(self, name: str, seconds: float) -> "Any":
+        """What the parent tells under this name; None if it does not in time."""
+        end = time.monotonic() + seconds
+        with self._heard:
+            while name not in self._values:
+                left = end - time.monotonic()
+                if left <= 0 or not self._heard.wait(left):
+                    return None
+            return self._values[name]
+
+    def _listen(self) -> None:
+        """Hear what the parent tells, and end with it."""
+        data = b""
+        while True:
+            block = os.read(self._told, 4096)
+            if not block:
+                break
+            data += block
+            while b"\n" in data:
+                message, dummy, data = data.partition(b"\n")
+                with self._heard:
+                    self._values.update(json.loads(message.decode("ascii")))
+                    self._heard.notify_all()
+        if self.orphaned:
+            self.orphaned()
+        os._exit(0)
+
+
+# --------------------------------------------------------------------------- in the parent
+
+
+class Child(object):
+    """The parent's end of a child that is at work."""
+
+    def __init__(self, pid: int, answers: int, told: int) -> None:
+        self.pid = pid
+        self._answers = answers
+        self._told = told
+        self._data = bytearray()
+        self._total = 0
+        self._over = False
+        self._poll = select.poll()
+        self._poll.register(answers, select.POLLIN | select.POLLHUP)
+
+    def receive(self, end: float) -> "Optional[Answer]":
+        """(name, data, error, seconds) of its next answer; None if there is none by then.
+
+        Raises WrongAnswer for what no child of ours says; the child is not listened to after that.
+        """
+        try:
+            return self._receive(end)
+        except WrongAnswer:
+            self._over = True
+            del self._data[:]
+            raise
+
+    def _receive(self, end: float) -> "Optional[Answer]":
+        while True:
+            if len(self._data) >= HEAD:
+                size = size_of(bytes(self._data[:HEAD]))
+                if len(self._data) >= HEAD + size:
+                    text = bytes(self._data[HEAD : HEAD + size])
+                    del self._data[: HEAD + size]
+                    return opened(text)
+            left = max(0.0, end - time.monotonic())
+            if self._over or not self._poll.poll(left * 1000):
+                return None
+            block = os.read(self._answers, 1024 * 1024)
+            self._total += len(block)
+            self._data += block
+            if self._total > BYTES * 2:
+                raise WrongAnswer("it said more than %d bytes" % (BYTES * 2))
+            self._over = self._over or not block
+
+    def tell(self, **values: "Any") -> None:
+        """Tell it something; it may be gone."""
+        try:
+            os.write(self._told, json.dumps(values).encode("ascii") + b"\n")
+        except OSError:
+            pass
+
+    def end(self) -> None:
+        """Have it end, by force if it does not; what it started to get an answer ends with it."""
+        os.close(self._told)
+        if not ended(self.pid, time.monotonic() + GRACE):
+            _kill_with_children(self.pid)
+            ended(self.pid, time.monotonic() + GRACE)
+        os.close(self._answers)
+
+
+def _kill_with_children(pid: int) -> None:
+    """Kill a process of ours and the groups of those it started."""
+    groups = [pid]
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open("/proc/%s/stat" % name, "rb") as stream:
+                    words = stream.read().rpartition(b")")[2].split()
+            except OSError:
+                continue
+            if int(words[1]) == pid and words[2] == name.encode("ascii"):
+                groups.append(int(name))
+    for group in groups:
+        for kill in (os.killpg, os.kill):
+            try:
+                kill(group, signal.SIGKILL)
+            except OSError:
+                pass
+
+
+def installed(options: "Dict[str, Any]") -> "Optional[bool]":
+    """Is there a Campaign server? None: that may not be seen."""
+    try:
+        os.stat(os.path.join(options["home"], "bin", "nlserver"))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError:
+        return None
+    return True
+
+
+def begin(
+    account: Account,
+    work: "Callable[[Line], object]",
+    prepare: "Optional[Callable[[], object]]" = None,
+    keep: "Iterable[int]" = (),
+) -> Child:
+    """Have work(line) done by a child that is the account; the Child. Nothing that is open here is
+    open there, but for the descriptors of `keep`.
+
+    prepare() is called by the child before it becomes the account, which may not read what Python
+    still has to import.
+    """
+    answers, said = os.pipe()
+    told, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            gc.disable()
+            os.setsid()
+            signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+            said, told = (fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, HIGH) for one in (said, told))
+            _keep_only({said, told}.union(keep))
+            os.chdir("/")
+            if prepare:
+                prepare()
+            become(account)
+            line = Line(said, told)
+            try:
+                work(line)
+            except Exception as error:
+                line.say("defect", error=_problem(error))
+        finally:
+            os._exit(0)
+    os.close(said)
+    os.close(told)
+    return Child(pid, answers, tell)
+
+
+def _problem(error: Exception) -> "Problem":
+    if isinstance(error, (ProbeError, InputError)):
+        return error
+    if isinstance(error, OSError):
+        return from_os_error(error)
+    return ProbeError("failed", "%s: %s" % (type(error).__name__, error))
+
+
+def ask(
+    account: Account,
+    work: "Callable[[], Any]",
+    seconds: float,
+    shape: "Any" = None,
+    prepare: "Optional[Callable[[], object]]" = None,
+) -> "Any":
+    """What work() returns, worked out by a child that is the account, and of this shape.
+
+    Raises ProbeError, also for what does not come in time or does not fit; InputError as the child
+    did.
+    """
+
+    def answer(line: Line) -> None:
+        try:
+            line.say("answer", work())
+        except Exception as error:
+            line.say("answer", getattr(error, "data", None), _problem(error))
+
+    child = begin(account, answer, prepare)
+    try:
+        found = child.receive(time.monotonic() + seconds)
+        if found is None:
+            text = "as %s: no answer within %g s" % (account.name, seconds)
+            raise ProbeError("timeout", text)
+        _name, data, error, _seconds = found
+        if error:
+            raise error
+        return data if shape is None else fitted(data, shape)
+    except WrongAnswer as error:
+        raise ProbeError("invalid", "as %s: %s" % (account.name, error)) from None
+    finally:
+        child.end()

@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Running the server's program to change something, as the account that this process is."""
+
+import fcntl
+import os
+import subprocess
+
+from ..errors import ProbeError
+from ..finish import finish
+from ..text import clean, decode, printable
+from . import environment, logs
+from .answers import Maybe
+from .secrets import Scrubber
+
+# Standard input of the outer shell is the lock of a job, 7 and 8 are files for its beginning and
+# its end: process id and exit code overwrite blanks, which needs no room on a full disk. The inner
+# shell becomes the job, so its process id is the job's, which gets none of these.
+SUPERVISOR = r"""
+sh -c 'printf "%d %s\n" $$ "$(date +%s.%N)" >&7; exec "$@" </dev/null 7>&- 8>&-' campaign_job "$@"
+printf '%d %s\n' $? "$(date +%s.%N)" >&8
+"""
+BEGUN, FINISHED = 7, 8
+# The shapes of what is told here.
+DONE = {"code": Maybe(int), "said": str, "why": Maybe(str)}
+ENDED = {"code": Maybe(int), "why": Maybe(str)}
+KEEP_SAID = "head -c 65536; cat >/dev/null"  # a job may say as much as it likes
+
+
+def _environment(server, variables):
+    environment = dict(server.runner.environment)
+    environment.update(server.variables)
+    environment.update(variables)
+    environment["LC_ALL"] = "C"
+    return environment
+
+
+def run(server, arguments, variables, limit):
+    """Exit code, what it said, why there is no code, why it could not be started."""
+    scrub = Scrubber(os.path.join(server.home, "conf"))
+    try:
+        code, said, why = finish(arguments, _environment(server, variables), limit)
+    except OSError as error:
+        return {"code": None, "said": "", "why": not_run(arguments, error)}
+    return {"code": code, "said": printable(scrub(decode(said).strip()))[-600:], "why": why}
+
+
+def not_run(arguments, error):
+    """Why a command did not begin."""
+    return "Cannot run %s: %s." % (arguments[0], error.strerror or error)
+
+
+def spawn(line, server, arguments, variables):
+    """Start what is to stay, and tell of its end for as long as somebody listens."""
+    try:
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=_environment(server, variables),
+            close_fds=False,
+            start_new_session=True,
+        )
+    except OSError as error:
+        line.say("ended", {"code": None, "why": not_run(arguments, error)})
+        return
+    line.say("started", process.pid)
+    line.say("ended", {"code": process.wait(), "why": None})
+
+
+def supervise(line, server, arguments, descriptors):
+    """Start a job under a shell that keeps its lock, and writes down its beginning and its end.
+
+    descriptors: the lock, and the files for the beginning, the end and what is said.
+    """
+    lock, begun, ended, said = [
+        fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 30) for descriptor in descriptors
+    ]
+    for descriptor in descriptors:
+        os.close(descriptor)
+    try:
+        environment = dict(server.runner.environment)
+        environment.pop("LC_ALL", None)
+        environment.update(read_environment(server))
+        reader, writer = os.pipe()
+        more = {"close_fds": False, "start_new_session": True}
+        plain = server.runner.environment
+        subprocess.Popen(
+            ["sh", "-c", KEEP_SAID],
+            stdin=reader,
+            stdout=said,
+            stderr=subprocess.DEVNULL,
+            env=plain,
+            **more
+        )
+        os.dup2(begun, BEGUN)
+        os.dup2(ended, FINISHED)
+        home = server.account.home
+        process = subprocess.Popen(
+            ["sh", "-c", SUPERVISOR, "campaign_job"] + arguments,
+            stdin=lock,
+            stdout=writer,
+            stderr=writer,
+            cwd=home if os.path.isdir(home) else "/",
+            env=environment,
+            **more
+        )
+    except ProbeError as error:
+        line.say("ended", {"code": None, "why": error.message})
+        return
+    except OSError as error:
+        line.say("ended", {"code": None, "why": not_run(["sh"], error)})
+        return
+    for descriptor in (lock, reader, writer, BEGUN, FINISHED):  # the shells have them now
+        os.close(descriptor)
+    line.say("started", process.pid)
+    line.say("ended", {"code": process.wait(), "why": None})
+
+
+def read_environment(server):
+    """What an operator's shell has after env.sh. Its locale stays: it may matter to the data."""
+    script = os.path.join(server.home, "env.sh")
+    if not os.path.exists(script):
+        return {}
+    return environment.read(
+        server.runner, server.home, server.limit, "unset LC_ALL; " + environment.SHELL
+    )
+
+
+def log_lines(server, job, since):
+    """The lines that the log of a job's kind got since then, errors with what they say."""
+    path = os.path.join(server.var_dir, job["instance"], "log", job["kind"] + ".log")
+    scrub = Scrubber(os.path.join(server.home, "conf"))
+    parsed = [line for line in map(logs.parse_line, logs.window(path, since)[0]) if line]
+    return [
+        {
+            "at": line.at,
+            "pid": line.pid,
+            "error": None if line.level != "error" else {
+                "sample": scrub(clean(logs.unfold(line.message).strip())),
+                "codes": logs.codes(line.message),
+            },
+        }
+        for line in parsed
+        if line.at >= since
+    ]  # fmt: skip

@@ -1,0 +1,284 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the server's API tells of each instance: one logon, a fixed set of queries, one logoff.
+
+Only read, and only what a finding needs: counts, names and times, nothing of the people in the
+database. A query that fails costs its own findings and no other.
+"""
+
+import time
+
+from .. import command
+from ..errors import ProbeError
+from ..names import BOUNCE_ACCOUNT, DELIVERY_STATES, TECHNICAL_WORKFLOWS
+from ..text import clean, number
+from .soap import Client, Query, SoapError, literal, moment
+
+ROWS = 500  # of one query; beyond, the snapshot says that there are more
+GROUPS = 20  # of duplicates that are shown
+UNKNOWN_ATTRIBUTE = "XTK-170036"
+SLACK = 0.3  # seconds between the end of the calls and that of the wait for them
+
+
+def text(value):
+    return clean(value or "", 200)
+
+
+def flag(value):
+    return (value or "").lower() in ("1", "true")
+
+
+class Question(object):
+    """A query, the name of its rows in the snapshot, and how each value is read.
+
+    maybe: values of which nobody publishes that every build has them; those are None without.
+    """
+
+    def __init__(self, name, schema, *values, **more):
+        self.name = name
+        self.limit = more.pop("limit", ROWS)
+        self.maybe = more.pop("maybe", ())
+        self.readers = [(field, reader) for field, dummy, reader in values]
+        self.query = Query(schema, [(field, path) for field, path, dummy in values], **more)
+
+    def ask(self, client):
+        """(rows, whether there are more)."""
+        query, maybe = self.query, list(self.maybe)
+        while True:
+            try:
+                rows, more = client.select(query, self.limit)
+                break
+            except SoapError as error:
+                if not maybe or UNKNOWN_ATTRIBUTE not in (error.code or "") + error.message:
+                    raise
+                paths = dict(query.nodes)
+                dropped = [field for field in maybe if paths[field] in error.message] or maybe
+                query = query.without(dropped)
+                maybe = [field for field in maybe if field not in dropped]
+        return [
+            dict((field, reader(row.get(field))) for field, reader in self.readers) for row in rows
+        ], more
+
+
+def among(expression, values):
+    """The condition that a value is one of some."""
+    return "%s in (%s)" % (expression, ", ".join(values))
+
+
+ID, LABEL = ("id", "@id", number), ("label", "@label", text)
+JOB = (
+    ID,
+    ("name", "@name", text),
+    ("kind", "@kind", text),
+    ("operator", "[createdBy/@name]", text),
+    ("status", "@status", number),
+    ("started_at", "@startDate", moment),
+    ("ended_at", "@endDate", moment),
+    ("process_id", "@pid", number),
+    ("processed", "@processed", number),
+    ("rejected", "@rejected", number),
+)
+
+QUESTIONS = (
+    Question(
+        "workflows",
+        "xtk:workflow",
+        ID,
+        ("name", "@internalName", text),
+        LABEL,
+        ("state", "@state", number),
+        ("failed", "@failed", flag),
+        ("process_id", "@processId", number),
+        ("last_start_at", "@lastStart", moment),
+        ("folder", "[folder/@name]", text),
+        order="@id",
+    ),
+    Question(
+        "journal",  # when technical workflows last wrote a line
+        "xtk:workflowLog",
+        ("workflow", "[workflow/@internalName]", text),
+        ("last_at", "Max(@logDate)", moment),
+        where=(among("[workflow/@internalName]", map(literal, TECHNICAL_WORKFLOWS)),),
+        groups=("workflow",),
+    ),
+    Question(
+        "disabled_owners",  # workflows whose operator may no longer log on
+        "xtk:workflow",
+        ("name", "@internalName", text),
+        ("operator", "[createdBy/@name]", text),
+        where=("[createdBy/@accountDisabled] = 1",),
+    ),
+    Question(
+        "deliveries",
+        "nms:delivery",
+        ID,
+        ("name", "@internalName", text),
+        LABEL,
+        ("state", "@state", number),
+        ("contact_at", "[scheduling/@contactDate]", moment),
+        ("to_send", "[properties/@toDeliver]", number),
+        where=(among("@state", map(str, DELIVERY_STATES.values())),),
+        order="@id",
+    ),
+    Question("jobs", "xtk:job", *JOB, order="@id", descending=True, limit=200),
+    Question(
+        "accounts",
+        "nms:extAccount",
+        ("name", "@name", text),
+        LABEL,
+        ("server", "@server", text),
+        ("active", "@active", flag),
+        ("port", "@port", number),
+        ("encryption", "@encryption", text),
+        ("oauth", "@oauth", text),
+        maybe=("port", "encryption", "oauth"),
+        where=("@name = " + literal(BOUNCE_ACCOUNT),),
+    ),
+    Question("last_bounce", "nms:broadLogMsg", ("at", "Max(@lastModified)", moment)),
+    Question("last_id", "nms:delivery", ("id", "Max(@id)", number)),
+)
+OPTIONS = (
+    ("concurrency", "NmsOperation_LimitConcurrency", number),
+    ("last_consolidation_at", "NmsTracking_LastConsolidation", moment),
+)
+
+
+def blank(place):
+    """An instance of which nothing is known yet."""
+    data = {
+        "instance": place["instance"],
+        "url": clean(place["url"], 200),
+        "login": clean(place["login"], 100),
+        "seconds": None,
+        "error": None,
+        "server": None,
+        "unanswered": [],
+        "more": [],
+    }
+    data.update((question.name, None) for question in QUESTIONS)
+    data.update((name, None) for name, dummy, dummy in OPTIONS)
+    return data
+
+
+def look(place, options, seconds, data, questions=QUESTIONS):
+    """Ask an instance everything; `data` fills up, so that what was answered in time counts."""
+    started = time.monotonic()
+    try:
+        with Client(place, options, seconds) as client:
+            data["server"] = client.server
+            _ask(client, data, questions)
+    except SoapError as error:
+        data["error"] = error.as_data()
+    data["seconds"] = round(time.monotonic() - started, 4)
+    return data
+
+
+def _ask(client, data, questions):
+    """Each question; what ends the session ends the rest of them, too."""
+    asking = [(question.name, lambda q=question: q.ask(client)) for question in questions]
+    asking.extend(
+        (name, lambda o=option, r=reader: (r(client.option(o)), False))
+        for name, option, reader in OPTIONS
+    )
+    for name, ask in asking:
+        try:
+            data[name], more = ask()
+            if more:
+                data["more"].append(name)
+        except SoapError as error:
+            data["unanswered"].append(dict(error.as_data(), question=name))
+            if error.kind not in ("fault", "invalid", "too_big", "database"):
+                raise
+
+
+def settings(options):
+    """The options of the client, out of those of the Ansible module."""
+    names = ("validate_certs", "ca_path", "client_cert", "client_key", "use_proxy")
+    return dict((name, options["api_" + name]) for name in names)
+
+
+def places(options, instances, default_url):
+    """Where and as whom to log on, for the instances that are looked at."""
+    return [
+        dict(place, url=place.get("url") or default_url)
+        for place in options["api"]
+        if place["instance"] in instances
+    ]
+
+
+def collect(options, instances, default_url, seconds):
+    """The probe's data. Raises ProbeError, with what is known, if an instance did not answer."""
+    asked = places(options, instances, default_url)
+    if not asked:
+        text = "credentials of the API (campaign_api) are given for none of the instances"
+        raise ProbeError("skipped", text)
+    entries = [blank(place) for place in asked]
+    seconds = min(seconds, options["api_timeout"])  # what is left of it
+    functions = [
+        lambda p=place, e=entry: look(p, settings(options), max(0.5, seconds - SLACK - 1.0), e)
+        for place, entry in zip(asked, entries)
+    ]
+    tasks = command.side_by_side(functions, seconds)
+    failed = []
+    for entry, task in zip(entries, tasks):
+        if task.error and not entry["error"]:
+            entry["error"] = {
+                "kind": task.error.kind, "code": None, "message": task.error.message,
+            }  # fmt: skip
+        problems = [entry["error"]] if entry["error"] else entry["unanswered"][:1]
+        failed.extend("%s: %s" % (entry["instance"], problem["message"]) for problem in problems)
+    data = {"instances": [dict(entry) for entry in entries]}
+    if failed:
+        raise ProbeError("failed", "; ".join(failed), data)
+    return data
+
+
+# ------------------------------------------------------------------------- duplicates
+
+
+def duplicates(client, schema, keys):
+    """Values of some keys that several records have: how many groups, and the largest of them.
+
+    The values are masked: their first letter and their length tell a person enough to find them.
+    """
+    nodes = [("key%d" % n, _attribute(key)) for n, key in enumerate(keys)]
+    query = Query(
+        schema,
+        nodes + [("count", "Count(@id)")],
+        groups=[name for name, dummy in nodes],
+        having="Count(@id) > 1",
+        order="Count(@id)",
+        descending=True,
+    )
+    rows, more = client.select(query, ROWS)
+    groups = [
+        {
+            "values": [masked(row[name]) for name, dummy in nodes],
+            "count": number(row["count"], 0),
+        }
+        for row in rows
+        if all(row[name] for name, dummy in nodes)  # what has no key is no duplicate
+    ]
+    return {"groups": len(groups), "more": more, "largest": groups[:GROUPS]}
+
+
+def look_for_duplicates(options, default_url):
+    """The same for the job of `options`, in a session of its own; `error` says why not."""
+    job = options["job"]
+    asked = places(options, [job["instance"]], default_url)
+    if not asked:
+        return None
+    try:
+        with Client(asked[0], settings(options), options["api_timeout"]) as client:
+            return dict(duplicates(client, job["schema"], job["keys"]), error=None)
+    except SoapError as error:
+        return {"groups": None, "more": False, "largest": [], "error": error.message}
+
+
+def _attribute(key):
+    return key if key[:1] in "@[" else "@" + key
+
+
+def masked(value):
+    """`a***(18)`: enough to tell groups apart, too little to tell a person."""
+    return "%s***(%d)" % (clean(value[:1], 1), len(value))

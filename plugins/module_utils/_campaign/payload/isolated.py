@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The snapshot is taken by a child process, so that its total time holds whatever hangs.
+
+This file is all that the waiting process loads: a child shares the memory of its parent, and
+both pay for every page of it that one of them touches.
+"""
+
+import json
+import time
+
+from ..command import in_child
+from ..errors import InputError
+
+SPARE = 0.5  # seconds that the child has beyond the total time, for its answer
+REFUSAL = 10.0  # seconds to refuse a total time that is none
+
+
+def take(options):
+    """(snapshot, None), or (None, one line on the bad input).
+
+    The total time holds even if this machine's disks do not answer: see command.in_child.
+    """
+    started = time.monotonic()
+
+    def work():
+        try:
+            from ..snapshot import collect as snapshot
+
+            snapshot.check_options(options)
+            answer = {"snapshot": snapshot.collect(options, started)}
+        except InputError as error:
+            answer = {"input_error": str(error)}
+        except Exception:
+            import traceback  # late: it takes as long as a probe
+
+            answer = {"defect": traceback.format_exc()}
+        return json.dumps(answer).encode("ascii")
+
+    limit = options["timeout"] if options["timeout"] > 0 else REFUSAL
+    data = in_child(work, limit + SPARE)
+    if data is None:
+        from ..snapshot import collect as snapshot
+
+        return snapshot.unanswered(options, started), None
+    answer = json.loads(data.decode("ascii") or '{"defect": "the collecting process died"}')
+    if "defect" in answer:
+        raise RuntimeError(answer["defect"])
+    return answer.get("snapshot"), answer.get("input_error")

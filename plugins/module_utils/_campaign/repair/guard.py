@@ -1,0 +1,585 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What stands before a change: the lock of the host, the restart budget, work in flight,
+evidence. And what stands around it: the lines of the ledger. Every refusal says what would
+make it pass."""
+
+import os
+import re
+import socket
+import time
+
+from .. import options as shared_options
+from ..account import child as account_child, probes as account_probes
+from ..errors import InputError, ProbeError
+from ..host import proc
+from ..names import DEFAULT, PER_INSTANCE, SHARED, UTILITIES
+from ..record import evidence, ledger, lock as rules
+from ..record.place import default_place
+from ..snapshot import collect as snapshot, shapes
+from ..snapshot.probes import Context
+from ..text import user_name
+from .interrupted import FINISH, describe_interrupted, unfinished
+from .lock import Lock, identity, told_of
+
+__all__ = ["describe_interrupted"]  # for the modules
+
+KNOWN = dict((name, shapes.ACCOUNT[name]) for name in ("environment", "configuration"))
+LOCK = rules.LOCK
+IDLE_SECONDS = 900.0  # a session that was not used for so long is nobody's work
+POLL_SECONDS = 0.25
+PROBE_SECONDS = 10.0  # of what is only read
+CONTROLLER = {
+    "host": dict(type="str", required=True),
+    "boot": dict(type="str", required=True),
+    "space": dict(type="str", required=True),
+    "pid": dict(type="int", required=True),
+    "start": dict(type="int", required=True),
+    "called": dict(type="str", required=True),
+    "gone": dict(type="list", elements="str", default=[]),
+    "living": dict(type="list", elements="str", default=[]),
+}
+_RUN = re.compile(r"^[\w.:@+-]{1,100}$")
+_SESSION = re.compile(r"^(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)\s+(\S+)\s+(\S+)\s+(.*)$")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Refused(Exception):
+    """A guard that says no: which, why, and what would make it pass. holder: who has the host."""
+
+    def __init__(self, guard, why, way_out, holder=None):
+        super(Refused, self).__init__("%s %s" % (why, way_out))
+        self.holder = holder
+        self.guard = guard
+        self.why = why
+        self.way_out = way_out
+
+
+def argument_spec():
+    """The options of every module that changes something (doc fragments `server`, `guards`)."""
+    spec = shared_options.server()
+    spec.update({
+        "in_flight": dict(type="str", default="refuse", choices=["refuse", "wait", "ignore"]),
+        "in_flight_timeout": dict(type="float", default=300),
+        "restart_budget": dict(type="int", default=3),
+        "restart_budget_minutes": dict(type="float", default=60),
+        "lock_timeout": dict(type="float", default=20),
+        "command_timeout": dict(type="float", default=60),
+        "evidence": dict(type="bool", default=True),
+        "evidence_keep": dict(type="int", default=20),
+        "evidence_days": dict(type="float", default=30),
+        "evidence_max_mb": dict(type="float", default=5),
+        "remedy": dict(type="str", default=""),
+        "because": dict(type="list", elements="str", default=[]),
+        "who": dict(type="str", default=""),
+        "from": dict(type="str", default="", aliases=["origin"]),
+        "run": dict(type="str", default=""),
+        "accept_lost_work": dict(type="bool", default=False),
+        "accept_restart_loop": dict(type="bool", default=False),
+        "accept_no_evidence": dict(type="bool", default=False),
+        "accept_no_record": dict(type="bool", default=False),
+        "accept_other_run": dict(type="bool", default=False),
+        "controller": dict(type="dict", options=CONTROLLER),
+    })  # fmt: skip
+    return spec
+
+
+def check_options(options):
+    """What an argument specification cannot say."""
+    for name in ("home", "state_dir"):
+        if options[name] and not os.path.isabs(options[name]):
+            raise InputError("%s must be an absolute path, not '%s'." % (name, options[name]))
+    bounds = (
+        ("in_flight_timeout", 0, 86400),
+        ("restart_budget", 0, 1000),
+        ("restart_budget_minutes", 1, 10080),
+        ("lock_timeout", 0, 3600),
+        ("command_timeout", 1, 3600),
+        ("evidence_keep", 1, 10000),
+        ("evidence_days", 0.01, 3650),
+        ("evidence_max_mb", 0.1, 5),
+    )
+    for name, low, high in bounds:
+        if not low <= options[name] <= high:
+            raise InputError("%s must be %g to %g." % (name, low, high))
+    if options["run"] and not _RUN.match(options["run"]):
+        raise InputError("run must be up to 100 letters, digits and . : @ + - _.")
+
+
+def check_subject(context, module, instance):
+    """Is that module of that instance one that this server can have?"""
+    known = context.configuration["instances"]
+    if module in SHARED:
+        if instance != DEFAULT:
+            raise InputError(
+                "%s runs once for all instances: leave instance out (it is '%s', not '%s')."
+                % (module, DEFAULT, instance)
+            )
+    elif module in PER_INSTANCE + UTILITIES:
+        others = [name for name in known if name != DEFAULT]
+        if instance not in others:
+            raise InputError(
+                "%s belongs to an instance: set instance to one of this server's: %s."
+                % (module, ", ".join(others) or "none has a configuration file")
+            )
+
+
+def duration(text):
+    """Seconds of `30m`, `2h`, `90s`, `1d`; None for nothing."""
+    text = text.strip()
+    if not text:
+        return None
+    found = re.match(r"^(\d+(?:\.\d+)?)\s*([smhd])$", text)
+    if not found or not float(found.group(1)):
+        raise InputError("precision_for must be like 90s, 30m, 2h or 1d, not '%s'." % text)
+    return float(found.group(1)) * _UNITS[found.group(2)]
+
+
+def open_context(options):
+    """The server as the probes of campaign_info see it: environment and configuration read.
+
+    Raises InputError for what the caller must put right, ProbeError where the host does not
+    answer.
+    """
+    check_options(options)
+    missing = InputError(
+        "There is no Campaign server in %s (no bin/nlserver): check the option home."
+        % options["home"]
+    )
+    try:
+        account = snapshot.find_account(options)
+    except InputError:
+        if not snapshot.installed(options):
+            raise missing from None
+        raise
+    probing = {"probe_timeout": min(options["command_timeout"], PROBE_SECONDS)}
+    probing.update(syslogd_port=0, front_service="")
+    context = Context(dict(options, **probing), account)
+    there = context.ask(lambda dummy: account_child.installed(options), ready=False)
+    if there is None:
+        raise snapshot.hidden(options, account.name)
+    if not there:
+        raise missing
+    found = context.ask(account_probes.known, context.limit, KNOWN, ready=False)
+    context.environment = found["environment"]
+    context.configuration = found["configuration"]
+    context.instances = context.configuration["instances"]
+    return context
+
+
+def store_of(context):
+    return ledger.Store(context.options["state_dir"] or default_place(context.home))
+
+
+# ---------------------------------------------------------------------------- in flight
+
+
+def sessions(text, now):
+    """The operators connected, of `nlserver pdump -who`, who did something lately."""
+    found = []
+    inside = False
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("Connections"):
+            inside = True
+        elif line.startswith("Connection pool"):
+            break
+        match = _SESSION.match(line) if inside else None
+        if match:
+            day, month, year, hour, minute, second = (int(word) for word in match.groups()[:6])
+            try:
+                at = time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
+            except (ValueError, OverflowError):
+                at = now
+            if now - at < IDLE_SECONDS:
+                found.append(
+                    {"kind": "session", "what": match.group(9), "module": "web",
+                     "instance": match.group(8), "from": match.group(7), "since": at}
+                )  # fmt: skip
+    return found
+
+
+def in_flight(context, module, instance, groups=None):
+    """The work that the end of this module would cancel; `module` is the one that ends it.
+
+    watchdog ends all of it; web ends sessions; wfserver its workflows (runwf); an export, an
+    import or a tracking run is itself the work. Mail waits in the spool and is not lost.
+    """
+    groups = groups or proc.processes(proc.scan(context.home))
+    everything = module == "watchdog"
+    found = []
+    for child in groups["children"]:
+        mine = module == "wfserver" and child["instance"] == instance
+        if child["name"] == "runwf" and (everything or mine):
+            found.append(_work("workflow", child))
+    for process in groups["modules"]:
+        if process["name"] in UTILITIES and (
+            everything or evidence.matches(process, module, instance)
+        ):
+            found.append(_work("job", process))
+    if (module == "web" or everything) and any(p["name"] == "web" for p in groups["modules"]):
+        dummy, out, dummy = context.nlserver("pdump", "-who")
+        found.extend(sessions(out, time.time()))
+    return found
+
+
+def _work(kind, process):
+    words = [w for w in process["arguments"] if not w.startswith(("-tracefile", "-detach"))]
+    return {
+        "kind": kind,
+        "what": " ".join([process["name"]] + words),
+        "module": "wfserver" if kind == "workflow" else process["name"],
+        "instance": process["instance"],
+        "pid": process["pid"],
+        "since": process["started_at"],
+    }
+
+
+def describe_work(found):
+    texts = []
+    for work in found[:5]:
+        who = "operator %s" % work["what"] if work["kind"] == "session" else work["what"]
+        texts.append("%s (%s)" % (who, work.get("from") or "pid %d" % work["pid"]))
+    more = len(found) - len(texts)
+    return ", ".join(texts) + (" and %d more" % more if more > 0 else "")
+
+
+# ---------------------------------------------------------------------------- the bracket
+
+
+def new_run(now):
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    return "%s-%s" % (stamp, "".join("%02x" % byte for byte in os.urandom(3)))
+
+
+class Bracket(object):
+    """One call within a run: guards before, ledger around. In check mode it only looks."""
+
+    def __init__(self, context, check_mode=False, clock=time.time, sleep=time.sleep):
+        self.context = context
+        self.options = context.options
+        self.check_mode = check_mode
+        self.store = store_of(context)
+        self.ledger = ledger.Ledger(self.store, clock)
+        self.scrub = evidence.Scrubber(context)
+        self.run = self.options["run"] or new_run(clock())
+        self.who = self.options["who"] or os.environ.get("SUDO_USER") or user_name(os.getuid())
+        self.origin = self.options["from"] or _origin()
+        self.me = identity(self.options.get("controller"), self.run)
+        self.lock = Lock(self.store, self.me, self.who, self.origin, clock)
+        self.warnings = []
+        self.taken_over = ""
+        self.interrupted = []
+        self.evidence = None
+        self._clock = clock
+        self._sleep = sleep
+
+    # ------------------------------------------------------------------ record, or not
+
+    def _recorded(self, function):
+        """Do what needs the state directory; that it fails refuses, unless that is accepted."""
+        try:
+            return function()
+        except ledger.StoreError as error:
+            if self.options["accept_no_record"]:
+                self.warnings.append("Not recorded: %s" % error)
+                return None
+            raise Refused(
+                "record", "The ledger and the lock of this host cannot be kept: %s" % error,
+                "Make room there, choose another state_dir, or set accept_no_record: true to go"
+                " on without record, budget and lock.",
+            ) from None  # fmt: skip
+
+    def lines(self):
+        """All lines of the ledger."""
+        return self._recorded(self.ledger.lines) or []
+
+    def write(self, event, **values):
+        """A line of the ledger of this run."""
+        if self.check_mode:
+            return
+        values.setdefault("who", self.who)
+        values.setdefault("run", self.run)
+        values.setdefault("host", self.me["host"])
+        values["from"] = self.origin
+        self.scrub.many(evidence.texts_of(values))
+        self._recorded(lambda: self.ledger.append(event, self.scrub, **values))
+
+    def note(self, event, **values):
+        """The same where nothing can be refused any more: a failure is a warning."""
+        try:
+            self.write(event, **values)
+        except Refused as refused:
+            self.warnings.append("The result is not in the ledger: %s" % refused.why)
+
+    # ------------------------------------------------------------------------- the lock
+
+    def enter(self, scope="call", siblings=True):
+        """Take the lock, and settle what a killed run left open. The seconds that another run
+        made it wait, 0 if none did. siblings: whether this same run is waited for that has the
+        host under another name of it.
+        """
+        began = time.monotonic()
+        end = began + self.options["lock_timeout"]
+        waited = 0.0
+        self.lock.step = self.options["remedy"]
+        if not self.check_mode:
+            self._recorded(self.store.prepare)
+        while True:
+            self._check_not_lost(scope)
+            held = self._recorded(lambda: self._try(scope))
+            if not held:
+                break
+            at_once = held[1] == rules.ASK or (held[1] == rules.SIBLING and not siblings)
+            if at_once or time.monotonic() >= end:
+                raise self._held(*held)
+            self._sleep(min(POLL_SECONDS, max(0.01, end - time.monotonic())))
+            waited = time.monotonic() - began
+        try:
+            self._tell_taken_over()
+            self.settle()
+        except Exception:
+            self.leave()
+            raise
+        return waited
+
+    def _try(self, scope):
+        force = self.options["accept_other_run"]
+        if not self.check_mode:
+            return self.lock.take(scope, force)
+        entry, state, sign = self.lock.look()
+        if state in rules.OPEN or force:
+            if entry and state != rules.OURS:
+                self.lock.over = entry, rules.why_over(entry, state, self._clock(), sign)
+            return None
+        return entry, state, sign
+
+    def _held(self, entry, state, sign):
+        """The refusal because another run has this host."""
+        why = "Another run works on this host: %s." % self.lock.describe(entry, state, sign)
+        way_out = (
+            "Wait for its end. If you know that it is no longer at work, set"
+            " campaign_accept_other_run=true, or free the host with playbooks/unlock.yml."
+        )
+        if state == rules.SIBLING:
+            way_out = "Run the playbook again, or name the server once in the inventory."
+        return Refused("lock", why, way_out, dict(told_of(entry), state=state))
+
+    def _check_not_lost(self, scope):
+        """A run that lost this host to another one does not come back in the middle of a step."""
+        if scope == "run" or not self.options["run"] or self.options["accept_other_run"]:
+            return
+        entry = self._recorded(lambda: rules.read(self.store))
+        if entry and rules.is_ours(entry, self.me):
+            return
+        line = ledger.lost(self._recorded(self.ledger.last_lines) or [], self.me)
+        if line:
+            raise Refused(
+                "lock",
+                "Run %s has lost this host, at %s: %s"
+                % (self.run, rules.stamp(line["at"]), line.get("reason") or "it was freed."),
+                "It does nothing more here. Run the playbook again.",
+            )
+
+    def _tell_taken_over(self):
+        """Say that this run took the host over, and write it down."""
+        if not self.lock.over:
+            return
+        entry, why = self.lock.over
+        verb = "would take" if self.check_mode else "takes"
+        self.taken_over = "%s This run (%s) %s the host over." % (why, self.run, verb)
+        self.warnings.append(self.taken_over)
+        former = {"run": entry["run"], "host": entry.get("host") or ""}
+        self.note(ledger.TAKEN, reason=self.taken_over, former=former)
+        self.lock.over = None
+
+    def check_ours(self, ours):
+        """Raises Refused where the lock is no longer ours after a wait."""
+        if not ours and not self.options["accept_no_record"]:
+            raise Refused(
+                "lock",
+                "Another run took this host over while run %s waited." % self.run,
+                "It does nothing more here. Run the playbook again.",
+            )
+
+    def leave(self, close=False, keep=False):
+        """Give the lock back, if this call took it for itself or the run ends (close); the
+        steps of a run that is to go on keep it."""
+        if self.check_mode:
+            return
+        try:
+            self.lock.leave(close or (self.lock.mine and not keep))
+        except ledger.StoreError as error:
+            self.warnings.append(str(error))
+
+    def show(self, result, count):
+        """Who has this host, in a sentence; with the last lines of the ledger into the result."""
+        entry, state, sign = self._recorded(self.lock.look) or (None, rules.FREE, 0.0)
+        said = "Nobody holds this host."
+        if entry:
+            told = self.lock.describe(entry, state, sign)
+            said = "This host is held by %s." % told
+        lines = (self._recorded(self.ledger.last_lines) or [])[-count:]
+        result["holder"] = entry and dict(told_of(entry), state=state)
+        result["text"] = [said] + ["The last lines of the ledger in %s:" % self.store.path]
+        result["text"] += [ledger.in_words(line) for line in lines] or ["(there are none)"]
+        return said
+
+    def free(self):
+        """End the lock, whoever has it; the entry of who had it."""
+        entry, state, sign = self._recorded(self.lock.look) or (None, rules.FREE, 0.0)
+        if state == rules.AT_WORK and not self.options["accept_other_run"]:
+            raise self._held(entry, state, sign)
+        if not entry or self.check_mode:
+            return entry
+        entry = self._recorded(self.lock.free)
+        if entry:
+            name = rules.name_run(entry)
+            former = {"run": entry["run"], "host": entry.get("host") or ""}
+            self.note(ledger.TAKEN, former=former, reason="%s lost it: freed by hand." % name)
+        return entry
+
+    def settle(self, own=False, write=True, finished=False):
+        """Repairs that were begun and never ended, by runs that are no longer at work: told, and
+        written down as interrupted, so that they are told once. What such a repair has stopped and
+        not started again leaves it open, until this run has done so (finished).
+        """
+        holder = self._recorded(self.lock.holder)
+        running = None
+        for begun in ledger.open_repairs(self.lines()):
+            if ledger.is_by(begun, self.me) != own or begun.get("inside"):
+                continue
+            if holder and ledger.is_by(begun, holder):
+                continue
+            if running is None:
+                groups = proc.processes(proc.scan(self.context.home))
+                running = set((p["name"], p["instance"]) for p in groups["modules"])
+            left = [] if own or finished else unfinished(begun, running)
+            names = ("run", "host", "module", "instance", "remedy", "state", "before")
+            same = dict((name, begun.get(name)) for name in names)
+            present = self.present(begun["module"], begun["instance"])
+            told = dict((name, begun.get(name)) for name in ("at", "who", "from", "command"))
+            if not finished:
+                self.interrupted.append(dict(same, present=present, unfinished=left, **told))
+            if write and not left:
+                reason = "The run ended before this repair did; %s it is %s." % (
+                    "run %s finished it: now" % self.run if finished else "now",
+                    "running (pid %d)" % present["pid"] if present["pid"] else "stopped",
+                )
+                self.write("ended", result="interrupted", reason=reason, after=present, **same)
+
+    def present(self, module, instance):
+        """The short state of a module now."""
+        groups = proc.processes(proc.scan(self.context.home))
+        for process in groups["modules"]:
+            if evidence.matches(process, module, instance):
+                return {"state": "running", "pid": process["pid"]}
+        return {"state": "stopped", "pid": None}
+
+    # ------------------------------------------------------------------------ the guards
+
+    def open_repair(self, module, instance, remedy):
+        """The line with which this remedy of this run began, None if it is not open."""
+        for begun in reversed(ledger.open_repairs(self.lines())):
+            mine = ledger.is_by(begun, self.me) and begun.get("remedy") == remedy
+            if mine and ledger.is_of(begun, module, instance):
+                return begun
+        return None
+
+    def inside(self, module, instance):
+        """The remedy of this run that is open on this module (or on the whole server): its
+        guards have spoken."""
+        for begun in ledger.open_repairs(self.lines()):
+            whole = begun.get("whole_server") or begun.get("remedy") == FINISH
+            mine = whole or ledger.is_of(begun, module, instance)
+            if ledger.is_by(begun, self.me) and mine:
+                return begun.get("remedy") or "repair"
+        return None
+
+    def check(self, module, instance, restart, ends_work):
+        """Budget, in-flight work, evidence, in that order; raises Refused."""
+        if restart:
+            self.check_budget(module, instance)
+        if ends_work:
+            self.check_in_flight(module, instance)
+        if self.options["evidence"] and not self.check_mode:
+            self.keep_evidence(module, instance)
+
+    def check_budget(self, module, instance):
+        minutes, budget = self.options["restart_budget_minutes"], self.options["restart_budget"]
+        times = ledger.restarts(self.lines(), module, instance, self._clock() - minutes * 60.0)
+        if len(times) < budget or self.options["accept_restart_loop"]:
+            return
+        if not times:
+            when = "it is 0"
+        else:
+            free = times[len(times) - budget] + minutes * 60.0 if budget else times[-1]
+            when = "the next is free in %d minutes" % (max(0, free - self._clock()) // 60 + 1)
+        raise Refused(
+            "budget",
+            "The restart budget of %s@%s is spent: %d of %d in %g minutes; %s."
+            % (module, instance, len(times), budget, minutes, when),
+            "Find out why it does not last (evidence and ledger are in %s), raise"
+            " restart_budget, or set accept_restart_loop: true." % self.store.path,
+        )
+
+    def check_in_flight(self, module, instance):
+        mode = self.options["in_flight"]
+        if mode == "ignore" or self.options["accept_lost_work"]:
+            return
+        limit = self.options["in_flight_timeout"] if mode == "wait" else 0
+        end = time.monotonic() + (0 if self.check_mode else limit)
+        rested = False
+        while True:
+            try:
+                found = in_flight(self.context, module, instance)
+            except ProbeError as error:
+                raise Refused(
+                    "in_flight",
+                    "What %s@%s is doing cannot be seen: %s."
+                    % (module, instance, self.scrub(error.message)),
+                    "Set accept_lost_work: true to cancel whatever it is doing.",
+                ) from None
+            if not found:
+                if rested:
+                    self.check_ours(self._recorded(self.lock.resume))
+                return
+            if time.monotonic() >= end:
+                break
+            self.check_ours(self._recorded(self.lock.beat if rested else self.lock.rest))
+            rested = True
+            self._sleep(min(2 * POLL_SECONDS, max(0.01, end - time.monotonic())))
+        if self.check_mode and mode == "wait":
+            self.warnings.append("Would first wait for %s." % self.scrub(describe_work(found)))
+            return
+        waited = "" if mode == "refuse" else " after %g s" % limit
+        raise Refused(
+            "in_flight",
+            "%s@%s is at work%s, and this would cancel it: %s."
+            % (module, instance, waited, self.scrub(describe_work(found))),
+            "Wait for its end, set in_flight: wait%s, or accept_lost_work: true to cancel it."
+            % (" with a longer in_flight_timeout" if waited else ""),
+        )
+
+    def keep_evidence(self, module, instance):
+        about = {"run": self.run, "who": self.who, "from": self.origin}
+        about.update((name, self.options[name]) for name in ("remedy", "because"))
+        try:
+            self._evidence(module, instance, about)
+        except evidence.EvidenceError as error:
+            if not self.options["accept_no_evidence"]:
+                text = evidence.failure_text(error)
+                why, dummy, way_out = text.partition(" Make room")
+                raise Refused("evidence", why, "Make room" + way_out) from None
+            self.warnings.append(str(error))
+
+    def _evidence(self, module, instance, about):
+        self.evidence = evidence.collect(
+            self.context, self.store, (module, instance), about, self.options, self._clock()
+        )
+
+
+def _origin():
+    """Where the caller sits, as far as the host can tell."""
+    client = os.environ.get("SSH_CLIENT", "").split()
+    return client[0] if client else socket.gethostname()

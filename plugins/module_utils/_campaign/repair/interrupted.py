@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Repairs whose run was cut: what they have left undone, in data and in words."""
+
+from ..names import DEFAULT, PER_INSTANCE, SHARED
+from ..record.lock import stamp
+
+FINISH = "finish_repair"  # the remedy that ends what another run has begun
+FRONT_END_TOO = "rebuild_shared_memory"  # stops the web server in front as well
+WATCHDOG = "watchdog"
+
+
+def unfinished(begun, running):
+    """What a repair that was cut has stopped and not started again, the watchdog first.
+
+    begun: its line in the ledger. running: (module, instance) of each process that is there.
+    """
+    place = (begun["module"], begun["instance"])
+    if begun.get("whole_server"):
+        found = [] if (WATCHDOG, DEFAULT) in running else [(WATCHDOG, DEFAULT)]
+        # Whether the web server in front runs this host cannot tell: it is started in any case.
+        front = begun.get("remedy") == FRONT_END_TOO
+    else:
+        before = begun.get("before")
+        ran = isinstance(before, dict) and before.get("state") in ("running", "hung")
+        stays = place[0] in SHARED + PER_INSTANCE and begun.get("state") != "stopped"
+        found = [place] if ran and stays and place not in running else []
+        front = False
+    entries = [{"module": m, "instance": i, "front_end": False} for m, i in found]
+    if front:
+        entries.append({"module": "", "instance": DEFAULT, "front_end": True})
+    return entries
+
+
+def describe_interrupted(entry):
+    """One warning for a repair that a killed run left."""
+    pid = entry["present"]["pid"]
+    text = "%s of %s@%s, begun at %s by run %s, was never ended; it is now %s." % (
+        entry["remedy"],
+        entry["module"] or "host",
+        entry["instance"],
+        stamp(entry["at"]),
+        entry["run"],
+        "running (pid %d)" % pid if pid else "stopped",
+    )
+    more = " The next run of remediate.yml first finishes it." if entry.get("unfinished") else ""
+    return text + more

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What became of a job, judged from its exit code, its files and its log."""
+
+import time
+
+SUCCEEDED, FAILED, RUNNING, UNKNOWN = "succeeded", "failed", "running", "unknown"
+
+
+def changed_file(before, after, keys=("path", "mtime_at", "size_bytes", "lines")):
+    """The file of `after`, if it is not just the one of `before`."""
+    if not after:
+        return None
+    same = before and all(before.get(key) == after.get(key) for key in keys)
+    return None if same else after
+
+
+def newer_file(before, after, since):
+    """A file that was made since: another one, or written again."""
+    if after and after["mtime_at"] >= since:
+        return after
+    return changed_file(before, after)
+
+
+def judge(exit_code, result, wants_result, error):
+    """(outcome, reason): as diagnosis would see it, and by the exit code."""
+    later = error is None or (result is not None and result["mtime_at"] > error["at"])
+    if exit_code:
+        text = "ended with exit code %d" % exit_code
+        if 128 < exit_code < 160:
+            text += " (signal %d)" % (exit_code - 128)
+        return FAILED, text
+    known = "ended with exit code 0" if exit_code == 0 else "ended, its exit code is not known,"
+    if not later:
+        return FAILED, "%s and wrote an error into its log" % known
+    if wants_result and result is None:
+        return FAILED, "%s and left no file that fits its declared result" % known
+    if exit_code is None and not wants_result:
+        return UNKNOWN, "ended, and its exit code is not known"
+    return SUCCEEDED, ""
+
+
+def seconds(value):
+    """A length of time for people."""
+    if value >= 120:
+        return "%d min" % round(value / 60.0)
+    return "%.1f s" % value if value < 10 else "%d s" % round(value)
+
+
+def moment(at):
+    """A time for people, in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at)) if at else "an unknown time"

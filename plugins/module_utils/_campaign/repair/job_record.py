@@ -1,0 +1,144 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is kept of the last launch of a job: its record, its lock, what its supervisor writes."""
+
+import errno
+import fcntl
+import json
+import os
+import re
+import time
+from collections import namedtuple
+
+from ..record import ledger
+from ..text import clean, decode
+
+LOCK_LIMIT = 1.5  # seconds; somebody who only looks holds the lock for a moment
+LIST_LIMIT = 20
+OUTPUT_LIMIT = 8192
+BLANK = b" " * 120 + b"\n"
+
+Started = namedtuple("Started", "pid at")
+Ended = namedtuple("Ended", "exit_code at")
+
+
+class Record(object):
+    """The files that are kept of the last launch of a job, in `jobs` of the state directory."""
+
+    def __init__(self, store, job):
+        self.store = ledger.Store(store.join("jobs"))
+        name = re.sub(r"[^\w.-]", "_", job["name"], flags=re.ASCII)
+        if name != job["name"]:  # two names must not become one
+            name += "-%08x" % hash_of(job["name"])
+        base = "%s-%s-%s" % (job["kind"], job["instance"], name)
+        self.name = base + ".json"
+        self.path = self.store.join(self.name)
+        self._begun, self._ended, self._said = base + ".pid", base + ".exit", base + ".out"
+        self._lock = base + ".lock"
+
+    def prepare(self):
+        """Blank files for the supervising process to write into."""
+        self.store.replace(self._begun, BLANK)
+        self.store.replace(self._ended, BLANK)
+        self.store.replace(self._said, b"")
+
+    def open_files(self):
+        """Descriptors of these files, for the supervising process."""
+        names = (self._begun, self._ended, self._said)
+        return [self.store.open(name, os.O_WRONLY) for name in names]
+
+    def save(self, content):
+        """Replace the record."""
+        self.store.replace(self.name, json.dumps(content, sort_keys=True).encode("ascii") + b"\n")
+
+    def forget(self):
+        """The launch that it tells of did not take place."""
+        self.store.remove(self.name)
+
+    def forget_output(self):
+        """What was worth keeping of it is in the record, without passwords."""
+        self.store.remove(self._said)
+
+    def load(self):
+        """The record of the last launch, None without one."""
+        try:
+            content = json.loads((self.store.read(self.name) or b"").decode("ascii"))
+        except ValueError:
+            return None
+        if not isinstance(content, dict):
+            return None
+        needed = ("launched_at", "run", "who", "command", "facts")
+        return content if all(name in content for name in needed) else None
+
+    def _numbers(self, name):
+        words = (self.store.read(name) or b"").split()
+        try:
+            return (int(words[0]), float(words[1])) if len(words) == 2 else None
+        except ValueError:
+            return None
+
+    def started(self):
+        """The job's process, None before it runs."""
+        found = self._numbers(self._begun)
+        return Started(*found) if found else None
+
+    def end(self):
+        """Exit code and time, None as long as the job runs, or if nobody saw its end."""
+        found = self._numbers(self._ended)
+        return Ended(*found) if found else None
+
+    def output(self):
+        """The last lines that the command printed."""
+        try:
+            descriptor = self.store.open(self._said, os.O_RDONLY)
+        except OSError:
+            return []
+        with os.fdopen(descriptor, "rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - OUTPUT_LIMIT))
+            text = decode(stream.read(OUTPUT_LIMIT))
+        return [clean(line, 300) for line in text.splitlines() if line.strip()][-LIST_LIMIT:]
+
+    def lock(self, limit=LOCK_LIMIT):
+        """A descriptor that holds the lock; None if a launch holds it."""
+        try:
+            descriptor = self.store.open(self._lock, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise self.store.error("open", error, self.store.join(self._lock)) from None
+        if take(descriptor, limit):
+            return descriptor
+        os.close(descriptor)
+        return None
+
+    def supervised(self):
+        """Does a launch hold the lock at this moment?"""
+        try:
+            descriptor = self.store.open(self._lock, os.O_RDWR)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise self.store.error("open", error, self.store.join(self._lock)) from None
+        free = take(descriptor, 0, fcntl.LOCK_SH)  # those who only look are not in each other's way
+        os.close(descriptor)
+        return not free
+
+
+def take(descriptor, limit, kind=fcntl.LOCK_EX):
+    """Get the lock within some seconds."""
+    end = time.monotonic() + limit
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return True
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.05)
+
+
+def hash_of(text):
+    """A short number for a text, the same on every host."""
+    import zlib
+
+    return zlib.crc32(text.encode("utf-8", "surrogateescape")) & 0xFFFFFFFF

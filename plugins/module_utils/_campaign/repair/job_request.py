@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a launch of a declared job is asked for: the mode, the people, the duplicates."""
+
+from ..errors import InputError
+from ..text import clean, mask_arguments
+from . import guard
+from .job_outcome import FAILED, UNKNOWN, moment
+
+LAUNCHED, FOLLOWED = "launched", "followed"
+MODES = ("full", "delta")
+NO_NAMES = ("", "true", "false", "yes", "no", "none", "null", "ok", "0", "1", "n/a", "-")
+
+
+def title(job, mode=None):
+    """How messages name a job."""
+    text = "%s %s@%s" % (job["kind"].capitalize(), job["name"], job["instance"])
+    return "%s (%s)" % (text, mode) if mode else text
+
+
+def choose_mode(job, asked):
+    """The mode; where there is a choice nobody guesses."""
+    given = job.get("arguments") or {}
+    declared = [mode for mode in MODES if given.get(mode)]
+    if not declared:
+        raise InputError(
+            "%s: its declaration has no arguments for full or delta, and nobody but the site"
+            " knows them." % title(job)
+        )
+    if asked and asked not in declared:
+        raise InputError(
+            "%s: its declaration has no arguments for %s, only for %s."
+            % (title(job), asked, " and ".join(declared))
+        )
+    if not asked and (job["kind"] == "export" or len(declared) > 1):
+        text = "delta or full" if len(declared) > 1 else "%s, the only one declared" % declared[0]
+        raise InputError("%s: say which mode to launch: %s." % (title(job), text))
+    return asked or declared[0]
+
+
+def arguments(job, mode):
+    """The command line after `nlserver <kind>`: the instance, and what the site wrote."""
+    words = list(job["arguments"][mode])
+    named = [word for word in words if word.startswith("-instance:")]
+    if any(word != "-instance:" + job["instance"] for word in named):
+        raise InputError(
+            "%s: its arguments name another instance (%s)." % (title(job), " ".join(named))
+        )
+    return words if named else ["-instance:" + job["instance"]] + words
+
+
+def person(text, option):
+    """A name as somebody gave it, None for an empty one."""
+    name = " ".join((text or "").split())
+    if not name:
+        return None
+    if name.lower() in NO_NAMES:
+        raise InputError("%s wants the name of a person, not '%s'." % (option, clean(name, 40)))
+    return name
+
+
+def check_operator(options):
+    """Who answers for the launch: the operator who scheduled the job, or who takes it over."""
+    job = options["job"]
+    scheduled = person(job.get("operator"), "operator of job %s" % job["name"])
+    operator = person(options.get("operator"), "operator")
+    successor = person(options.get("taken_over_by"), "taken_over_by")
+    if successor:
+        return {"scheduled_by": scheduled, "operator": operator, "taken_over_by": successor}
+    if not scheduled:
+        raise guard.Refused(
+            "operator",
+            "%s: its declaration does not say who scheduled it." % title(job),
+            "Declare its operator, or name who takes it over in taken_over_by.",
+        )
+    if not operator:
+        raise guard.Refused(
+            "operator",
+            "%s was scheduled by %s, who launches it again." % (title(job), scheduled),
+            "Name them in operator, or name who takes the job over in taken_over_by.",
+        )
+    if operator != scheduled:
+        raise guard.Refused(
+            "operator",
+            "%s was scheduled by %s, not by %s." % (title(job), scheduled, operator),
+            "If %s takes the job over, say so in taken_over_by." % operator,
+        )
+    return {"scheduled_by": scheduled, "operator": operator, "taken_over_by": None}
+
+
+def find_duplicates(options, default_url):
+    """What the database says of the keys of an import; None if it cannot be asked.
+
+    Imported late: who has no credentials does not pay for the client.
+    """
+    job = options["job"]
+    if job["kind"] != "import" or not job.get("keys"):
+        return None
+    if options.get("duplicates_seen"):  # the controller has asked
+        return options["duplicates_seen"]
+    if not options.get("api") or options["api_from"] == "controller":
+        return None
+    from ..api import api
+
+    return api.look_for_duplicates(options, default_url)
+
+
+def describe_duplicates(seen):
+    """`, such as a***(18) 4 times`."""
+    shown = ["%s %d times" % (", ".join(g["values"]), g["count"]) for g in seen["largest"][:3]]
+    return ", such as " + "; ".join(shown) if shown else ""
+
+
+def check_duplicates(options, seen=None):
+    """For an import: duplicates were looked for and there are none, or a person says so.
+
+    `seen`: what the database answered; a person is believed only where it did not.
+    """
+    job = options["job"]
+    if job["kind"] != "import":
+        return None
+    found = options.get("duplicates_found")
+    error = seen and seen.get("error")
+    if seen and not error:
+        found = seen["groups"]
+    confirmed = person(options.get("no_duplicates_confirmed_by"), "no_duplicates_confirmed_by")
+    accepted = bool(options.get("accept_duplicates"))
+    state = {"found": found, "confirmed_by": confirmed, "accepted": accepted}
+    state["by"] = "api" if seen and not error else None
+    keys = ", ".join(job.get("keys") or []) or "its key"
+    if found is not None and found < 0:
+        raise InputError("duplicates_found cannot be negative.")
+    if found and not accepted:
+        raise guard.Refused(
+            "duplicates",
+            "%s: the database has duplicates (%d values of %s are there more than once%s), and"
+            " another import would build on them."
+            % (title(job), found, keys, describe_duplicates(seen) if state["by"] else ""),
+            "Remove them first, or set accept_duplicates: true.",
+        )
+    unasked = ", and the database was not to be asked: %s" % error if error else ""
+    if found is None and not confirmed and not accepted:
+        raise guard.Refused(
+            "duplicates",
+            "%s: nobody has looked for duplicates (by %s)%s." % (title(job), keys, unasked),
+            "Look for them in the database; if there are none, name who looked in"
+            " no_duplicates_confirmed_by.",
+        )
+    return state
+
+
+def check_cut(job, previous, accepted):
+    """An import that was cut has left part of its data: nothing launches it again by itself.
+
+    previous: the launch before. accepted: the run of that launch, as a person names it.
+    """
+    if job["kind"] != "import" or not previous or previous["outcome"] not in (FAILED, UNKNOWN):
+        return
+    code = previous["exit_code"]
+    if (code is not None and not 128 < code < 160) or accepted == previous["run"]:
+        return
+    raise guard.Refused(
+        "cut",
+        "%s was cut after its launch at %s by run %s of %s, and may have left part of its data"
+        " (%s)."
+        % (title(job), moment(previous["launched_at"]), previous["run"], previous["who"] or "?",
+           "its end is not known" if code is None else "signal %d" % (code - 128)),
+        "See in the database how far it came. To launch it again, set"
+        " campaign_accept_cut_import=%s." % previous["run"],
+    )  # fmt: skip
+
+
+def secrets(words):
+    """What looks like a password in a command line: Ansible is to hide it everywhere."""
+    found = set()
+    for word, masked in zip(words, mask_arguments(words)):
+        before, hidden, after = masked.partition("***")
+        if hidden and word.startswith(before) and word.endswith(after):
+            found.add(word[len(before) : len(word) - len(after)])
+    return set(word for word in found if len(word) > 2)

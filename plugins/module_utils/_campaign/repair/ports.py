@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ending a process that holds a port, and no other that has got its number meanwhile."""
+
+import os
+import signal
+
+from ..host import proc
+
+CLOCK_SECONDS = 1.0  # the time of the boot is told in whole seconds
+
+
+class NotEnded(Exception):
+    """The process was left alone, and why."""
+
+
+def end_holder(options, apply):
+    """End this process if it is still the one that was found to hold the port."""
+    pid, port, proto = options["pid"], options["port"], options["proto"]
+    where = "%d/%s" % (port, proto)
+    if pid <= 1:
+        raise NotEnded("Process %d is not one that may be ended." % pid)
+    handle = _handle(pid)
+    try:
+        start = proc.start_of(pid)
+        if start is None or not _holds(pid, port, proto):
+            return _unchanged("Process %d does not hold %s any more." % (pid, where))
+        _same(options, start)
+        if apply:
+            # Without a handle the number could still be given away between these two lines.
+            if proc.start_of(pid) != start:
+                return _unchanged("Process %d has ended by itself." % pid)
+            _terminate(pid, handle)
+    except ProcessLookupError:
+        return _unchanged("Process %d has ended by itself." % pid)
+    except PermissionError:
+        raise NotEnded("Process %d may not be ended by this account." % pid) from None
+    finally:
+        if handle is not None:
+            os.close(handle)
+    text = "Process %d, which held %s, was told to end." % (pid, where)
+    return {"changed": True, "commands": [["kill", str(pid)]], "msg": text}
+
+
+def _unchanged(text):
+    return {"changed": False, "commands": [], "msg": text}
+
+
+def _handle(pid):
+    """A descriptor of the process that stays its own; None where the kernel or Python has none."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
+
+
+def _terminate(pid, handle):
+    if handle is not None:
+        getattr(signal, "pidfd_send_signal")(handle, signal.SIGTERM)  # noqa: B009 (not in 3.6)
+    else:
+        os.kill(pid, signal.SIGTERM)
+
+
+def _holds(pid, port, proto):
+    inodes = [entry["inode"] for entry in proc.listening(proto, [port]) if entry["inode"]]
+    return bool(inodes and proc.holders(inodes, [pid]))
+
+
+def _same(options, start):
+    """Raises unless the process has the name that was found, and was there at that time."""
+    pid = options["pid"]
+    try:
+        name, instance, dummy, dummy, product = proc.describe_arguments(proc.command_line(pid))
+    except TimeoutError:
+        raise NotEnded(
+            "Process %d does not show its command line: it is left alone." % pid
+        ) from None
+    except OSError:
+        raise ProcessLookupError from None
+    command = "nlserver %s@%s" % (name, instance) if product else name
+    if command != options["holder"]:
+        raise NotEnded(
+            "Process %d is %s now, not %s: it is left alone." % (pid, command, options["holder"])
+        )
+    boot = proc.boot_time()
+    began = boot is not None and boot + start / float(os.sysconf("SC_CLK_TCK"))
+    if began and options["found_at"] and began > options["found_at"] + CLOCK_SECONDS:
+        raise NotEnded(
+            "Process %d began after the port's holder was looked for: it is left alone." % pid
+        )

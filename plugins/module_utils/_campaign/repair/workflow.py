@@ -1,0 +1,184 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Starting a workflow through the server's API, and the proof that it runs.
+
+The calls may be made on the host or on the controller; the guards are always the host's. So `Start`
+knows nothing of them: it is told what to ask before, and after.
+"""
+
+import re
+import time
+
+from ..api import api
+from ..api.soap import Client, Query, SoapError, literal
+from ..errors import InputError
+from ..names import TECHNICAL_FOLDER, TECHNICAL_WORKFLOWS, WORKFLOW_STATES
+from ..text import number
+
+POLL_SECONDS = 1.0
+JOURNAL_LINES = 20
+JOURNAL = Query(
+    "xtk:workflowLog", [("id", "@id"), ("message", "@message")], order="@id", descending=True
+)
+ERROR = re.compile(r"\b[A-Z]{3}-\d{6}\b|\biRc=-?\d+")
+SETTLE_SECONDS = 10.0  # that its process is watched: what fails mostly fails at once
+STARTED, WOKEN = "started", "woken"
+WORDS = dict((number, name.replace("_", " ")) for name, number in WORKFLOW_STATES.items())
+KEPT = ("id", "name", "state", "failed", "process_id", "last_start_at", "folder")
+WORKFLOWS = next(question for question in api.QUESTIONS if question.name == "workflows")
+
+
+class StartError(Exception):
+    """The API refused, or the workflow did not come to run."""
+
+
+class NotAllowed(Exception):
+    """A workflow of the site that the inventory does not list."""
+
+
+def place_of(options, default_url):
+    """The credentials of the instance. Raises InputError without any."""
+    instance = options["instance"]
+    for place in options["api"]:
+        if place["instance"] == instance:
+            return dict(place, url=place.get("url") or default_url)
+    raise InputError(
+        "api (campaign_api) has no credentials for instance %s: workflows are started through the"
+        " server's API." % instance
+    )
+
+
+def observe(client, name):
+    """The workflow by its record, None without one."""
+    query = WORKFLOWS.query.where_also("@internalName = " + literal(name))
+    rows, dummy = client.select(query, 1)
+    if not rows:
+        return None
+    row = dict((field, reader(rows[0][field])) for field, reader in WORKFLOWS.readers)
+    return dict((field, row[field]) for field in KEPT)
+
+
+def describe(seen):
+    """For sentences: `paused on an error`, `started, process 812`."""
+    text = WORDS.get(seen["state"], "in state %s" % seen["state"])
+    if seen["failed"]:
+        return text + " on an error"
+    return "%s, process %d" % (text, seen["process_id"]) if seen["process_id"] else text
+
+
+def left(before, after):
+    """How a workflow is left: as_before, changed or unknown."""
+    if not after or after["state"] is None:
+        return "unknown"
+    same = (before["state"], before["failed"]) == (after["state"], after["failed"])
+    return "as_before" if same else "changed"
+
+
+def check_allowed(seen, restartable):
+    """The vendor's own may be started again, the site's only if it says so."""
+    name = seen["name"]
+    if seen["folder"] == TECHNICAL_FOLDER or name in TECHNICAL_WORKFLOWS or name in restartable:
+        return
+    raise NotAllowed(
+        "%s is no technical workflow, and the site has not listed it as safe to be started again."
+        % name
+    )
+
+
+class Start(object):
+    """One call: look, ask, start, prove. `before` and `after` tell what was seen."""
+
+    def __init__(self, place, options, check_mode, clock=time.time, sleep=time.sleep):
+        self.place = place
+        self.options = options
+        self.check_mode = check_mode
+        self.name = options["workflow"]
+        self.before = self.after = None
+        self.commands = []
+        self.seconds = 0.0
+        self._clock = clock
+        self._sleep = sleep
+
+    def run(self, ask):
+        """Whether something was done. `ask` takes what is to be done, and raises to refuse."""
+        options = self.options
+        limit = options["api_timeout"] + options["wait"] + options["lock_timeout"]
+        try:
+            with Client(self.place, api.settings(options), limit) as client:
+                self.before = self.after = observe(client, self.name)
+                if self.before is None:
+                    raise InputError(
+                        "%s has no workflow %s (its internal name)." % (
+                            options["instance"], self.name)
+                    )  # fmt: skip
+                check_allowed(self.before, options["restartable_workflows"])
+                methods = self.methods()
+                if not methods:
+                    return False
+                self.commands = [["xtk:workflow#" + method, self.name] for method in methods]
+                ask(self)
+                if not self.check_mode:
+                    self._do(client, methods)
+                return True
+        except SoapError as error:
+            raise StartError(error.message) from None
+
+    def methods(self):
+        """What has to be called: nothing for one that is started, unless its tasks are wanted."""
+        runs = self.before["state"] == WORKFLOW_STATES["started"] and not self.before["failed"]
+        start = [] if runs else ["Start"]
+        return start + ["Wakeup"] if start or self.options["state"] == WOKEN else []
+
+    def _do(self, client, methods):
+        began = time.monotonic()
+        line = self.journal(client)[:1]
+        for method in methods:
+            client.workflow(method, self.name)
+        end = began + self.options["wait"]
+        settled = None
+        while True:
+            self.after = observe(client, self.name) or dict(self.before, state=None)
+            now = time.monotonic()
+            if self.ran() and settled is None:
+                settled = min(end, now + SETTLE_SECONDS)
+            over = self.ran() and (not self.after["process_id"] or now >= settled)
+            if over or self.after["failed"] or now >= end:
+                break
+            self._sleep(min(POLL_SECONDS, max(0.05, end - now)))
+        self.seconds = round(time.monotonic() - began, 3)
+        if self.after["failed"]:
+            raise StartError("It stopped on an error again; its journal says why.")
+        error = self.error_since(client, line)
+        if error:
+            raise StartError("It ran and met an error (%s); its journal says more." % error)
+        if not self.ran():
+            raise StartError(
+                "It is %s after %g s, and no process has run it: look at wfserver."
+                % (describe(self.after), self.options["wait"])
+            )
+
+    def journal(self, client):
+        """The last lines of its journal, the newest first: number and text."""
+        query = JOURNAL.where_also("[workflow/@internalName] = " + literal(self.name))
+        try:
+            rows = client.select(query, JOURNAL_LINES)[0]
+        except SoapError:  # the rights may not reach so far; then its record must do
+            return []
+        return [(number(row["id"], 0), row["message"] or "") for row in rows]
+
+    def error_since(self, client, before):
+        """The code of an error that it wrote after a line; None without one.
+
+        A code or an iRc tells an error: the numbers of the kinds of lines are not published.
+        """
+        last = before[0][0] if before else 0
+        for line, message in self.journal(client):
+            found = ERROR.search(message) if line > last else None
+            if found:
+                return found.group()
+        return None
+
+    def ran(self):
+        """Has it begun since: does a process run it, or did one that is at its end already?"""
+        begun = (self.after["last_start_at"] or 0) > (self.before["last_start_at"] or 0)
+        return not self.after["failed"] and bool(self.after["process_id"] or begun)

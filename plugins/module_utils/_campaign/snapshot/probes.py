@@ -1,0 +1,381 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the probes share, and those that look at the machine from outside. Nothing here judges."""
+
+import os
+import time
+
+from .. import command
+from ..account import child
+from ..errors import ProbeError
+from ..host import front, ipc, network, proc, services
+from ..known import Known
+from ..names import DEFAULT, LEDGER_LISTS, STAT_PORT, SYSLOGD_PORTS
+from ..record.place import default_place
+from ..text import clean
+from . import settled
+
+GRACE = 0.15  # what is left for the answer itself, out of the total time
+RELAYS = 20  # that are asked of one mta
+API_GRACE = 0.5  # for the probe that asks the API, to tell what it got until its time was over
+NO_CREDENTIALS = (
+    "without credentials of the server's API (campaign_api) nothing is seen of workflows,"
+    " deliveries, jobs and operators in the database"
+)
+
+
+def prepare():
+    """Import what a child may not be able to import any more once it is the account."""
+    import encodings.iso8859_15  # noqa: F401 (see text.decode)
+
+    from ..account import probes  # noqa: F401
+
+
+class Context(Known):
+    """The options, the account, what its child told, values worked out once."""
+
+    def __init__(self, options, account, home=None):
+        Known.__init__(self)
+        self.options = options
+        self.account = account
+        self.home = home or os.path.realpath(options["home"])
+        self.now = time.time()
+        self.runner = command.Runner()
+        self.once = command.Once()
+        self.environment = {"var_dir": None, "tmp_dir": None, "jdk_home": None}
+        self.limit = options["probe_timeout"]
+        self.end = time.monotonic() + 3600  # when all of it must be over
+        self.child_pid = None  # of whoever works as the account beside this process
+
+    def seconds_for(self, probe):
+        """How long a probe may take: the API has a limit of its own."""
+        return self.options["api_timeout"] + API_GRACE if probe == "api" else self.limit
+
+    # ------------------------------------------------------------------ what is where
+
+    @property
+    def var_dir(self):
+        return self.environment["var_dir"] or os.path.join(self.home, "var")
+
+    @property
+    def tmp_dir(self):
+        return self.environment["tmp_dir"] or "/tmp"
+
+    @property
+    def front_url(self):
+        url = self.options["front_url"]
+        return "http://" + self.options["address"] if url is None else url.rstrip("/")
+
+    @property
+    def tomcat_url(self):
+        port = self.settings("web").get("http_port") or 8080
+        return (
+            self.options["tomcat_url"] or "http://%s:%d" % (self.options["address"], port)
+        ).rstrip("/")
+
+    @property
+    def tomcat_known(self):
+        """Is it known where Tomcat is to listen?"""
+        known = self.settings("web").get("http_port", 8080)
+        return bool(self.options["tomcat_url"]) or known is not None
+
+    def expected_ports(self):
+        """The ports that the configuration and the caller say."""
+        web = self.settings("web")
+        ports = {
+            "syslogd": self.configuration.get("syslogd_port", SYSLOGD_PORTS[0]),
+            "web": web.get("http_port", 8080),
+            "web_control": web.get("control_port", 8005),
+        }
+        for instance, settings in self.per_instance("stat"):
+            ports["stat@" + instance] = settings.get("port", STAT_PORT)
+        ports = dict((name, ports[name]) for name in ports if ports[name])  # None: unknown
+        if self.front_url:
+            ports["front"] = network.split_url(self.front_url)[2]
+        return ports
+
+    def interesting_ports(self):
+        """Those, the ones that syslogd and a web server may hold instead, and Tomcat's."""
+        ports = {80, 443, network.split_url(self.tomcat_url)[2]}
+        ports.update(SYSLOGD_PORTS)
+        ports.update(self.expected_ports().values())
+        return ports
+
+    # ------------------------------------------------------------ values for several probes
+
+    def table(self):
+        return self.once.get("table", lambda: proc.scan(self.home))
+
+    def processes(self):
+        return self.once.get("processes", self._processes)
+
+    def _processes(self):
+        groups = proc.processes(self.table(), self.child_pid)
+        left = self.end - GRACE - time.monotonic()
+        proc.look_again(groups["modules"], min(proc.DISK_SECONDS, left))
+        return groups
+
+    def listening(self, proto, *expected):
+        """The sockets on ports of interest.
+
+        Where one is missing at an expected (address, port), the table is read a second time: the
+        kernel may leave an entry out.
+        """
+        found = self.once.get("listening " + proto, lambda: self._listening(proto))
+        if proc.held(found, expected):
+            return found
+        again = self.once.get("listening again " + proto, lambda: self._listening(proto))
+        return found + [entry for entry in again if entry not in found]
+
+    def _listening(self, proto):
+        ports = set(self.interesting_ports())
+        for dummy, settings in self.per_instance("mta"):
+            if settings.get("stat_address"):
+                ports.add(network.split_address(settings["stat_address"], STAT_PORT)[1])
+        return proc.listening(proto, ports)
+
+    def logon_page(self):
+        """Tomcat's logon page, as a check of the probe http."""
+        network.require(self.tomcat_url, "tomcat_url")
+        url = self.tomcat_url + "/nl/jsp/logon.jsp"
+        limit = self.limit * 0.85
+        return self.once.get("logon", lambda: network.check("tomcat_logon", url, limit))
+
+    # ------------------------------------------------------------------- the account's part
+
+    def ask(self, function, seconds=None, shape=None, ready=True):
+        """What function(server) returns, worked out by a child that is the account: server is the
+        installation as the account sees it, with its environment read (ready).
+        """
+        from ..account import probes as account_probes
+
+        def work():
+            server = account_probes.Server(self.options, self.account)
+            if ready:
+                account_probes.ready(server)
+            return function(server)
+
+        seconds = (self.limit if seconds is None else seconds) + self.limit + 1.0
+        return child.ask(self.account, work, seconds, shape, prepare)
+
+    def begin(self, function, keep=()):
+        """A child that is the account and does function(line, server)."""
+        from ..account import probes as account_probes
+
+        def work(line):
+            server = account_probes.Server(self.options, self.account)
+            account_probes.ready(server)
+            function(line, server)
+
+        return child.begin(self.account, work, prepare, keep)
+
+    def nlserver(self, *arguments):
+        """The output of a read-only nlserver command; both texts when it failed."""
+        return tuple(self.ask(lambda server: server.nlserver(*arguments)))
+
+    def service(self):
+        return self.once.get(
+            "service", lambda: services.read_service(self.options, self.runner, self.limit)
+        )
+
+
+# ------------------------------------------------------------------------------ probes
+
+
+def probe_processes(context):
+    return context.processes()
+
+
+def probe_sockets(context):
+    own = set(status.pid for status in context.table().own)
+    address = context.options["address"]
+    expected = context.expected_ports()
+    bound = [expected[name] for name in expected if name.partition("@")[0] in ("syslogd", "stat")]
+    found = context.listening("udp", *((address, port) for port in bound))
+    if "web" in expected and context.logon_page()["status"] != 200:  # who holds web's port?
+        found = found + context.listening("tcp", (address, expected["web"]))
+    return {"listening": proc.sockets(found, context.interesting_ports(), address, own)}
+
+
+def probe_shared_memory(context):
+    keys = set(int(key, 0) & 0xFFFFFFFF for key in context.options["shared_memory_keys"])
+    return ipc.shared_memory(context.account.uid, keys)
+
+
+def probe_machine(context):
+    return proc.machine(context.table())
+
+
+def probe_service(context):
+    """The units, how the server is started, and the web server in front."""
+
+    def complete_with(data):
+        return dict(data, starts_by=None, web_server=front.look(context.table().fronts))
+
+    try:
+        data = complete_with(context.service())
+    except ProbeError as error:
+        if error.data is None:
+            raise
+        raise ProbeError(error.kind, error.message, complete_with(error.data)) from None
+    try:
+        data["starts_by"] = services.way(
+            context.options, context.home, context.runner, context.limit, data
+        )
+    except services.NotRoots:
+        pass  # whoever is to start it is told why not
+    return data
+
+
+def probe_http(context):
+    front, tomcat = context.front_url, context.tomcat_url
+    # A GET is no SOAP call: it opens no session and leaves nothing in logins.log.
+    checks, functions = [], []
+    if context.tomcat_known:
+        checks.append(("soap_session", tomcat + "/nl/jsp/soaprouter.jsp"))
+        functions.append(context.logon_page)
+    if front:
+        network.require(front, "front_url")
+        checks.append(("front_test", front + "/r/test"))
+        checks.append(("front_logon", front + "/nl/jsp/logon.jsp"))
+    limit = context.limit * 0.9
+    functions.extend(lambda c=c: network.check(c[0], c[1], limit * 0.95) for c in checks)
+    tasks = command.side_by_side(functions, limit)
+    return {"checks": [task.value for task in tasks if task.value]}
+
+
+def probe_network(context):
+    limit = context.limit * 0.9
+    wanted = []
+
+    def want(name, instance, host, port, proto, conversation):
+        wanted.append((name, instance, host, port, proto, conversation, limit * 0.95))
+
+    for instance, settings in context.per_instance("mta"):
+        if settings.get("stat_address"):
+            host, port = network.split_address(settings["stat_address"], STAT_PORT)
+            talk = network.local_udp(lambda place: context.listening("udp", place))
+            want("stat", instance, host, port, "udp", talk)
+        if settings.get("relay_host"):
+            for relay in settings["relay_host"].split(",")[:RELAYS]:
+                host, port = network.split_address(relay, settings.get("relay_port") or 25)
+                want("relay", instance, host, port, "tcp", network.smtp)
+    for source in context.configuration["databases"]:
+        place = network.database(source["server"], source["provider"])
+        if place and source["instance"] in context.instances:
+            want("database", source["instance"], place[0], place[1], "tcp", network.tcp)
+    for mailbox in context.options["mailboxes"]:
+        port = mailbox["port"]
+        talk = network.pop3 if port else network.mailbox
+        talk = talk(mailbox.get("login"), mailbox.get("password"))
+        if mailbox["instance"] in context.instances:
+            place = (mailbox["instance"], mailbox["host"], port or network.POP3)
+            want("mailbox", *(place + ("tcp", talk)))
+    for url in context.options["redirection_urls"]:
+        network.require(url, "redirection_urls")
+        dummy, host, port, dummy = network.split_url(url)
+        want("redirection", DEFAULT, host, port, "tcp", network.redirection(url))
+    tasks = command.side_by_side([lambda w=w: network.target(*w) for w in wanted], limit)
+    targets = []
+    for asked, task in zip(wanted, tasks):
+        entry = task.value or {
+            "name": asked[0],
+            "instance": asked[1],
+            "host": clean(asked[2], 200),
+            "port": asked[3],
+            "proto": asked[4],
+            "resolved": None,
+            "reachable": None if asked[4] == "udp" else False,
+            "error": "timeout",
+            "seconds": round(limit, 3),
+            "detail": {},
+        }
+        targets.append(entry)
+    return {"targets": targets}
+
+
+def probe_ledger(context):
+    """Read as who runs this: see record/store.py."""
+    path = context.options["state_dir"] or default_place(context.home)
+    if not os.path.lexists(path):
+        return dict((name, []) for name in LEDGER_LISTS)
+    # Here and not above: on most hosts nothing was repaired yet, and to compile it takes longer
+    # than all the rest of this probe.
+    from ..record import ledger, lock
+
+    store = ledger.Store(path)
+    try:
+        holder = lock.read(store)
+        running = holder if holder and lock.at_work(store, holder, context.now) else None
+        lines = ledger.Ledger(store).last_lines()
+    except ledger.StoreError as error:
+        raise ProbeError("failed", str(error)) from None
+    window = 60.0 * context.options["log_window"]
+    step = bool(running) and lock.step_lives(running)
+    return ledger.summary(lines, context.now, window, running, step)
+
+
+def probe_api(context):
+    """Imported late: a host without credentials does not pay for the client."""
+    if not context.options["api"]:
+        raise ProbeError("skipped", NO_CREDENTIALS)
+    if context.options["api_from"] == "controller":
+        raise ProbeError("skipped", "asked from the controller")
+    end = min(context.end - GRACE, time.monotonic() + context.options["api_timeout"])
+    from ..api import api
+
+    left = max(0.5, end - time.monotonic())
+    return api.collect(context.options, context.instances, context.tomcat_url, left)
+
+
+TABLE = {
+    "processes": probe_processes,
+    "sockets": probe_sockets,
+    "shared_memory": probe_shared_memory,
+    "machine": probe_machine,
+    "service": probe_service,
+    "http": probe_http,
+    "network": probe_network,
+    "ledger": probe_ledger,
+    "api": probe_api,
+}
+NEED_NO_CONFIGURATION = ("machine", "service", "shared_memory", "processes", "ledger")
+
+
+# ------------------------------------------------------- what the account tells, completed
+
+
+def complete(context, found):
+    """What only the machine knows: does the process that a pid file names run, do jobs?"""
+
+    def data(name):
+        return (found.get(name) or {}).get("data") or {}
+
+    if data("processes"):
+        settled.judge_precision(context, data("processes"))
+    if data("storage").get("pid_file"):
+        data("storage")["pid_file"].update(proc.watchdog(data("storage")["pid_file"]["pid"]))
+    if data("jobs").get("jobs"):
+        try:
+            running = context.processes()["modules"]
+        except ProbeError:
+            running = []
+        complete_jobs(data("jobs")["jobs"], context.options["jobs"], running)
+
+
+def complete_jobs(entries, declared, processes):
+    """Whether the declared jobs run."""
+    for entry in entries:
+        same = [
+            job for job in declared
+            if (job["kind"], job["instance"]) == (entry["kind"], entry["instance"])
+        ]
+        job = next((job for job in same if job["name"] == entry["name"]), None)
+        complete_job(entry, job and proc.runs(job, processes, len(same) == 1))
+
+
+def complete_job(entry, running):
+    """A job that runs has no end yet."""
+    entry["running"] = running
+    if running:
+        entry["last_end_at"] = None

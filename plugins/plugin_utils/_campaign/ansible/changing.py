@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Modules that change a server: their options from the inventory, and who asks for it."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign import options
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import lock
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import guard
+
+from . import controller
+from .variables import with_variables
+
+# What every such module takes from variables: not the subject of a change, that is the task's, nor
+# what is seen here.
+GUARDS: tuple[str, ...] = tuple(
+    sorted(set(guard.argument_spec()) - {"controller"})  # type: ignore[no-untyped-call]
+)
+# And what those take that call the server's API.
+API: tuple[str, ...] = tuple(sorted(options.api()))
+LOCKING = ("campaign_guard", "campaign_job", "campaign_module", "campaign_workflow")
+# Under these names automation controllers say which person started the job.
+PERSON = ("awx_user_name", "tower_user_name")
+
+
+class ChangingAction(ActionBase):
+    """Runs the module of the same name; options left out come from `campaign_<option>`."""
+
+    TRANSFERS_FILES = False
+    NAME = ""
+    OPTIONS: tuple[str, ...] = GUARDS
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Fill in the options and run it on the host."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        arguments = with_variables(self._task.args, self.OPTIONS, variables, self._templar)
+        result.update(self.carry_out({**arguments, **record(arguments, variables)}, variables))
+        return result
+
+    def carry_out(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Run it with these options.
+
+        Where another run has the host that was begun on this machine, the host cannot know whether
+        that still lives: it is told, and asked again.
+        """
+        me = controller.identity()
+        gone: set[str] = set()
+        living: set[str] = set()
+        while True:
+            done: dict[str, Any] = self._execute_module(
+                module_name=f"campaign.remediation.{self.NAME}",
+                module_args={**given, **self.caller(me, gone, living, variables)},
+                task_vars=variables,
+            )
+            seen = controller.judged(me, done.get("holder")) if done.get("refused") else None
+            if seen is None:
+                return done
+            token, alive = seen
+            known = token in gone or (alive and token in living)
+            if known or (done.get("holder") or {}).get("state") == lock.SIBLING:
+                return done
+            (living if alive else gone).add(token)
+            living -= gone
+
+    def caller(
+        self,
+        me: dict[str, Any] | None,
+        gone: set[str],
+        living: set[str],
+        variables: dict[str, Any],
+    ) -> dict[str, Any]:
+        """The option that says which ansible-playbook this is, and how it calls the host."""
+        if me is None or self.NAME not in LOCKING:
+            return {}
+        told = {"called": str(variables.get("inventory_hostname") or ""),
+                "gone": sorted(gone), "living": sorted(living)}  # fmt: skip
+        return {"controller": {**me, **told}}
+
+
+def record(given: dict[str, Any], variables: dict[str, Any]) -> dict[str, str]:
+    """Who asks, and from where, for the ledger: the host itself sees only its own login."""
+    found: dict[str, str] = {}
+    if not given.get("who"):
+        found["who"] = next((str(variables[n]) for n in PERSON if variables.get(n)), account())
+    if not given.get("from") and not given.get("origin"):
+        found["from"] = platform.node()
+    return found
+
+
+def account() -> str:
+    """The account on the controller; empty if it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

@@ -1,0 +1,184 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What explains what: between the findings of one server, and across a fleet.
+
+The catalogue says which problems can explain which; here that is applied to findings. A
+finding keeps its nearest causes only: with watchdog → stat → mta, mta names stat, and whoever
+follows the chain arrives at the watchdog.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from graphlib import TopologicalSorter
+from typing import Any
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DEFAULT
+
+from ..snapshot.server import LOOPBACK
+from .catalogue import BY_KEY
+from .model import Finding, Problem, say
+
+
+def depths(problems: Iterable[Problem]) -> dict[str, int]:
+    """A number for each key, greater than those of all its causes; fails if there is a cycle."""
+    order = TopologicalSorter({problem.key: problem.causes for problem in problems})
+    return {key: number for number, key in enumerate(order.static_order())}
+
+
+EARLIER_SECONDS = 60.0
+"""So much later than its effect a cause may show: the two are seen in different ways."""
+
+_DATABASE = re.compile(
+    r"database|dbms|postgres|oracle|\bsql|\b(?:PGS|ORA|ODB|WDB)-\d|iRc=-2006|connection|session",
+    re.I,
+)
+# By what words a cause is known in the lines of a log. Others are known by their kind alone.
+_TRACES: dict[str, re.Pattern[str]] = {
+    "host.disk_full": re.compile(
+        r"no space|errno ?= ?(?:28|30)\b|read-only|(?:unable|could not|cannot) .{0,40}?"
+        r"(?:write|extend)|lines lost|disk", re.I,
+    ),
+    "host.memory_exhausted": re.compile(r"memory|alloc|killed|signal 9|errno ?= ?12\b|fork", re.I),
+    "host.database_unreachable": _DATABASE,
+    "web.api_database": _DATABASE,
+    "host.configuration_unreadable": re.compile(r"config|xml|pars|serverconf|syntax", re.I),
+    # What our own questions leave in the log of web.
+    "web.logon_password": re.compile("XSV-350012"),
+    "web.logon_zone": re.compile("XSV-350013"),
+    "web.session_expired": re.compile("XSV-350008"),
+    "watchdog.wrong_library": re.compile(r"librar|\.so\b", re.I),
+    "watchdog.shared_memory_version": re.compile(r"shared memory", re.I),
+}
+
+
+def explains(cause: Finding, effect: Finding) -> bool:
+    """Whether a finding of a right kind concerns the same instance, or one shares with all.
+
+    It must not have begun after its effect. Where the effect shows in log lines, these must speak
+    of the cause. An effect can name the instance whose module it depends on: `stat_instance`.
+    """
+    if cause.key not in effect.problem.causes:
+        return False
+    began = effect.began_at
+    if cause.began_at is not None and began is not None and (
+        cause.began_at > began + EARLIER_SECONDS
+    ):
+        return False
+    trace = _TRACES.get(cause.key)
+    if effect.words and trace and not trace.search(effect.words):
+        return False
+    dependence = f"{cause.problem.module}_instance"
+    if dependence in effect.facts:
+        return cause.instance in (effect.facts[dependence], DEFAULT) and (
+            effect.facts[dependence] is not None
+        )
+    return DEFAULT in (cause.instance, effect.instance) or cause.instance == effect.instance
+
+
+def link(findings: Iterable[Finding], depth: Mapping[str, int]) -> list[Finding]:
+    """The findings with their nearest causes."""
+    linked: list[Finding] = []
+    above: dict[str, set[str]] = {}  # id of a finding: ids of all that explain it
+    for finding in sorted(findings, key=lambda finding: (depth[finding.key], finding.id)):
+        causes = [cause for cause in linked if explains(cause, finding)]
+        further = {id for cause in causes for id in above[cause.id]}
+        nearest = tuple(cause for cause in causes if cause.id not in further)
+        above[finding.id] = further | {cause.id for cause in causes}
+        linked.append(replace(finding, causes=nearest))
+    return linked
+
+
+def chain(finding: Finding) -> Iterator[Finding]:
+    """All that explains a finding, near and far."""
+    for cause in finding.causes:
+        yield cause
+        yield from chain(cause)
+
+
+# Findings about another host: the evidence that names it, and what explains them there.
+_ELSEWHERE: dict[str, tuple[str, tuple[str, ...]]] = {
+    "mta.stat_unreachable": (
+        "stat",
+        (
+            "stat.not_running", "stat.hung", "stat.crash_loop", "stat.port_taken",
+            "stat.port_not_held", "watchdog.nothing_runs",
+        ),
+    ),
+    "tracking.redirection_unreachable": (
+        "redirection",
+        ("web.front_down", "web.redirection_missing", "watchdog.nothing_runs"),
+    ),
+}
+
+
+def across_hosts(diagnoses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The diagnoses of a fleet, findings about another of its hosts explained by that one's.
+
+    Such a cause has the id "<host>:<id of the finding there>". A host that cannot be reached has no
+    findings; where another one needs it, it gets the one that says so.
+    """
+    fleet = [deepcopy(dict(diagnosis)) for diagnosis in diagnoses]
+    known: dict[str, dict[str, Any]] = {}
+    for diagnosis in fleet:
+        for name in _names(diagnosis):
+            known.setdefault(name, diagnosis)
+    for diagnosis in fleet:
+        for finding in diagnosis.get("findings") or ():
+            role, keys = _ELSEWHERE.get(finding["key"], ("", ()))
+            evidence = finding.get("evidence") or {}
+            if not keys or evidence.get(f"{role}_local") is not False:
+                continue
+            asked = [str(evidence.get(f"{role}_host") or "")]
+            asked += str(evidence.get(f"{role}_addresses") or "").split()
+            other = next((known[name.lower()] for name in asked if name.lower() in known), None)
+            if other is None or other is diagnosis:
+                continue
+            for cause in _silence(other) or _nearest(other, keys):
+                finding["caused_by"] = list(dict.fromkeys([*finding["caused_by"], cause["key"]]))
+                finding["caused_by_ids"] = list(
+                    dict.fromkeys([*finding["caused_by_ids"], f"{other['name']}:{cause['id']}"])
+                )
+    return fleet
+
+
+def addresses_of(variables: Mapping[str, Any]) -> list[str]:
+    """Of a host's variables: where Ansible reaches it, by which other hosts may know it."""
+    address = variables.get("ansible_host")
+    return [str(address)] if address else []
+
+
+def _names(diagnosis: Mapping[str, Any]) -> Iterator[str]:
+    """The names and addresses under which other hosts know this one."""
+    for name in (diagnosis.get("name"), *(diagnosis.get("addresses") or ())):
+        text = str(name or "").lower()
+        if text and text not in LOOPBACK:
+            yield text
+
+
+def _silence(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
+    """The finding that a host does not answer, entered there if it is so."""
+    if diagnosis.get("reachable") is not False:
+        return []
+    facts = {"error": diagnosis.get("error")}
+    words = {**facts, "name": diagnosis["name"]}
+    problem = BY_KEY["host.does_not_answer"]
+    silence = Finding(
+        problem, DEFAULT, "", facts, say(problem.summary, words),
+        fix=problem.fix.text(words), reason=problem.reason, severity=problem.severity,
+        remedy=problem.remedy,
+    )
+    found = [silence.as_dict()]
+    diagnosis["findings"] = found
+    return found
+
+
+def _nearest(diagnosis: Mapping[str, Any], keys: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The findings of some keys that are not themselves explained by others of them."""
+    held = [finding for finding in diagnosis.get("findings") or () if finding["key"] in keys]
+    causes = {id for finding in held for id in finding.get("caused_by_ids") or ()}
+    return [finding for finding in held if finding["id"] not in causes]

@@ -1,0 +1,190 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""From a snapshot to a diagnosis: the catalogue applied, the causes linked, a verdict given.
+
+Pure: the same snapshot gives the same diagnosis, always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
+    DEFAULT,
+    MODULES,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.precision import (
+    added,
+    filters,
+)
+
+from ..snapshot.records import ProbeError, Task
+from ..snapshot.server import LOOPBACK, Server
+from ..snapshot.thresholds import Thresholds
+from .bugs import noted
+from .catalogue import CATALOGUE, ORDER
+from .causes import chain, depths, link
+from .model import HOST, INFO, Finding, found, say
+
+DEPTHS = depths(CATALOGUE)
+
+
+def diagnose(
+    snapshot: Mapping[str, Any],
+    name: str,
+    *,
+    thresholds: Thresholds | None = None,
+    addresses: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The diagnosis of one server, as the report's JSON has it.
+
+    `addresses`: further names under which other hosts may know this one.
+    """
+    server = Server(snapshot, thresholds)
+    head = server.head
+    findings = asked_for(server, findings_of(server)) if head.installed else []
+    tasks = [task for task in server.tasks if _asked(server, task.module, task.instance)]
+    known = {*addresses, server.machine.hostname, head.address} - LOOPBACK - {name}
+    return {
+        "name": name,
+        "reachable": True,
+        "error": None if head.installed else f"no Campaign installation in {head.home}",
+        "started_at": head.controller.before_at if head.controller else None,
+        "taken_at": head.taken_at,
+        "seconds": head.seconds,
+        "home": head.home,
+        "user": head.user,
+        "addresses": sorted(known),
+        "build": server.pdump.build,
+        "starts_by": dict(server.service.starts_by) if server.service.starts_by else None,
+        "installed": head.installed,
+        "instances": _instances(server),
+        "modules": [_module(server, task, findings) for task in tasks] if head.installed else [],
+        "findings": [finding.as_dict() for finding in findings],
+        "unseen": [
+            {"probe": probe, "kind": failure.kind, "message": failure.message}
+            for probe, failure in (*server.failures.items(), *_not_asked(server))
+        ],
+        "thresholds": dict(server.limits.values()),
+        "untried": untried(server) if head.installed else {},
+    }
+
+
+def untried(server: Server) -> dict[str, str]:
+    """Id to reason for findings whose absence proves nothing yet."""
+    found = {}
+    for problem in CATALOGUE:
+        for task in server.tasks_of(problem.module) if problem.chance else ():
+            if problem.chance and not problem.chance.was(server, task):
+                target = f"{task.module}@{task.instance}"
+                reason = say(problem.chance.missing, {"target": target})
+                found[f"{problem.key}@{task.instance}"] = reason
+    return found
+
+
+def findings_of(server: Server) -> list[Finding]:
+    """Every problem that holds, with its causes: roots first, then by severity and start order."""
+    held: dict[str, Finding] = {}
+    for problem in CATALOGUE:
+        if all(server.seen(probe) for probe in problem.needs):
+            for evidence in problem.find(server):
+                finding = found(problem, server, evidence)
+                held.setdefault(finding.id, finding)
+    findings = [noted(server, finding) for finding in link(held.values(), DEPTHS)]
+    return sorted(findings, key=_place)
+
+
+def _place(finding: Finding) -> tuple[bool, int, int, str]:
+    problem = finding.problem
+    return bool(finding.causes), finding.severity.rank, ORDER[problem.module], finding.id
+
+
+def asked_for(server: Server, findings: list[Finding]) -> list[Finding]:
+    """The findings of the modules and instances asked for, and whatever explains them."""
+    kept: set[str] = set()
+    for finding in findings:
+        if _asked(server, finding.problem.module, finding.instance):
+            kept |= {finding.id, *(cause.id for cause in chain(finding))}
+    return [finding for finding in findings if finding.id in kept]
+
+
+def _asked(server: Server, module: str, instance: str) -> bool:
+    modules, instances = server.head.asked.modules, server.head.asked.instances
+    every = not modules or set(modules) >= set(MODULES)
+    return (every if module == HOST else every or module in modules) and (
+        not instances or instance == DEFAULT or instance in instances
+    )
+
+
+def _instances(server: Server) -> list[str]:
+    asked = server.head.asked.instances
+    return [
+        instance for instance in server.configuration.instances or asked
+        if instance != DEFAULT and (not asked or instance in asked)
+    ]
+
+
+def _not_asked(server: Server) -> Iterator[tuple[str, ProbeError]]:
+    """What the database holds is not seen without credentials: said once for a host."""
+    if "api" in server.left_out:
+        yield "api", server.left_out["api"]
+    asked = {database.instance for database in server.databases}
+    others = [instance for instance in _instances(server) if asked and instance not in asked]
+    if others:
+        text = f"campaign_api has no credentials for {', '.join(others)}"
+        yield "api", ProbeError("skipped", text)
+
+
+def _module(server: Server, task: Task, findings: list[Finding]) -> dict[str, Any]:
+    own = [
+        finding for finding in findings
+        if (finding.problem.module, finding.instance) == (task.module, task.instance)
+    ]
+    process = task.process
+    return {
+        "module": task.module,
+        "instance": task.instance,
+        "state": task.state,
+        "verdict": verdict(server, task, own),
+        "pid": task.pid,
+        "memory_mb": None if task.memory_mb is None else round(task.memory_mb, 1),
+        "started_at": task.started_at,
+        "precision": process.precision if process else None,
+        "filters": _filters(task),
+        "findings": [finding.id for finding in own],
+    }
+
+
+def _filters(task: Task) -> list[str]:
+    """The trace filters that were added to the configured arguments."""
+    if task.process is None:
+        return []
+    standard = (task.configuration.args if task.configuration else None) or ""
+    return filters(added(task.process.arguments, standard))
+
+
+def verdict(server: Server, task: Task, findings: list[Finding]) -> str:
+    """healthy, degraded, down, unknown or not_expected."""
+    if any(finding.problem.down for finding in findings):
+        return "down"
+    if task.state == "unknown":
+        return "unknown"
+    if task.state == "stopped" and not task.expected:
+        return "unknown" if task.expected is None else "not_expected"
+    if any(finding.severity is not INFO for finding in findings):
+        return "degraded"
+    if task.state == "stopped" or _overlooked(server, task.module):
+        return "unknown"
+    return "healthy"
+
+
+def _overlooked(server: Server, module: str) -> bool:
+    """Whether a failed probe leaves it open that the module has a problem."""
+    return any(
+        server.failed(probe)
+        for problem in CATALOGUE
+        if problem.module == module and problem.severity is not INFO
+        for probe in problem.needs
+    )

@@ -1,0 +1,409 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the catalogue is made of: problems, their evidence, and the findings they become."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any, Literal, NamedTuple
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DEFAULT
+
+from ..snapshot.records import Task
+from ..snapshot.server import STANDARD_HOME, Server
+from . import sources
+from .shell import NotShown, Shell, fill, measured, pieces, quoted
+
+Fact = str | int | float | bool | None
+Facts = dict[str, Fact]
+
+HOST = "host"
+
+
+class Severity(str, Enum):
+    """How bad it is. Critical: a service does not work. Info: good to know."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return list(Severity).index(self)
+
+
+CRITICAL, WARNING, INFO = Severity
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """What is said of a finding for which the documented remedy of its problem would not help; what
+    is None is said as of the problem.
+    """
+
+    reason: str | None
+    summary: str | None = None
+    fix: Fix | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """That a problem holds on an instance, and the facts that show it.
+
+    `subject` tells apart several findings of one key on one instance, such as two disks.
+    `words`: the log lines that show it, by which its causes are known. `began_at`: since when it
+    holds. `severity` and `by_hand` are for a case that differs from its entry in the catalogue:
+    how bad it is, and why it has no automatic remedy.
+    """
+
+    facts: Facts
+    instance: str = DEFAULT
+    subject: str = ""
+    words: str = ""
+    began_at: float | None = None
+    severity: Severity | None = None
+    by_hand: ByHand | None = None
+
+
+class Step(NamedTuple):
+    """A part of a fix: shell commands for root or for the account (see shell.py), or advice.
+
+    `lines`: facts that are themselves lines for a shell, by name, as templates. `owner`: what root
+    does to the file `path` only where the account cannot put a link in the way, else the account.
+    """
+
+    who: Literal["root", "account", "advice"]
+    text: str
+    lines: tuple[tuple[str, str], ...] = ()
+    owner: bool = False
+
+    @property
+    def template(self) -> str:
+        """The text with its lines in place, for the documentation."""
+        text = self.text
+        for name, line in self.lines:
+            text = text.replace(f"{{{name}}}", f"'{line}'")
+        return text
+
+
+@dataclass(frozen=True)
+class Fix:
+    """What an operator can paste: commands as root or as the account, or advice in words.
+
+    The one place where facts get into commands: each is one quoted word, for root's shell and for
+    the account's. Advice is a comment.
+    """
+
+    steps: tuple[Step, ...]
+
+    def then(self, other: Fix) -> Fix:
+        """This, and after it the other."""
+        return Fix(self.steps + other.steps)
+
+    def text(self, facts: Mapping[str, Fact]) -> str:
+        """The text with the facts filled in, `user` and `home` among them: always one line."""
+        words = [_prose(step.text, facts) for step in self.steps if step.who == "advice"]
+        try:
+            commands = self.commands(facts)
+        except NotShown as error:
+            return "; ".join([Shell.missing(str(error)), *words])
+        return "  # ".join(filter(None, [commands, "; ".join(words)])) if commands else (
+            f"# {'; '.join(words)}"
+        )
+
+    def commands(self, facts: Mapping[str, Fact]) -> Shell:
+        """The commands alone, for root's shell. Raises NotShown."""
+        steps = (_command(step, facts) for step in self.steps if step.who != "advice")
+        return Shell(measured(" && ".join(steps)))
+
+
+def _command(step: Step, facts: Mapping[str, Fact]) -> str:
+    """A command line for root's shell; the only place that knows how to become the account."""
+    known: dict[str, Fact] = dict(facts)
+    known.update((name, fill(line, facts)) for name, line in step.lines)
+    if step.who == "root" and not (step.owner and _of_account(facts)):
+        return fill(step.text, known)
+    text = step.text
+    if facts["home"] != STANDARD_HOME:
+        text = f". {{home}}/env.sh; {_NLSERVER.sub('{home}/bin/nlserver', text)}"
+    return f"{fill('su - {user}', facts)} -c {quoted(fill(text, known))}"
+
+
+def _of_account(facts: Mapping[str, Fact]) -> bool:
+    """Whether `path` is in a directory of the account's."""
+    path, home = str(facts["path"] or ""), str(facts["home"])
+    path = "/" + posixpath.normpath(path).lstrip("/")
+    trees = (home, posixpath.dirname(home), str(facts.get("var_dir") or home))
+    return any(f"{path}/".startswith(f"{tree.rstrip('/')}/") for tree in trees)
+
+
+# The command, not a path or an option that ends in the same letters.
+_NLSERVER = re.compile(r"(?<![\w{}./-])nlserver(?![\w{}./-])")
+
+
+def as_account(*commands: str, **lines: str) -> Fix:
+    """Commands to run as the Campaign account: whatever touches a file of the account's."""
+    return _fix("account", commands, lines)
+
+
+def as_root(*commands: str) -> Fix:
+    """Commands to run as root. They change nothing below a directory of the account's."""
+    return _fix("root", commands, {})
+
+
+def as_owner(*commands: str) -> Fix:
+    """Commands on the file {path}: as root, or as the account where it lies in its directories."""
+    (step,) = as_root(*commands).steps
+    return Fix((step._replace(owner=True),))
+
+
+def _fix(
+    who: Literal["root", "account"], commands: tuple[str, ...], lines: Mapping[str, str]
+) -> Fix:
+    for text in (*commands, *lines.values()):
+        pieces(text)  # a template that is wrong is found here, not on a host
+    return Fix((Step(who, " && ".join(commands), tuple(lines.items())),))
+
+
+def advice(text: str) -> Fix:
+    """Words for a person."""
+    return Fix((Step("advice", text),))
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What must have happened since its module began before the absence of a finding that is read
+    from logs proves anything. `missing` says so of a module where it has not."""
+
+    missing: str
+    was: Callable[[Server, Task], bool]
+
+
+Judge = Callable[[Server], Iterable[Evidence]]
+TaskJudge = Callable[[Server, Task], "Facts | Evidence | None"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One entry of the catalogue.
+
+    Either `remedy` names the task file of the documented fix, or `reason` says why no
+    automatic remedy exists. `needs` are the probes without which nothing is judged; `causes`
+    are the keys of problems that explain this one. `down`: with it the module does not work.
+    `chance`: what has to happen before a remedy can be proved to have helped.
+    """
+
+    module: str
+    name: str
+    title: str
+    severity: Severity
+    summary: str
+    source: str
+    find: Judge
+    needs: tuple[str, ...]
+    fix: Fix
+    remedy: str | None = None
+    reason: str | None = None
+    causes: tuple[str, ...] = ()
+    down: bool = False
+    chance: Chance | None = None
+
+    @property
+    def key(self) -> str:
+        """The stable name, for example `wfserver.not_running`."""
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A problem that holds."""
+
+    problem: Problem
+    instance: str
+    subject: str
+    facts: Facts
+    summary: str
+    fix: str
+    reason: str | None
+    causes: tuple[Finding, ...] = field(default=(), compare=False)
+    severity: Severity = WARNING
+    remedy: str | None = None
+    words: str = ""
+    began_at: float | None = None
+
+    @property
+    def key(self) -> str:
+        """The key of the problem."""
+        return self.problem.key
+
+    @property
+    def id(self) -> str:
+        """Unique on the host and the same in every run."""
+        return f"{self.key}@{self.instance}" + (f"#{self.subject}" if self.subject else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The finding as the report's JSON has it."""
+        problem = self.problem
+        return {
+            "id": self.id,
+            "key": self.key,
+            "module": problem.module,
+            "instance": self.instance,
+            "severity": self.severity.value,
+            "title": problem.title,
+            "summary": self.summary,
+            "evidence": {
+                name: str(fact) if isinstance(fact, Shell) else fact
+                for name, fact in self.facts.items()
+            },
+            "caused_by": list(dict.fromkeys(cause.key for cause in self.causes)),
+            "caused_by_ids": [cause.id for cause in self.causes],
+            "remedy": self.remedy,
+            "automatic": self.remedy is not None,
+            "reason": self.reason,
+            "fix": self.fix,
+            "source": sources.url(problem.source),
+        }
+
+
+def found(problem: Problem, server: Server, evidence: Evidence) -> Finding:
+    """The finding: the problem's words with the facts of the evidence."""
+    label = problem.module
+    if evidence.instance != DEFAULT:
+        label += f"@{evidence.instance}"
+    facts: dict[str, Fact] = {
+        "home": server.home, "user": server.user, "var_dir": server.environment.var_dir or None,
+        "instance": evidence.instance, "target": label,
+        **evidence.facts,
+    }
+    told = evidence.by_hand or ByHand(problem.reason)
+    return Finding(
+        problem=problem,
+        instance=evidence.instance,
+        subject=evidence.subject,
+        facts=evidence.facts,
+        summary=say(told.summary or problem.summary, facts),
+        fix=(told.fix or problem.fix).text(facts),
+        reason=None if told.reason is None else say(told.reason, facts),
+        severity=evidence.severity or problem.severity,
+        remedy=problem.remedy if evidence.by_hand is None else None,
+        words=evidence.words,
+        began_at=evidence.began_at,
+    )
+
+
+class Catalogue:
+    """The problems of one Campaign module; the decorators below enter functions into it.
+
+    A function's name is the name of its problem.
+    """
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self.problems: list[Problem] = []
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(self.problems)
+
+    def problem(self, **entry: Any) -> Callable[[Judge], Judge]:
+        """Enter a function that looks at the whole server."""
+
+        def enter(find: Judge) -> Judge:
+            self.problems.append(
+                Problem(module=self.module, name=_name(find), find=find, **entry)
+            )
+            return find
+
+        return enter
+
+    def each(self, **entry: Any) -> Callable[[TaskJudge], TaskJudge]:
+        """Enter a function that looks at this module on one instance after the other."""
+
+        def enter(judge: TaskJudge) -> TaskJudge:
+            module = self.module
+
+            def find(server: Server) -> Iterator[Evidence]:
+                for task in server.tasks_of(module):
+                    shown = judge(server, task)
+                    if isinstance(shown, Evidence):
+                        yield replace(shown, instance=task.instance)
+                    elif shown is not None:
+                        yield Evidence(shown, task.instance)
+
+            self.problems.append(
+                Problem(module=self.module, name=_name(judge), find=find, **entry)
+            )
+            return judge
+
+        return enter
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__name__", ""))
+
+
+class _Words(string.Formatter):
+    """Fills in facts as people read them: {age:duration}, {at:time}."""
+
+    def get_value(self, key: Any, args: Any, kwargs: Any) -> Any:
+        value = super().get_value(key, args, kwargs)
+        return "unknown" if value is None else value
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return self.text(value, format_spec)
+        if format_spec == "duration":
+            return duration(value)
+        if format_spec == "time":
+            return moment(value)
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
+    def text(self, value: Any, format_spec: str) -> str:
+        """A fact that is no number."""
+        del format_spec
+        return str(value)
+
+
+class _Prose(_Words):
+    """The same beside commands, where it may be pasted with them; {why:words} are our own."""
+
+    def text(self, value: Any, format_spec: str) -> str:
+        text = str(value)[: 600 if format_spec == "words" else 200]
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+        return text if format_spec == "words" or _TAME.fullmatch(text) else quoted(text)
+
+
+_TAME = re.compile(r"[\w @%+=:,./-]*")  # means nothing to any shell
+
+
+def _prose(template: str, facts: Mapping[str, Fact]) -> str:
+    return _Prose().vformat(template, (), facts)
+
+
+def say(template: str, facts: Mapping[str, Fact]) -> str:
+    """A sentence with the facts filled in."""
+    return _Words().vformat(template, (), facts)
+
+
+def duration(seconds: float) -> str:
+    """`95` → "95 s", `7300` → "2 h"."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+def moment(at: float) -> str:
+    """Epoch seconds as a time in UTC."""
+    try:
+        return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, OSError, ValueError):
+        return "an impossible time"

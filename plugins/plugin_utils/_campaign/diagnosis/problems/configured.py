@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the configuration of a module says that no restart puts right: someone must edit it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.precision import (
+    filters,
+    precision,
+)
+
+from ...snapshot.records import SERVER_FILE, Task
+from ...snapshot.server import Server
+from ..model import WARNING, ByHand, Catalogue, Evidence, Facts, advice
+
+IN_A_FILE = ByHand(
+    reason="a restart does not help: {attribute} is in {file}, and each start uses it",
+    summary="{attribute} of {target} in {file} raises the log precision ({value}): so does every"
+    " start.",
+    fix=advice(
+        "take {value} out of {attribute} of {module} in {home}/conf/{file}, then restart {target}"
+    ),
+)
+
+
+def configured_precision(task: Task) -> Iterator[Evidence]:
+    """Raised log precision in the arguments that a file has for a module or its children."""
+    known = task.configuration
+    if known is None:
+        return
+    for name, attribute in (("args", "args"), ("extra_args", "child extraArgs")):
+        value = (known.args if name == "args" else known.text(name)) or ""
+        raised = precision(value.split())
+        if raised == "standard":
+            continue
+        facts: Facts = {
+            "precision": raised, "attribute": attribute, "file": known.origin(name),
+            "value": value[:200], "module": task.module,
+            "filters": ",".join(filters(value.split())) or None,
+        }
+        yield Evidence(facts, task.instance, name, by_hand=IN_A_FILE)
+
+
+def add_configured(problems: Catalogue) -> None:
+    """Enter what holds for each module that has an element of its own."""
+
+    @problems.each(
+        title="The daily restart was deleted",
+        severity=WARNING,
+        summary="{target} has no daily restart any more: processRestartTime is missing from its"
+        " element in {file}.",
+        source="configuration_file",
+        needs=("configuration",),
+        reason="each process has to restart once a day; the time may be moved, not deleted",
+        fix=advice(
+            'put processRestartTime="06:00:00", or another time, into the element {module} of'
+            " {home}/conf/{file}; it counts from the next start of {target}"
+        ),
+        causes=("host.configuration_unreadable",),
+    )
+    def restart_time_missing(_server: Server, task: Task) -> Facts | None:
+        known = task.configuration
+        if known is None or not known.restart_time_missing or not (task.expected or task.alive):
+            return None
+        return {"file": SERVER_FILE, "module": task.module}

@@ -1,0 +1,558 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can be wrong with the machine under Campaign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
+    DEFAULT,
+    RELOADS,
+    SHARED,
+    UTILITIES,
+)
+
+from ...snapshot.records import SERVER_FILE, ConfigurationFile, LogGroup, Mount
+from ...snapshot.server import Server
+from ..builds import CURRENT, CURRENT_VERSION, DEPRECATED
+from ..knowledge import reported_by
+from ..model import CRITICAL, INFO, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
+from .common import SUPERVISION, named, newer_files, operators_disabled, unreachable
+from .logged import lines, logged
+
+problems = Catalogue("host")
+
+
+def _use(mount: Mount) -> list[tuple[str, float]]:
+    """How full a file system is: its space and its inodes."""
+    return [
+        (what, used) for what, used in (
+            ("space", mount.used_percent), ("inodes", mount.inodes_used_percent),
+        ) if used is not None
+    ]
+
+
+def _disks(server: Server, low: float, high: float) -> Iterator[Evidence]:
+    """One finding for a device whose use lies in a range."""
+    devices: dict[object, Evidence] = {}
+    for mount in server.storage.mounts:
+        for what, used in _use(mount):
+            if low <= used < high:
+                facts: Facts = {
+                    "path": mount.path, "what": what, "used_percent": used,
+                    "free_mb": mount.free_mb, "role": mount.role or None,
+                }
+                device = mount.path if mount.device is None else mount.device
+                devices.setdefault(device, Evidence(facts, subject=mount.path))
+    yield from devices.values()
+
+
+CLEAN_UP = as_root("du -xk {path} | sort -n | tail -20")
+WHAT_TO_DELETE = "what may be deleted is a person's decision"
+
+
+@problems.problem(
+    title="A file system is full",
+    severity=CRITICAL,
+    summary="{path} is full ({what}: {used_percent:g} % used): nothing can be written there.",
+    source="monitoring",
+    needs=("storage",),
+    reason=WHAT_TO_DELETE,
+    fix=CLEAN_UP,
+)
+def disk_full(server: Server) -> Iterator[Evidence]:
+    yield from _disks(server, server.limits.disk_full_percent, 1000)
+    for mount in server.storage.mounts:
+        if mount.read_only and mount.role in ("home", "var", "log", "tmp"):
+            yield Evidence(
+                {
+                    "path": mount.path, "what": "read-only", "used_percent": mount.used_percent,
+                    "free_mb": mount.free_mb, "role": mount.role,
+                },
+                subject=f"{mount.path}:ro",
+            )
+
+
+@problems.problem(
+    title="A file system is almost full",
+    severity=CRITICAL,
+    summary="{path} is {used_percent:g} % full ({what}).",
+    source="monitoring",
+    needs=("storage",),
+    reason=WHAT_TO_DELETE,
+    fix=CLEAN_UP,
+    causes=("host.core_file", "trackinglogd.size_limit"),
+)
+def disk_almost_full(server: Server) -> Iterator[Evidence]:
+    limits = server.limits
+    return _disks(server, limits.disk_alert_percent, limits.disk_full_percent)
+
+
+@problems.problem(
+    title="A file system is filling up",
+    severity=WARNING,
+    summary="{path} is {used_percent:g} % full ({what}).",
+    source="monitoring",
+    needs=("storage",),
+    reason=WHAT_TO_DELETE,
+    fix=CLEAN_UP,
+)
+def disk_filling(server: Server) -> Iterator[Evidence]:
+    limits = server.limits
+    return _disks(server, limits.disk_warning_percent, limits.disk_alert_percent)
+
+
+def _percent(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else round(100 * part / whole, 1)
+
+
+def _memory(server: Server) -> tuple[float | None, float | None]:
+    """How much of memory and of swap is in use, in percent."""
+    machine = server.machine
+    free = _percent(machine.memory_available_mb, machine.memory_total_mb)
+    swap_free = _percent(machine.swap_free_mb, machine.swap_total_mb)
+    return (
+        None if free is None else round(100 - free, 1),
+        None if swap_free is None else round(100 - swap_free, 1),
+    )
+
+
+BIGGEST = as_root("ps -eo rss,pid,user,args --sort=-rss | head -15")
+
+
+@problems.problem(
+    title="Memory is used up",
+    severity=CRITICAL,
+    summary="{memory_percent} % of the memory and {swap_percent} % of the swap are in use.",
+    source="monitoring",
+    needs=("machine",),
+    reason="which process is to give memory back is a person's decision",
+    fix=BIGGEST,
+)
+def memory_exhausted(server: Server) -> Iterator[Evidence]:
+    memory, swap = _memory(server)
+    limits = server.limits
+    if (memory or 0) >= limits.memory_alert_percent or (swap or 0) >= limits.swap_alert_percent:
+        yield Evidence({"memory_percent": memory, "swap_percent": swap})
+
+
+@problems.problem(
+    title="Memory runs short",
+    severity=WARNING,
+    summary="{memory_percent} % of the memory and {swap_percent} % of the swap are in use.",
+    source="monitoring",
+    needs=("machine",),
+    reason="which process is to give memory back is a person's decision",
+    fix=BIGGEST,
+)
+def memory_high(server: Server) -> Iterator[Evidence]:
+    memory, swap = _memory(server)
+    limits = server.limits
+    if any(memory_exhausted(server)):
+        return
+    if (memory or 0) >= limits.memory_warning_percent or (
+        (swap or 0) >= limits.swap_warning_percent
+    ):
+        yield Evidence({"memory_percent": memory, "swap_percent": swap})
+
+
+@problems.problem(
+    title="The load is high",
+    severity=WARNING,
+    summary="The load of the last 15 minutes is {load} on {cpus} processors ({percent:g} %).",
+    source="monitoring",
+    needs=("machine",),
+    reason="what makes the load must be found first",
+    fix=as_root("top -b -n 1 | head -20"),
+)
+def load_high(server: Server) -> Iterator[Evidence]:
+    percent = _load(server)
+    if percent is not None and percent >= server.limits.load_alert_percent:
+        yield Evidence(_load_facts(server, percent))
+
+
+@problems.problem(
+    title="The load is rising",
+    severity=INFO,
+    summary="The load of the last 15 minutes is {load} on {cpus} processors ({percent:g} %).",
+    source="monitoring",
+    needs=("machine",),
+    reason="below the alert value it needs no answer",
+    fix=as_root("top -b -n 1 | head -20"),
+)
+def load_rising(server: Server) -> Iterator[Evidence]:
+    percent = _load(server)
+    limits = server.limits
+    if percent is not None and limits.load_warning_percent <= percent < limits.load_alert_percent:
+        yield Evidence(_load_facts(server, percent))
+
+
+def _load(server: Server) -> float | None:
+    machine = server.machine
+    return _percent(machine.load[2], machine.cpus) if len(machine.load) > 2 else None
+
+
+def _load_facts(server: Server, percent: float) -> Facts:
+    return {"load": server.machine.load[2], "cpus": server.machine.cpus, "percent": percent}
+
+
+def _used_up(what: str, used: int | None, limit: int | None, alert: float) -> Iterator[Evidence]:
+    percent = _percent(used, limit)
+    if percent is not None and percent >= alert:
+        yield Evidence({"what": what, "used": used, "limit": limit, "percent": percent})
+
+
+@problems.problem(
+    title="File handles run out",
+    severity=WARNING,
+    summary="{used} of {limit} file handles of the machine are in use ({percent:g} %).",
+    source="monitoring",
+    needs=("machine",),
+    reason="which process holds them must be found first",
+    fix=as_root("cat /proc/sys/fs/file-nr", "lsof -u {user} | wc -l"),
+)
+def file_handles(server: Server) -> Iterator[Evidence]:
+    machine = server.machine
+    return _used_up(
+        "file handles", machine.files_used, machine.files_limit,
+        server.limits.files_warning_percent,
+    )
+
+
+@problems.problem(
+    title="Processes run out",
+    severity=WARNING,
+    summary="{used} of {limit} processes of the machine are in use ({percent:g} %).",
+    source="monitoring",
+    needs=("machine",),
+    reason="which program starts them must be found first",
+    fix=as_root("ps -eo user= | sort | uniq -c | sort -n | tail"),
+)
+def processes(server: Server) -> Iterator[Evidence]:
+    machine = server.machine
+    return _used_up(
+        "processes", machine.processes, machine.processes_limit,
+        server.limits.processes_warning_percent,
+    )
+
+
+@problems.problem(
+    title="A crash left a core file",
+    severity=WARNING,
+    summary="{count} core files; the newest is {path} of {at:time}.",
+    source="stack_trace",
+    needs=("storage",),
+    reason="a person keeps it and takes a back trace for support; the watchdog restarts the module",
+    fix=as_account("gdb {home}/bin/nlserver {path} -batch -ex 'thread apply all bt'"),
+)
+def core_file(server: Server) -> Iterator[Evidence]:
+    files = server.storage.core_files
+    if len(files) >= max(1, server.limits.core_files):
+        newest = max(files, key=lambda file: (file.mtime_at or 0.0, file.path))
+        yield Evidence({
+            "count": len(files), "path": newest.path, "at": newest.mtime_at,
+            "size_bytes": newest.size_bytes,
+        })
+
+
+@problems.problem(
+    title="The vendor has marked the build as deprecated",
+    severity=INFO,
+    summary="Build {build} is marked as deprecated by the vendor; {current} is current.",
+    source="release_notes",
+    needs=("pdump",),
+    reason="an upgrade is planned by the site; no restart changes the build",
+    fix=advice("plan the upgrade to {current}; read its release notes first"),
+)
+def build_deprecated(server: Server) -> Iterator[Evidence]:
+    if server.build_number in DEPRECATED:
+        current = f"{CURRENT} ({CURRENT_VERSION})"
+        yield Evidence({"build": server.build_number, "current": current})
+
+
+@problems.problem(
+    title="Defunct processes",
+    severity=WARNING,
+    summary="{count} children of Campaign processes are defunct; parents: {parents}.",
+    source="monitoring",
+    needs=("machine", "processes"),
+    reason="a zombie goes with its parent; which restart suits is a person's decision",
+    fix=as_root("ps -o pid,ppid,stat,args --ppid {ppid}"),
+    causes=("wfserver.children_dying",),
+)
+def zombies(server: Server) -> Iterator[Evidence]:
+    seen = server.processes
+    campaign = {p.pid: p for p in (*seen.modules, *seen.children, *seen.others)}
+    held = [zombie for zombie in server.machine.zombies if zombie.ppid in campaign]
+    if len(held) >= max(1, server.limits.zombies):
+        parents = sorted({zombie.ppid for zombie in held if zombie.ppid is not None})
+        names = ", ".join(f"{campaign[pid].name} ({pid})" for pid in parents)
+        yield Evidence({"count": len(held), "parents": names, "ppid": parents[0]})
+
+
+@problems.problem(
+    title="The clock is wrong",
+    severity=WARNING,
+    summary="The server's clock differs from the controller's by {skew_seconds:g} s.",
+    source="linux",
+    needs=(),
+    reason="the time service of the machine is not Campaign's",
+    fix=as_root("timedatectl", "chronyc tracking"),
+)
+def clock_skew(server: Server) -> Iterator[Evidence]:
+    controller = server.head.controller
+    if controller is None:
+        return
+    early, late = controller.before_at - server.now, server.now - controller.after_at
+    skew = max(early, late)
+    if skew > server.limits.clock_skew_seconds:
+        yield Evidence({
+            "skew_seconds": round(-early if early > late else late, 1),
+            "synchronised": server.machine.time_synchronised,
+        })
+
+
+@problems.problem(
+    title="A configuration file cannot be read",
+    severity=CRITICAL,
+    summary="{path}, line {line}: {message}. What it says after that is unknown: {unknown}",
+    source="configuration",
+    needs=(),
+    reason="what the file should say is known to who edited it; a module that starts now may not"
+    " start, or do so with other values",
+    fix=as_account("xmllint --noout {path}"),
+)
+def configuration_unreadable(server: Server) -> Iterator[Evidence]:
+    for file in server.configuration.files:
+        if file.error:
+            yield Evidence(
+                {
+                    "path": file.path or file.name, "line": file.error.line,
+                    "message": file.error.message[:200], "unknown": _unknown(server, file),
+                },
+                file.instance, file.name,
+            )
+
+
+def _unknown(server: Server, file: ConfigurationFile) -> str:
+    """The modules of which a broken file hides something."""
+    labels = [
+        task.label for task in server.tasks
+        if task.configuration and task.configuration.unknown and task.module not in UTILITIES
+        and (file.name == SERVER_FILE or task.instance in (file.instance, DEFAULT))
+    ]
+    return named(labels, 8) if labels else "nothing that is looked at"
+
+
+@problems.problem(
+    title="A configuration of an instance that never ran here",
+    severity=WARNING,
+    summary="{path}: {name} never ran here: a copy? Nlserver takes the file for an instance; with"
+    " its next start it may run {modules} on {databases}.",
+    source="configuration",
+    needs=("configuration",),
+    reason="nothing of it is started: it has no var directory, no process, and the inventory does"
+    " not name it",
+    fix=advice(
+        "move {path} out of {home}/conf; if it is an instance, name it in campaign_instances"
+    ),
+)
+def instance_copy(server: Server) -> Iterator[Evidence]:
+    living = {task.instance for task in server.tasks}  # by a process or pdump
+    for copy in server.configuration.copies:
+        if copy.name in living:
+            continue
+        modules = [each.module for each in copy.modules if each.auto_start]
+        facts: Facts = {
+            "path": copy.path, "name": copy.name,
+            "modules": named(modules) if modules else "nothing",
+            "databases": named(copy.databases_named) or "no database",
+        }
+        yield Evidence(facts, subject=copy.name)
+
+
+def _behind(server: Server, reached: bool) -> Iterator[tuple[ConfigurationFile, str]]:
+    """Files that changed, with the modules that have not read them since.
+
+    `reached`: those that `config -reload` reaches, else those that read only at their start.
+    """
+    behind: dict[str, list[str]] = {}
+    for task in server.tasks:
+        if (RELOADS.get(task.module) == "config") is reached:
+            for file in newer_files(server, task):
+                behind.setdefault(file.name, []).append(task.label)
+    for file in server.configuration.files:
+        if file.name in behind:
+            yield file, " ".join(behind[file.name])
+
+
+@problems.problem(
+    title="The configuration changed and was not loaded",
+    severity=WARNING,
+    summary="{path} changed at {changed_at:time}; with the older one run: {modules}.",
+    source="administration",
+    needs=("processes", "configuration"),
+    remedy="reload",
+    fix=as_account("nlserver config -reload"),
+    causes=(*SUPERVISION, "host.configuration_unreadable"),
+)
+def configuration_changed(server: Server) -> Iterator[Evidence]:
+    for file, modules in _behind(server, True):
+        yield Evidence(
+            {"path": file.path or file.name, "changed_at": file.mtime_at, "modules": modules},
+            file.instance, file.name,
+        )
+
+
+@problems.problem(
+    title="The configuration changed, and some modules read it only when they start",
+    severity=INFO,
+    summary="{path} changed at {changed_at:time} and was loaded; these began before: {modules}.",
+    source="operating_principle",
+    needs=("processes", "configuration"),
+    reason="their daily restart loads it; whether it concerns them sooner knows who edited it",
+    fix=as_account("nlserver restart MODULE@INSTANCE").then(advice("for those that it concerns")),
+)
+def configuration_read_at_start(server: Server) -> Iterator[Evidence]:
+    waiting = {file.name for file, _modules in _behind(server, True)}
+    for file, modules in _behind(server, False):
+        if file.name == SERVER_FILE and file.name not in waiting:
+            yield Evidence(
+                {"path": file.path or file.name, "changed_at": file.mtime_at, "modules": modules},
+                file.instance, file.name,
+            )
+
+
+@problems.problem(
+    title="A repair was begun and never ended",
+    severity=WARNING,
+    summary="{remedy} of {what}, begun by {who} at {at:time}, never ended; {what} is {state} now.",
+    source="administration",
+    needs=("ledger", "tasks"),
+    remedy="finish_repair",
+    fix=advice("start what it has stopped and look at {what}; the ledger says more of run {run}"),
+)
+def repair_interrupted(server: Server) -> Iterator[Evidence]:
+    for repair in server.ledger.interrupted:
+        task = server.task(repair.module, repair.instance)
+        state = "running" if any(each.alive for each in server.tasks) else "stopped"
+        if task and task.module in UTILITIES and task.alive:
+            continue  # a job that was launched: its end will be written down
+        yield Evidence(
+            {
+                "remedy": repair.remedy, "at": repair.at, "who": repair.who or None,
+                "run": repair.run, "what": task.label if task else repair.module or "the server",
+                "state": task.state if task else state, "pid": task.pid if task else None,
+            },
+            repair.instance, f"{repair.module or 'host'}:{repair.remedy}",
+        )
+
+
+@problems.problem(
+    title="The database is unreachable",
+    severity=CRITICAL,
+    summary="The database of {instance} does not answer: {shown}",
+    source="connect",
+    needs=(),
+    reason="the database is not Campaign's: its administrator must look",
+    fix=as_account("nlserver pdump -who"),
+)
+def database_unreachable(server: Server) -> Iterator[Evidence]:
+    silent = {found.instance: found.facts for found in unreachable(server, "database")}
+    told: dict[str, list[LogGroup]] = {}
+    for task in server.tasks:
+        if task.module in SHARED:
+            continue  # web alone without its database is web's trouble: web.session_error
+        for group in reported_by("host.database_unreachable", server.errors(task)):
+            if not server.older(group.last_at, server.limits.database_error_minutes):
+                told.setdefault(task.instance, []).append(group)
+    for instance in sorted({*silent, *told}):
+        facts: Facts = {"server": None, "error": None, "shown": None}
+        evidence = Evidence(facts)
+        if instance in told:
+            facts.update(lines(told[instance]))
+            facts["shown"] = facts["sample"]
+            evidence = replace(logged(facts, told[instance]), began_at=min(
+                (group.first_at for group in told[instance] if group.first_at), default=None
+            ))
+        if instance in silent:
+            peer = silent[instance]
+            facts.update(server=peer["database"], error=peer["error"])
+            facts["shown"] = f"{peer['database']} ({peer['error']})"
+        yield replace(evidence, instance=instance)
+
+
+@problems.problem(
+    title="An operator that workflows need is disabled",
+    severity=WARNING,
+    summary="The operator {operator} of {instance} is disabled, and workflows are his or hers"
+    " ({count}): {workflows}",
+    source="workflow",
+    needs=("api",),
+    reason="whether the account comes back or another takes over is the site's decision",
+    fix=advice("enable {operator} in the console, or have another operator start these workflows"),
+)
+def operator_disabled(server: Server) -> Iterator[Evidence]:
+    return operators_disabled(server)
+
+
+LAST_ID = 2_147_483_647  # xtkNewId wraps here
+
+
+def _ids(server: Server, low: float, high: float) -> Iterator[Evidence]:
+    for database in server.databases:
+        ids = [workflow.id for workflow in database.workflows or ()]
+        last = max((*ids, *(row.id or 0 for row in database.last_id or ())), default=0)
+        percent = round(100 * last / LAST_ID, 1)
+        if low <= percent < high:
+            yield Evidence(
+                {"last_id": last, "left": LAST_ID - last, "percent": percent}, database.instance
+            )
+
+
+RENEW_IDS = advice("ask the vendor's support how xtkNewId is extended, before it wraps")
+ID_REASON = "the sequence xtkNewId is the database's; it is extended with the vendor's support"
+
+
+@problems.problem(
+    title="Numbers of new records are nearly used up",
+    severity=CRITICAL,
+    summary="xtkNewId of {instance} has given {percent:g} % of its numbers; {left} are left.",
+    source="performance",
+    needs=("api",),
+    reason=ID_REASON,
+    fix=RENEW_IDS,
+)
+def ids_nearly_used_up(server: Server) -> Iterator[Evidence]:
+    return _ids(server, server.limits.last_id_alert_percent, 1000)
+
+
+@problems.problem(
+    title="Numbers of new records run short",
+    severity=WARNING,
+    summary="xtkNewId of {instance} has given {percent:g} % of its numbers; {left} are left.",
+    source="performance",
+    needs=("api",),
+    reason=ID_REASON,
+    fix=RENEW_IDS,
+)
+def ids_run_short(server: Server) -> Iterator[Evidence]:
+    limits = server.limits
+    return _ids(server, limits.last_id_percent, limits.last_id_alert_percent)
+
+
+@problems.problem(
+    title="The host does not answer",
+    severity=CRITICAL,
+    summary="{name} could not be reached, and other hosts need it: {error}",
+    source="connect",
+    needs=(),
+    reason="nothing can be done on a host that does not answer",
+    fix=advice("reach {name} by its console; look at power, network and sshd there"),
+)
+def does_not_answer(_server: Server) -> Iterator[Evidence]:
+    """No snapshot of such a host exists: the finding is made where hosts are looked at together."""
+    return iter(())

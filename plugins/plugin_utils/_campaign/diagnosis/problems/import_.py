@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can be wrong with import, which runs the declared import jobs."""
+
+from __future__ import annotations
+
+from ..model import WARNING, Catalogue
+from .jobs import add_jobs
+from .logged import add_line, as_documented
+
+problems = Catalogue("import")
+add_line(
+    problems,
+    "duplicate_key",
+    title="An import writes records that are there already",
+    severity=WARNING,
+    summary="{target} logged {count} times that a record is there already (duplicate): {sample}",
+    source="modules",
+    **as_documented("PGS-220000/duplicate"),
+)
+add_jobs(problems)

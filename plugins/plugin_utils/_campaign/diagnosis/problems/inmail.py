@@ -1,0 +1,244 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can be wrong with inMail, which reads the bounce mailboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ...snapshot.records import Target, Task
+from ...snapshot.server import Server
+from ...snapshot.work import Account
+from ..knowledge import reported_by
+from ..model import CRITICAL, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
+from .common import RESTART, add_to, turning_away, unreachable
+from .logged import lines, logged
+
+problems = Catalogue("inMail")
+
+TALKED = ("login", "protocol")  # errors of a mailbox that answers
+
+
+@problems.each(
+    title="Copies of bounce mails fill the disk",
+    severity=WARNING,
+    summary="dump is on in the msgDump element of {target} in {file}: inMail keeps a copy of every"
+    " mail it reads, and nothing removes it.",
+    source="configuration_file",
+    needs=("configuration",),
+    reason="these files are for an investigation: whoever set dump must take it back, then inMail"
+    " restarts; a restart alone changes nothing",
+    fix=advice('set dump="false" in the msgDump element in {home}/conf/{file}').then(
+        as_account("nlserver restart {target}")
+    ),
+)
+def messages_dumped(_server: Server, task: Task) -> Facts | None:
+    known = task.configuration
+    if known is None or not known.flag("dump") or not (task.expected or task.alive):
+        return None
+    return {"file": known.origin("dump"), "dump": True}
+
+
+@problems.problem(
+    title="The bounce mailbox is unreachable",
+    severity=CRITICAL,
+    summary="The mailbox {mailbox} of {instance} does not answer ({error}).",
+    source="network",
+    needs=("network",),
+    reason="the mail server, or the way to it, is not Campaign's",
+    fix=as_root("nc -vz {host} {port}"),
+)
+def mailbox_unreachable(server: Server) -> Iterator[Evidence]:
+    return unreachable(
+        server, "mailbox",
+        lambda target: target.error not in TALKED and not _read_elsewhere(server, target),
+    )
+
+
+def _account(server: Server, instance: str, host: str | None = None) -> Account | None:
+    """The external account that says how the mailbox is reached."""
+    database = server.database(instance)
+    return next((
+        account for account in (database.accounts if database else None) or ()
+        if account.active and host in (None, account.server.lower())
+    ), None)
+
+
+def _read_elsewhere(server: Server, target: Target) -> bool:
+    """Whether inMail reads this mailbox by another port: POP3S has one, and 110 proves nothing."""
+    if any(
+        other.host == target.host and other.port != target.port and other.reachable
+        for other in server.targets("mailbox") if other.instance == target.instance
+    ):
+        return True
+    account = _account(server, target.instance, target.host.lower())
+    port = account.port if account else None
+    if account and port is None and "pop3s" in account.encryption.lower():
+        port = 995
+    asked = target.detail.get("ports")
+    return port is not None and port not in (asked if isinstance(asked, list) else [target.port])
+
+
+@problems.problem(
+    title="The bounce mailbox refuses the login",
+    severity=CRITICAL,
+    summary="The mailbox {mailbox} of {instance} refuses the account's name or password{note}.",
+    source="modules",
+    needs=(),
+    reason="name and password are in the external account: an administrator corrects them{note}",
+    fix=advice(
+        "check the external account of the bounce mails, and campaign_mailboxes; with Microsoft"
+        " OAuth 2.0 set up its connection again, then restart inMail"
+    ),
+)
+def mailbox_login_refused(server: Server) -> Iterator[Evidence]:
+    asked = {target.instance for target in server.targets("mailbox") if not target.error}
+    for target in server.targets("mailbox"):
+        if target.error == "login":
+            asked.add(target.instance)
+            yield Evidence({"mailbox": target.address, "note": ""}, target.instance, target.address)
+    for task in server.tasks_of("inMail"):
+        groups = [
+            group for group in reported_by("inMail.mailbox_login_refused", server.errors(task))
+            if not server.older(group.last_at, server.limits.mail_silence_minutes)
+        ]
+        if groups and task.instance not in asked:
+            account = _account(server, task.instance)
+            facts: Facts = {
+                "mailbox": f"of {account.name}" if account else "in its log",
+                "oauth": (account.oauth or None) if account else None,
+                "note": _token(server, account), **lines(groups),
+            }
+            yield replace(logged(facts, groups), instance=task.instance)
+
+
+TOKEN_BUILD = 9390  # from here on inMail keeps the refresh token of Microsoft's OAuth 2.0
+
+
+def _token(server: Server, account: Account | None) -> str:
+    """What such a refusal means where the mailbox is asked with OAuth."""
+    build = server.build_number
+    if build is not None and build >= TOKEN_BUILD:
+        return ""
+    found = f"build {build} does" if build else f"builds below {TOKEN_BUILD} do"
+    if account and account.oauth:
+        return (
+            f": it is asked with {account.oauth}, and the refresh token has expired; {found} not"
+            f" keep it, build {TOKEN_BUILD} does (NEO-80683): no restart helps before the"
+            " connection is set up again"
+        )
+    return (
+        f" (with Microsoft OAuth 2.0 it is the refresh token that has expired: {found} not keep it,"
+        f" build {TOKEN_BUILD} does)"
+    )
+
+
+@problems.problem(
+    title="The bounce mailbox answers with an error",
+    severity=WARNING,
+    summary=(
+        "The mailbox {mailbox} of {instance} answers with an error ({answer}): how many bounce"
+        " mails wait in it is not known."
+    ),
+    source="modules",
+    needs=("network",),
+    reason="the mail server is not Campaign's; one that is in use is free once its session ends",
+    fix=advice("look for the mailbox on its mail server, and at the log of inMail"),
+)
+def mailbox_error(server: Server) -> Iterator[Evidence]:
+    return turning_away(server, "mailbox")
+
+
+@problems.problem(
+    title="Bounce mails pile up",
+    severity=WARNING,
+    summary="{messages} mails wait in the mailbox {mailbox} of {instance}.",
+    source="modules",
+    needs=("network",),
+    remedy="restart",
+    fix=as_account("nlserver restart inMail@{instance}"),
+    causes=(
+        "inMail.not_running", "inMail.hung", "inMail.crash_loop", "inMail.log_silent",
+        "inMail.mailbox_login_refused", "watchdog.nothing_runs", "host.database_unreachable",
+    ),
+)
+def mailbox_backlog(server: Server) -> Iterator[Evidence]:
+    for target in server.targets("mailbox"):
+        messages = target.detail.get("messages")
+        if isinstance(messages, int) and messages >= server.limits.mailbox_messages:
+            yield Evidence(
+                {"mailbox": target.address, "messages": messages}, target.instance, target.address
+            )
+
+
+@problems.each(
+    title="The log is silent",
+    severity=WARNING,
+    summary="{target} runs and has logged nothing since {last_at:time}.",
+    source="modules",
+    needs=("logs", "processes"),
+    remedy="restart",
+    fix=RESTART,
+    causes=(
+        "inMail.hung", "syslogd.not_running", "syslogd.hung", "syslogd.crash_loop",
+        "syslogd.logs_not_growing", "syslogd.port_taken", "syslogd.log_not_writable",
+        "inMail.mailbox_unreachable",
+    ),
+)
+def log_silent(server: Server, task: Task) -> Facts | None:
+    log = server.log("inMail", task.instance)
+    last = log.written_at if log and log.exists else None
+    if not task.alive or not server.older(last, server.limits.mail_silence_minutes):
+        return None
+    if not server.has_syslogd:
+        return None  # another daemon writes the lines, and not necessarily here
+    return {"last_at": last, "pid": task.pid}
+
+
+@problems.each(
+    title="No bounce account is active",
+    severity=WARNING,
+    summary="{target} has no mailbox to read: {found}.",
+    source="modules",
+    needs=("api",),
+    reason="which mailbox the bounce mails go to is the site's decision",
+    fix=advice("enable the external account of the bounce mails in the console"),
+)
+def account_missing(server: Server, task: Task) -> Facts | None:
+    database = server.database(task.instance)
+    if database is None or database.accounts is None or not (task.expected or task.alive):
+        return None
+    if any(account.active for account in database.accounts):
+        return None
+    names = [account.name for account in database.accounts]
+    return {"found": f"{', '.join(names)} is not active" if names else "there is no such account"}
+
+
+@problems.each(
+    title="No bounce mail was processed for long",
+    severity=WARNING,
+    summary="{target} last processed a bounce mail at {last_at:time}.",
+    source="modules",
+    needs=("api",),
+    reason="whether bounces went missing shows in the mailbox; what is not sent does not bounce",
+    fix=advice("look into the mailbox, and at the sender's error address of the deliveries"),
+    causes=(
+        "inMail.not_running", "inMail.hung", "inMail.crash_loop", "inMail.log_silent",
+        "inMail.mailbox_unreachable", "inMail.mailbox_login_refused", "inMail.mailbox_backlog",
+        "inMail.account_missing", "watchdog.nothing_runs", "host.database_unreachable",
+    ),
+)
+def bounces_stale(server: Server, task: Task) -> Facts | None:
+    database = server.database(task.instance)
+    rows = (database.last_bounce if database else None) or ()
+    last = rows[0].at if rows else None
+    if not (task.expected or task.alive):
+        return None
+    if last is None or not server.older(last, 60 * server.limits.bounce_hours):
+        return None
+    return {"last_at": last}
+
+
+add_to(problems, works_by=("inMail.mailbox_unreachable", "inMail.mailbox_login_refused"))

@@ -1,0 +1,314 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The problems that show in a module's log: `add_logged(catalogue, …)` enters them."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from ...snapshot.records import Log, LogGroup, Task
+from ...snapshot.server import START_LINE_SECONDS, Server
+from ..aftermath import needed_by, sorted_out
+from ..knowledge import BY_CODE, Kind, Meaning, Restart, apart as events, meaning_of, reported_by
+from ..model import INFO, WARNING, ByHand, Catalogue, Evidence, Facts, Fix, advice
+
+# The end of a child, in whatever words a build has for it.
+DEATH = re.compile(
+    r"\b(?:workflow|runwf|mtachild|child)\b.{0,120}?"
+    r"(?:ended unexpectedly|ended with -?[1-9]|killed by|died|signal \d+|crashed"
+    r"|exited with (?:code|status) -?[1-9])",
+    re.IGNORECASE,
+)
+
+
+def unknown_errors(groups: Iterable[LogGroup]) -> list[LogGroup]:
+    """The errors whose meaning nobody documents."""
+    return [
+        group for group in groups
+        if group.level == "error"
+        and ((row := meaning_of(group)) is None or row.restart is Restart.UNKNOWN)
+    ]
+
+
+def recovered(server: Server, task: Task, group: LogGroup) -> bool:
+    """Whether a line is of a workflow that has begun again since, without an error."""
+    database = server.database(task.instance) if task.module == "wfserver" else None
+    return any(
+        workflow.name in group.sample and not workflow.failed
+        and (workflow.last_start_at or 0.0) > (group.last_at or server.now)
+        for workflow in (database.workflows if database else None) or ()
+    )
+
+
+def _newest(groups: list[LogGroup]) -> LogGroup:
+    return max(groups, key=lambda group: (group.last_at or 0.0, group.signature))
+
+
+def lines(groups: list[LogGroup]) -> Facts:
+    """The facts of some groups of log lines: how many, the last of them, its words."""
+    last = _newest(groups)
+    return {
+        "count": sum(group.count for group in groups),
+        "last_at": last.last_at,
+        "sample": last.sample[:300],
+    }
+
+
+DIED = re.compile(
+    r"died|dead|crash|kill|signal|core|ended|exit|abort|segfault|start(?:ed|ing)? again|restart"
+    r"|cannot|unable|fail|error", re.IGNORECASE,
+)
+
+
+def telling(server: Server, task: Task, since: float) -> Facts:
+    """Which log says why a module dies: its own, or the watchdog's, which has seen it die."""
+    own, watchdog = server.log(task.module, task.instance), server.log("watchdog")
+    place = rf"{re.escape(task.module)}(?:@{re.escape(task.instance)}\b|(?![\w@]))"
+    name = re.compile(rf"(?<![\w.-]){place}")
+
+    def last(log: Log | None, about: re.Pattern[str] | None) -> LogGroup | None:
+        found = [
+            group for group in (log.groups if log else ())
+            if (group.last_at or 0.0) >= since - START_LINE_SECONDS and group.level != "info"
+            and (about is None or (about.search(group.sample) and DIED.search(group.sample)))
+        ]
+        return _newest(found) if found else None
+
+    told = [
+        (log.path, group.sample[:200]) for log, about in ((own, None), (watchdog, name))
+        if log and (group := last(log, about))
+    ]
+    paths = [path for path, _sample in told] or [log.path for log in (own, watchdog) if log]
+    says = "; ".join(f"{posixpath.basename(path)} says: {sample}" for path, sample in told)
+    return {"tells": " and ".join(paths) or "its log", "says": f" ({says})" if says else ""}
+
+
+def reported(problem: str, server: Server, tasks: Iterable[Task]) -> list[LogGroup]:
+    """The groups in the logs of some modules that belong to an entry of the catalogue."""
+    return [group for task in tasks for group in reported_by(problem, server.errors(task))]
+
+
+def logged(facts: Facts, groups: list[LogGroup]) -> Evidence:
+    """Evidence in log lines, by which causes are known: their words, and since when it holds.
+
+    Of several kinds of lines that is the time of the kind that is shown.
+    """
+    words = "\n".join(group.sample for group in groups)
+    return Evidence(facts, words=words, began_at=_newest(groups).first_at)
+
+
+def add_logged(
+    problems: Catalogue, troubles: tuple[str, ...], apart: bool, restart: Fix
+) -> None:
+    """Enter what a module's log says, by what its lines mean.
+
+    `troubles`: what can be behind them. `apart`: what its children log and nobody knows has an
+    entry of its own. `restart`: the commands by which the module is restarted.
+    """
+    _known_errors(problems, troubles, restart)
+    _unknown_errors(problems, troubles, apart)
+    _errors_of_the_past(problems, troubles)
+
+
+def _known_errors(problems: Catalogue, troubles: tuple[str, ...], restart: Fix) -> None:
+    module = problems.module
+    modules = needed_by(problems.module)
+    # Lines that an entry of this module reports by itself, or one that reads all logs.
+    elsewhere = (module, "host", "watchdog", "trackinglogd", "tracking")
+
+    def counts(row: Meaning, group: LogGroup) -> bool:
+        """Whether a line is an error of this module to be reported here."""
+        if row.kind is Kind.NOTE or row.problem.split(".")[0] in elsewhere:
+            return False
+        return group.level == "error" or (group.level == "warning" and row.kind is Kind.ERROR)
+
+    def groups(server: Server, *answers: Restart) -> Iterator[Evidence]:
+        for task in server.tasks_of(module):
+            rows: dict[str, list[LogGroup]] = {}
+            held, _over = sorted_out(server, task, events(server.errors(task)), modules)
+            for group in held:
+                row = meaning_of(group)
+                if row is None or row.restart not in answers or recovered(server, task, group):
+                    continue
+                if counts(row, group):
+                    rows.setdefault(row.code, []).append(group)
+            for code, known in sorted(rows.items()):
+                yield _known(server, task, BY_CODE[code], known)
+
+    @problems.problem(
+        title="Logs errors that a restart answers",
+        severity=WARNING,
+        summary="{target} logged {count} times: {meaning} ({code}). {sample}",
+        source="modules",
+        needs=("logs",),
+        **(
+            {"remedy": "restart", "fix": restart}
+            if module == "web"
+            else {
+                "reason": "what has to be restarted is not this module: {action}",
+                "fix": advice("{who:words}: {action:words}"),
+            }
+        ),
+        causes=troubles,
+    )
+    def errors_restart_helps(server: Server) -> Iterator[Evidence]:
+        for evidence in groups(server, Restart.HELPS):
+            peer = _elsewhere(server, evidence.words)
+            yield evidence if peer is None else replace(
+                evidence, by_hand=ByHand(f"{peer} is another host: restart web there, not here"),
+            )
+
+    @problems.problem(
+        title="Logs errors that no restart answers",
+        severity=WARNING,
+        summary="{target} logged {count} times: {meaning} ({code}). {sample}",
+        source="modules",
+        needs=("logs",),
+        reason="a restart of {target} {restart}: {action}",
+        fix=advice("{who:words}: {action:words}"),
+        causes=troubles,
+    )
+    def errors_restart_useless(server: Server) -> Iterator[Evidence]:
+        return groups(server, Restart.NO, Restart.AFTER_FIX, Restart.HEALS)
+
+
+def meaning_facts(row: Meaning) -> Facts:
+    """What a finding says of a section of the table."""
+    return {
+        "code": row.code, "meaning": row.text, "restart": row.restart.words, "who": row.who,
+        "action": row.action, "harmless": row.harmless or None,
+    }
+
+
+def _known(server: Server, task: Task, row: Meaning, groups: list[LogGroup]) -> Evidence:
+    """A finding of lines whose meaning is known. What heals by itself is no fault if it did."""
+    del server
+    facts = {**meaning_facts(row), **lines(groups)}
+    healed = row.restart is Restart.HEALS and all(group.went_on for group in groups)
+    return replace(
+        logged(facts, groups), instance=task.instance, subject=row.code,
+        severity=INFO if healed else None,
+    )
+
+
+def as_documented(code: str) -> dict[str, Any]:
+    """Reason and fix of an entry of the catalogue for lines of one section of the table."""
+    row = BY_CODE[code]
+    return {
+        "reason": f"a restart {row.restart.words}: {row.action}",
+        "fix": advice(f"{row.who}: {row.action}"),
+    }
+
+
+def add_line(problems: Catalogue, name: str, **entry: Any) -> None:
+    """Enter a problem that shows in lines of the module's log, which name it as their finding."""
+
+    def judge(server: Server, task: Task) -> Evidence | None:
+        groups = reported(f"{problems.module}.{name}", server, [task])
+        return logged(lines(groups), groups) if groups else None
+
+    judge.__name__ = name
+    problems.each(needs=("logs",), **entry)(judge)
+
+
+def is_note(group: LogGroup) -> bool:
+    """Whether lines only look like an error."""
+    row = meaning_of(group)
+    return row is not None and row.kind is Kind.NOTE
+
+
+def _elsewhere(server: Server, text: str) -> str | None:
+    """The other host that an address in a line names."""
+    found = ADDRESS.search(text)
+    host = found.group(1).lower() if found else ""
+    return host if host and host not in server.names else None
+
+
+ADDRESS = re.compile(r"https?://([^\s/:'\"]+)")
+
+
+def _unknown_errors(problems: Catalogue, troubles: tuple[str, ...], apart: bool) -> None:
+    modules = needed_by(problems.module)
+
+    def unknown(server: Server, few: bool) -> Iterator[Evidence]:
+        for task in server.tasks_of(problems.module):
+            own = problems.module if apart else ""
+            held = unknown_errors(events(server.errors(task, own)))
+            held, _over = sorted_out(server, task, held, modules)
+            count = sum(group.count for group in held)
+            if held and (count < server.limits.log_errors) is few:
+                facts: Facts = {**lines(held), "signatures": len(held)}
+                yield replace(logged(facts, held), instance=task.instance)
+
+    entry: dict[str, Any] = {
+        "summary": "{target} logged {count} errors of {signatures} kinds. The last: {sample}",
+        "source": "log_precision",
+        "needs": ("logs",),
+        "reason": "what these lines mean is not documented, nor whether a restart helps",
+        "fix": advice("read its log; if the error comes back: nlserver restart {target} -verbose"),
+        "causes": troubles,
+    }
+
+    @problems.problem(title="Logs many errors of unknown meaning", severity=WARNING, **entry)
+    def errors_many(server: Server) -> Iterator[Evidence]:
+        return unknown(server, few=False)
+
+    @problems.problem(title="Logs a few errors of unknown meaning", severity=INFO, **entry)
+    def errors_few(server: Server) -> Iterator[Evidence]:
+        return unknown(server, few=True)
+
+
+def _errors_of_the_past(problems: Catalogue, troubles: tuple[str, ...]) -> None:
+    """Lines of what is over: told as that, and never a fault of now."""
+    modules = needed_by(problems.module)
+
+    def past(server: Server, task: Task, kind: str) -> Evidence | None:
+        # What a module logged before we restarted it is history without a word.
+        seen = server.errors(task) if kind == "repaired" else (
+            group for log in server.logs_of(task) for group in log.groups
+        )
+        groups = [group for group in events(seen) if group.level == "error" and not is_note(group)]
+        _now, over = sorted_out(server, task, groups, modules)
+        if kind not in over:
+            return None
+        what, held = over[kind]
+        return logged({
+            "whose": what.whose, "at": what.at, "restart_time": what.restart_time or None,
+            **lines(held),
+        }, held)
+
+    @problems.each(
+        title="Errors at a daily restart",
+        severity=INFO,
+        summary="{target} logged {count} errors within minutes of the daily restart of {whose}"
+        " ({restart_time}), and none of these kinds since: {sample}",
+        source="workflow",
+        needs=("logs", "configuration"),
+        reason="they were caused by that restart and are over",
+        fix=advice(
+            "if they are a nuisance: start what was running 5 to 10 minutes after"
+            " processRestartTime ({restart_time}), or move that time"
+        ),
+        causes=troubles,
+    )
+    def daily_restart_errors(server: Server, task: Task) -> Evidence | None:
+        return past(server, task, "daily")
+
+    @problems.each(
+        title="Errors from before a repair",
+        severity=INFO,
+        summary="{target} logged {count} errors before {whose} was repaired at {at:time}, and none"
+        " of these kinds since: {sample}",
+        source="modules",
+        needs=("logs", "ledger"),
+        reason="they belong to what was repaired",
+        fix=advice("nothing to do"),
+        causes=troubles,
+    )
+    def errors_before_repair(server: Server, task: Task) -> Evidence | None:
+        return past(server, task, "repaired")

@@ -1,0 +1,393 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can be wrong with mta, which sends mail through its children."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...snapshot.records import Target, Task
+from ...snapshot.server import Server
+from ...snapshot.work import Delivery
+from ..model import CRITICAL, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
+from .common import RESTART, add_to, named, turning_away, unreachable
+from .logged import DEATH, lines, logged, reported
+
+problems = Catalogue("mta")
+
+DYING_SECONDS = 60.0
+"""So long ago at most the last child died where they die one after the other."""
+YOUNG_SECONDS = 5.0
+
+NOT_SENDING = (
+    "mta.not_running", "mta.hung", "mta.crash_loop", "mta.stat_address_missing",
+    "mta.stat_unreachable", "mta.temporary_device", "mta.relay_unreachable", "mta.relay_error",
+    "mta.dns_failed",
+)
+
+
+@problems.each(
+    title="The statistics server's address is missing",
+    severity=CRITICAL,
+    summary="statServerAddress of {target} is empty: mta does not start without it.",
+    source="deliverability",
+    needs=("configuration",),
+    reason="which statistics server is to be used is the site's decision",
+    fix=advice(
+        'set statServerAddress="localhost:7777" (or the shared one) in'
+        " {home}/conf/config-{instance}.xml"
+    ).then(as_account("nlserver start {target}")),
+)
+def stat_address_missing(server: Server, task: Task) -> Facts | None:
+    del server
+    if task.setting("stat_address") != "" or not (task.expected or task.alive):
+        return None
+    return {"stat_address": "", "running": task.alive}
+
+
+@problems.each(
+    title="No mail is really sent (verifyMode)",
+    severity=CRITICAL,
+    summary="verifyMode is on for {target} in {file}: deliveries end as sent, and no recipient gets"
+    " anything.",
+    source="configuration_file",
+    needs=("configuration",),
+    reason="verifyMode is for simulations and tests: whoever set it must take it back, then mta"
+    " restarts",
+    fix=advice('set verifyMode="false" in {home}/conf/{file}').then(
+        as_account("nlserver restart {target}")
+    ),
+)
+def verify_mode(_server: Server, task: Task) -> Facts | None:
+    known = task.configuration
+    if known is None or not known.flag("verify_mode") or not (task.expected or task.alive):
+        return None
+    return {"file": known.origin("verify_mode"), "verify_mode": True}
+
+
+@problems.each(
+    title="Copies of sent messages fill the disk",
+    severity=WARNING,
+    summary="{attributes} set for {target} in {file}: mta writes what it sends to {path}, and nothing"
+    " removes it.",
+    source="configuration_file",
+    needs=("configuration",),
+    reason="these files are for an investigation: whoever set {attributes} must take it back, then"
+    " mta restarts; a restart alone changes nothing",
+    fix=advice("empty {attributes} in {home}/conf/{file}").then(
+        as_account("nlserver restart {target}")
+    ),
+)
+def messages_dumped(_server: Server, task: Task) -> Facts | None:
+    known = task.configuration
+    if known is None or not (task.expected or task.alive):
+        return None
+    names = {"debug_path": "debugPath", "data_log_path": "dataLogPath"}
+    paths = {name: path for name in names if (path := known.text(name))}
+    if not paths:
+        return None
+    return {
+        "attributes": " and ".join(names[name] for name in paths),
+        "file": known.origin(next(iter(paths))), "path": " and ".join(paths.values()),
+    }
+
+
+@problems.problem(
+    title="A child uses more memory than its working set allows",
+    severity=WARNING,
+    summary="mtachild {pid} of {target} uses {memory_mb:g} MB; at maxWorkingSetMb ({limit_mb} MB)"
+    " it stops sending until it is replaced.",
+    source="deliverability",
+    needs=("processes", "configuration"),
+    reason="a restart only begins the same round again: raise maxWorkingSetMb, or lower"
+    " maxWaitingMessages ({waiting})",
+    fix=advice(
+        "raise maxWorkingSetMb, or lower maxWaitingMessages, in the child element of mta, then"
+        " restart {target}"
+    ),
+)
+def working_set_reached(server: Server) -> Iterator[Evidence]:
+    for task in server.tasks_of("mta"):
+        limit = task.number("working_set_mb")
+        children = [
+            child for child in server.children_of(task, "mtachild")
+            if limit and (child.memory_mb or 0.0) >= limit
+        ]
+        if children:
+            largest = max(children, key=lambda child: (child.memory_mb or 0.0, child.pid))
+            facts: Facts = {
+                "pid": largest.pid, "memory_mb": round(largest.memory_mb or 0.0, 1),
+                "limit_mb": limit, "waiting": task.number("waiting_messages"),
+                "children": len(children),
+            }
+            yield Evidence(facts, task.instance)
+
+
+@problems.problem(
+    title="The statistics server does not answer",
+    severity=CRITICAL,
+    summary="{target} cannot reach stat on {stat_host}:{stat_port} ({error}): no mail goes out.",
+    source="modules",
+    needs=("network",),
+    reason="the remedy is that of stat, on {stat_host}",
+    fix=advice("look at stat on {stat_host}: nlserver pdump; {stat_port}/udp open between the two"),
+    causes=(
+        "stat.not_running", "stat.hung", "stat.crash_loop", "stat.port_taken",
+        "stat.port_not_held", "watchdog.nothing_runs",
+    ),
+)
+def stat_unreachable(server: Server) -> Iterator[Evidence]:
+    for target in server.targets("stat"):
+        task = server.task("mta", target.instance)
+        if target.reachable is not False and not _served_by_sick_stat(server, target):
+            continue
+        if task is None or not (task.expected or task.alive):
+            continue
+        local = server.local(target)
+        yield Evidence(
+            {
+                "stat_host": target.host,
+                "stat_port": target.port,
+                "stat_addresses": " ".join(target.resolved) or None,
+                "stat_local": local,
+                "stat_instance": _serving(server, target) if local else None,
+                "error": target.error or "no answer",
+            },
+            target.instance,
+        )
+
+
+def _serving(server: Server, target: Target) -> str:
+    """The instance whose stat serves an mta of this host: its own, or the one it shares."""
+    own = server.task("stat", target.instance)
+    if own and (own.expected or own.alive):
+        return target.instance
+    shared = [task for task in server.tasks_of("stat") if task.expected or task.alive]
+    return shared[0].instance if shared else target.instance
+
+
+def _served_by_sick_stat(server: Server, target: Target) -> bool:
+    """UDP without an answer proves nothing, unless the stat asked is known to hang."""
+    if target.reachable is True or not server.local(target):
+        return False
+    stat = server.task("stat", _serving(server, target))
+    return stat is not None and stat.state == "hung"
+
+
+@problems.each(
+    title="The temporary directory lies on another device",
+    severity=CRITICAL,
+    summary="{target} cannot move its temporary files ({count} times): {sample}",
+    source="temporary_files",
+    needs=("logs",),
+    remedy="move_tmp",
+    fix=as_account(
+        "mkdir -p {var_dir}/tmp",
+        "printf '%s\\n' {line} >> {home}/customer.sh",
+        "nlserver restart {target}",
+        line="export TMPDIR={var_dir}/tmp",
+    ),
+)
+def temporary_device(server: Server, task: Task) -> Evidence | None:
+    groups = reported("mta.temporary_device", server, [task])
+    if not groups:
+        return None
+    var_dir = server.environment.var_dir or f"{server.head.home}/var"
+    tmp_dir = server.environment.tmp_dir or None
+    return logged({**lines(groups), "tmp_dir": tmp_dir, "var_dir": var_dir}, groups)
+
+
+@problems.each(
+    title="A quota holds messages back",
+    severity=WARNING,
+    summary="The MX rules hold messages of {target} back ({count} times): {sample}",
+    source="deliverability",
+    needs=("logs",),
+    reason="a quota is policy, not a failure: a restart only loses the statistics",
+    fix=advice("review the MX rules; after a change: nlserver stat -reload"),
+    causes=("stat.quotas_not_loaded",),
+)
+def quota_met(server: Server, task: Task) -> Evidence | None:
+    groups = reported("mta.quota_met", server, [task])
+    return logged(lines(groups), groups) if groups else None
+
+
+@problems.problem(
+    title="The mail relay is unreachable",
+    severity=CRITICAL,
+    summary="{target} cannot reach the relay {relay} ({error}): no mail goes out.",
+    source="network",
+    needs=("network",),
+    reason="the relay, or the way to it, is not Campaign's",
+    fix=as_root("nc -vz {host} {port}"),
+)
+def relay_unreachable(server: Server) -> Iterator[Evidence]:
+    return unreachable(
+        server, "relay",
+        lambda target: target.error not in ("dns", "protocol") and not _relayed(server, target),
+    )
+
+
+@problems.problem(
+    title="The mail relay turns the server away",
+    severity=CRITICAL,
+    summary="The relay {relay} answers {target} with an error ({answer}): no mail goes out.",
+    source="network",
+    needs=("network",),
+    reason="the relay is not Campaign's: its administrator sees why it refuses this host",
+    fix=as_root("nc -v {host} {port}"),
+)
+def relay_error(server: Server) -> Iterator[Evidence]:
+    return turning_away(server, "relay")
+
+
+def _relayed(server: Server, target: Target) -> bool:
+    """Whether another relay of the same mta answers."""
+    return any(
+        other.reachable and other.instance == target.instance for other in server.targets("relay")
+    )
+
+
+@problems.problem(
+    title="One of several mail relays is unreachable",
+    severity=WARNING,
+    summary="{target} cannot reach the relay {relay} ({error}); another one answers.",
+    source="network",
+    needs=("network",),
+    reason="the relay, or the way to it, is not Campaign's",
+    fix=as_root("nc -vz {host} {port}"),
+)
+def relay_missing(server: Server) -> Iterator[Evidence]:
+    return unreachable(server, "relay", lambda target: _relayed(server, target))
+
+
+@problems.problem(
+    title="The mail relay's name is not resolved",
+    severity=CRITICAL,
+    summary="{target} cannot resolve {host} (DNS): no mail goes out.",
+    source="network",
+    needs=("network",),
+    reason="the name service is not Campaign's",
+    fix=as_root("getent hosts {host}", "cat /etc/resolv.conf"),
+)
+def dns_failed(server: Server) -> Iterator[Evidence]:
+    return unreachable(
+        server, "relay", lambda target: target.error == "dns" and not _relayed(server, target)
+    )
+
+
+@problems.each(
+    title="No children although mail waits",
+    severity=CRITICAL,
+    summary="{target} has no mtachild; {files} messages wait, the oldest since {oldest_at:time}.",
+    source="modules",
+    needs=("processes", "storage", "logs"),
+    remedy="restart",
+    fix=RESTART,
+    causes=NOT_SENDING,
+)
+def no_children(server: Server, task: Task) -> Facts | None:
+    deaths = [group for group in server.errors(task, "mta") if DEATH.search(group.sample)]
+    last_death = max((group.last_at or 0.0 for group in deaths), default=0.0)
+    dying = server.now - last_death < DYING_SECONDS
+    # Of children that die at their start the next one may be there for a moment.
+    children = [
+        child for child in server.children_of(task, "mtachild")
+        if not (dying and server.now - (child.started_at or 0.0) < YOUNG_SECONDS)
+    ]
+    if task.state != "running" or children:
+        return None
+    waiting = _waiting(server, task, 0 if deaths else server.limits.spool_minutes)
+    return {**waiting, **lines(deaths)} if waiting and deaths else waiting
+
+
+@problems.each(
+    title="The spool does not move",
+    severity=WARNING,
+    summary="{files} messages of {target} wait, the oldest since {oldest_at:time}.",
+    source="performance",
+    needs=("storage",),
+    reason="what holds the messages back must be found first: quotas, the relay, the domains",
+    fix=advice("read mtachild.log; nlserver pdump -who"),
+    causes=(
+        *NOT_SENDING, "mta.no_children", "mta.quota_met", "mta.working_set_reached",
+        "watchdog.nothing_runs",
+    ),
+)
+def spool_stuck(server: Server, task: Task) -> Facts | None:
+    return _waiting(server, task, server.limits.spool_minutes)
+
+
+def _waiting(server: Server, task: Task, minutes: float) -> Facts | None:
+    """What waits in the spool for longer than that."""
+    for spool in server.storage.spool:
+        if spool.instance == task.instance and spool.files and server.older(
+            spool.oldest_at, minutes
+        ):
+            return {"files": spool.files, "oldest_at": spool.oldest_at, "path": spool.path}
+    return None
+
+
+@problems.problem(
+    title="Deliveries wait past their contact date",
+    severity=WARNING,
+    summary="Deliveries of {instance} wait past their contact date ({count}, {to_send} messages),"
+    " the oldest since {oldest_at:time}: {deliveries}",
+    source="delivery_statuses",
+    needs=("api",),
+    reason="what holds them back must be found first: quotas, the volume, the mta of another host",
+    fix=as_account("nlserver pdump").then(advice("open the deliveries' audit in the console")),
+    causes=(
+        *NOT_SENDING, "mta.no_children", "mta.quota_met", "mta.working_set_reached",
+        "mta.spool_stuck", "stat.quotas_not_loaded", "watchdog.nothing_runs",
+        "host.database_unreachable",
+    ),
+)
+def deliveries_waiting(server: Server) -> Iterator[Evidence]:
+    for database in server.databases:
+        late = [
+            delivery for delivery in database.deliveries or ()
+            if delivery.is_in("waiting")
+            and server.older(delivery.contact_at, server.limits.delivery_minutes)
+        ]
+        if late:
+            oldest = min(delivery.contact_at or 0.0 for delivery in late)
+            yield Evidence({**_deliveries(late), "oldest_at": oldest}, database.instance)
+
+
+@problems.problem(
+    title="Deliveries failed in their preparation",
+    severity=WARNING,
+    summary="Deliveries of {instance} failed in their preparation ({count}, {to_send} messages):"
+    " {deliveries}",
+    source="delivery_failures",
+    needs=("api",),
+    reason="the delivery's audit says why; who prepared it corrects it and prepares it again",
+    fix=advice("open the deliveries' audit in the console"),
+    causes=("host.database_unreachable", "host.disk_full"),
+)
+def deliveries_failed(server: Server) -> Iterator[Evidence]:
+    for database in server.databases:
+        failed = [d for d in database.deliveries or () if d.is_in("preparation_failed")]
+        if failed:
+            yield Evidence(_deliveries(failed), database.instance)
+
+
+def _deliveries(found: list[Delivery]) -> Facts:
+    """How many deliveries, how many messages, and their names."""
+    return {
+        "count": len(found),
+        "to_send": sum(delivery.to_send or 0 for delivery in found),
+        "deliveries": named(f"{d.label or d.name} ({d.id})" for d in found),
+    }
+
+
+add_to(
+    problems,
+    stopped_by=("mta.stat_address_missing",),
+    works_by=(
+        "mta.stat_unreachable", "mta.relay_unreachable", "mta.dns_failed",
+        "mta.temporary_device", "mta.no_children",
+    ),
+)

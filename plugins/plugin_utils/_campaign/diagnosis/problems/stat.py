@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can be wrong with stat, which keeps the connection statistics and quotas of mta."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...snapshot.records import Task
+from ...snapshot.server import Server
+from ..model import CRITICAL, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
+from .common import RESTART, add_to, other_holder
+
+problems = Catalogue("stat")
+
+
+@problems.each(
+    title="Another process holds the port of stat",
+    severity=CRITICAL,
+    summary="{port}/udp is held by {holder} (process {pid}): mta gets no quotas.",
+    source="network",
+    needs=("sockets", "configuration"),
+    reason="the process that holds it must give the port up",
+    fix=as_root("{stop}").then(RESTART),
+)
+def port_taken(server: Server, task: Task) -> Facts | None:
+    if not task.expected or _sharing(server, task):
+        return None
+    return other_holder(server, "udp", _port(server, task))
+
+
+def _port(server: Server, task: Task) -> int | None:
+    return task.number("port") or server.port(f"stat@{task.instance}")
+
+
+def _sharing(server: Server, task: Task) -> list[Task]:
+    """Other instances here whose statistics server is to hold the same port."""
+    port = _port(server, task)
+    return [
+        other for other in server.tasks_of("stat")
+        if other.instance != task.instance and port is not None
+        and (other.expected or other.alive) and _port(server, other) == port
+    ]
+
+
+@problems.problem(
+    title="Two statistics servers want the same port",
+    severity=WARNING,
+    summary="stat of {instances} are to hold {port}/udp, and only one can: the others serve"
+    " nobody.",
+    source="deliverability",
+    needs=("configuration", "tasks"),
+    reason="a restart does not help: instances that share a machine need one statistics server,"
+    " the others are to be switched off",
+    fix=advice(
+        'set autoStart="false" for stat of all instances but one, and have every mta ask that one'
+        " (statServerAddress); or give each a port of its own"
+    ),
+)
+def port_wanted_twice(server: Server) -> Iterator[Evidence]:
+    told: set[int | None] = set()
+    for task in server.tasks_of("stat"):
+        others = _sharing(server, task) if task.expected or task.alive else []
+        port = _port(server, task)
+        if others and port not in told:
+            told.add(port)
+            names = [task.instance, *(other.instance for other in others)]
+            yield Evidence(
+                {"port": port, "instances": " and ".join(names), "count": len(names)},
+                subject=str(port),
+            )
+
+
+@problems.each(
+    title="Does not hold its port",
+    severity=CRITICAL,
+    summary="{target} runs, but nobody listens on {port}/udp: mta gets no quotas.",
+    source="network",
+    needs=("sockets", "tasks", "configuration"),
+    remedy="restart",
+    fix=RESTART,
+    causes=("stat.hung", "stat.crash_loop"),
+)
+def port_not_held(server: Server, task: Task) -> Facts | None:
+    port = _port(server, task)
+    if not task.alive or port is None or any(server.listening("udp", port)):
+        return None
+    return {"port": port, "pid": task.pid}
+
+
+@problems.problem(
+    title="Quotas changed and were not reloaded",
+    severity=WARNING,
+    summary="{path} changed at {changed_at:time}; {target} read its quotas before.",
+    source="deliverability",
+    needs=("storage", "processes"),
+    remedy="reload",
+    fix=as_account("nlserver stat -reload"),
+)
+def quotas_not_loaded(server: Server) -> Iterator[Evidence]:
+    for file in server.storage.quota_files:
+        for task in server.tasks_of("stat"):
+            begun, changed = task.started_at, file.mtime_at
+            if begun is None or changed is None or not task.alive:
+                continue
+            read_at = max(begun, server.reloaded_at(task) or 0.0)
+            late = changed > read_at and changed > begun + server.limits.clock_grain_seconds
+            if late and (_named(file.path, task) or not _named_any(server, file.path)):
+                yield Evidence(
+                    {"path": file.path, "changed_at": changed, "read_at": read_at},
+                    task.instance, file.path,
+                )
+
+
+def _named(path: str, task: Task) -> bool:
+    return task.instance in path.rsplit("/", 1)[-1].replace(".", "-").split("-")
+
+
+def _named_any(server: Server, path: str) -> bool:
+    """Whether a file's name says the instance that it is for."""
+    return any(_named(path, task) for task in server.tasks)
+
+
+add_to(problems, stopped_by=("stat.port_taken", "stat.port_wanted_twice"))

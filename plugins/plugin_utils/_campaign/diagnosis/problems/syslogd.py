@@ -1,0 +1,253 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can be wrong with syslogd, which writes the log files of all modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
+    SYSLOGD_PORTS,
+)
+
+from ...snapshot.records import Task
+from ...snapshot.server import UPGRADE_LOG, Server
+from ..model import CRITICAL, INFO, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
+from .common import RESTART, add_to, other_holder
+
+problems = Catalogue("syslogd")
+
+NOT_WRITING = (
+    "syslogd.not_running", "syslogd.hung", "syslogd.crash_loop", "syslogd.port_taken",
+    "syslogd.port_not_held", "syslogd.wrong_port", "syslogd.directory_not_writable",
+    "syslogd.log_not_writable", "syslogd.no_space", "host.disk_full",
+    "watchdog.nothing_runs",
+)
+
+
+@problems.problem(
+    title="Another process holds the syslog port",
+    severity=CRITICAL,
+    summary="{port}/udp is held by {holder} (process {pid}): no module can log.",
+    source="modules",
+    needs=("sockets",),
+    remedy="free_port",
+    fix=as_root("{stop}").then(RESTART),
+)
+def port_taken(server: Server) -> Iterator[Evidence]:
+    task = server.task("syslogd")
+    if task and not (task.alive or task.expected):
+        return  # switched off, another daemon may hold it; unknown, nobody may judge
+    default = server.configuration.syslogd_port_from == "default"
+    if task and default and _listens_elsewhere(server, task) in SYSLOGD_PORTS:
+        return  # on the other port of the two that are defaults
+    facts = other_holder(server, "udp", server.syslogd_port)
+    if facts:
+        yield Evidence(facts)
+
+
+@problems.each(
+    title="Does not hold its port",
+    severity=CRITICAL,
+    summary="{target} runs, but nobody listens on {port}/udp: no module can log.",
+    source="modules",
+    needs=("sockets", "tasks"),
+    remedy="restart",
+    fix=RESTART,
+    causes=("syslogd.hung", "syslogd.crash_loop"),
+)
+def port_not_held(server: Server, task: Task) -> Facts | None:
+    port = server.syslogd_port
+    if not task.alive or port is None or any(server.listening("udp", port)):
+        return None
+    if _listens_elsewhere(server, task):
+        return None
+    return {"port": port, "pid": task.pid}
+
+
+def _listens_elsewhere(server: Server, task: Task) -> int | None:
+    pids = {process.pid for process in task.processes}
+    return next(
+        (
+            socket.port for socket in server.sockets
+            if socket.proto.startswith("udp") and socket.port != server.syslogd_port
+            and socket.ours and (socket.pid in pids or socket.port in SYSLOGD_PORTS)
+        ),
+        None,
+    )
+
+
+@problems.each(
+    title="Listens on another port than configured",
+    severity=CRITICAL,
+    summary="{target} listens on {actual}/udp; the modules send to {port}/udp: lines are lost.",
+    source="modules",
+    needs=("sockets", "tasks"),
+    remedy="restart",
+    fix=RESTART,
+)
+def wrong_port(server: Server, task: Task) -> Facts | None:
+    actual = _listens_elsewhere(server, task)
+    default = server.configuration.syslogd_port_from == "default"
+    if actual is None or (default and actual in SYSLOGD_PORTS):
+        return None
+    if any(socket.ours for socket in server.listening("udp", server.syslogd_port)):
+        return None
+    return {
+        "port": server.syslogd_port,
+        "actual": actual,
+        "port_from": server.configuration.syslogd_port_from or None,
+    }
+
+
+@problems.problem(
+    title="Logs are missing",
+    severity=WARNING,
+    summary="{count} running modules have no log file: {modules}.",
+    source="log_files",
+    needs=("logs", "processes"),
+    remedy="restart",
+    fix=as_account("nlserver restart syslogd"),
+    causes=NOT_WRITING,
+)
+def logs_missing(server: Server) -> Iterator[Evidence]:
+    without = []
+    for task in server.tasks if server.has_syslogd else ():
+        log = server.log(task.module, task.instance)
+        begun = (server.age(task.started_at) or 0.0) > server.limits.log_start_seconds
+        if task.alive and begun and log and not log.exists:
+            without.append(task.label)
+    if without:
+        yield Evidence({"count": len(without), "modules": " ".join(without)})
+
+
+@problems.problem(
+    title="Logs do not grow",
+    severity=CRITICAL,
+    summary="{why}; the last line of any log is from {last_at:time}.",
+    source="log_files",
+    needs=("logs", "processes"),
+    remedy="restart",
+    fix=as_account("nlserver restart syslogd"),
+    causes=NOT_WRITING,
+)
+def logs_not_growing(server: Server) -> Iterator[Evidence]:
+    written = [
+        log.written_at for log in server.logs.logs
+        if log.exists and log.written_at and log.module != UPGRADE_LOG
+    ]
+    if not written or not server.has_syslogd:
+        return
+    last = max(written)
+    syslogd = server.task("syslogd")
+    listening_since = (syslogd.started_at if syslogd else None) or 0.0
+    unheard = []
+    for task in server.tasks:
+        log = server.log(task.module, task.instance)
+        at = log.written_at if log and log.exists else None
+        begun = task.started_at
+        if task.state != "running" or at is None or begun is None:
+            continue
+        grace = server.limits.log_start_seconds
+        if begun < listening_since:
+            continue  # nobody was there to write its first lines: past and gone
+        if begun > at + server.limits.clock_grain_seconds and server.now - begun > grace:
+            unheard.append(task.label)
+    if unheard:
+        why = f"the start of {', '.join(unheard)} left no line"
+    elif any(task.state == "running" for task in server.tasks) and server.older(
+        last, server.limits.log_silence_minutes
+    ):
+        why = "modules run and log nothing"
+    else:
+        return
+    yield Evidence({"why": why, "last_at": last, "modules": " ".join(unheard) or None})
+
+
+@problems.problem(
+    title="A log directory is not writable",
+    severity=CRITICAL,
+    summary="{path} is not writable for {user} (owner {owner}, mode {mode}).",
+    source="log_files",
+    needs=("logs",),
+    reason="who owns a directory is a person's decision",
+    fix=as_account("chmod u+rwx {path}").then(
+        advice("if it is not the account's: as the account, move it aside and make it anew")
+    ),
+    causes=("host.disk_full",),
+)
+def directory_not_writable(server: Server) -> Iterator[Evidence]:
+    for directory in server.logs.directories:
+        if directory.exists and directory.writable is False:
+            yield Evidence(
+                {
+                    "path": directory.path, "owner": directory.owner or None,
+                    "mode": directory.mode or None,
+                },
+                subject=directory.path,
+            )
+
+
+@problems.problem(
+    title="A log file is not writable",
+    severity=CRITICAL,
+    summary="{path} is not writable for {user}: the lines of {module} are lost.",
+    source="log_files",
+    needs=("logs",),
+    reason="what made it so must be found first: owner, mode or an attribute",
+    fix=as_account("ls -l {path}", "lsattr {path}"),
+    causes=("syslogd.directory_not_writable", "host.disk_full"),
+)
+def log_not_writable(server: Server) -> Iterator[Evidence]:
+    for log in server.logs.logs:
+        if log.exists and log.writable is False:
+            yield Evidence(
+                {"path": log.path, "module": log.module, "last_at": log.written_at},
+                subject=log.path,
+            )
+
+
+@problems.problem(
+    title="No space for logs",
+    severity=CRITICAL,
+    summary="{path}, where the logs lie, is {used_percent:g} % full: lines are lost.",
+    source="monitoring",
+    needs=("storage",),
+    reason="what may be deleted is a person's decision",
+    fix=as_root("du -xk {path} | sort -n | tail -20"),
+    causes=("host.disk_full",),
+)
+def no_space(server: Server) -> Iterator[Evidence]:
+    for mount in server.storage.mounts:
+        used = mount.used_percent
+        if mount.role == "log" and used is not None and used >= server.limits.disk_full_percent:
+            yield Evidence(
+                {"path": mount.path, "used_percent": used, "free_mb": mount.free_mb},
+                subject=mount.path,
+            )
+
+
+@problems.problem(
+    title="A log was not read as a whole",
+    severity=INFO,
+    summary="{path} has {size_mb:g} MB: of the log window only what is from {from_at:time} on was"
+    " read.",
+    source="log_files",
+    needs=("logs",),
+    reason="nothing is wrong with the log; what is older was not judged",
+    fix=advice("see which module logs so much (log precision); a shorter window is read whole"),
+)
+def log_read_in_part(server: Server) -> Iterator[Evidence]:
+    for log in server.logs.logs:
+        if log.truncated:
+            yield Evidence(
+                {
+                    "path": log.path, "size_mb": round((log.size_bytes or 0) / 1048576, 1),
+                    "from_at": log.first_at, "log": log.module,
+                },
+                log.instance, log.module,
+            )
+
+
+add_to(problems, stopped_by=("syslogd.port_taken",))

@@ -1,0 +1,324 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can be wrong with tracking, which fetches and consolidates the tracking logs."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ...snapshot.records import LogGroup, Task
+from ...snapshot.server import Server
+from ...snapshot.work import Workflow
+from ..aftermath import repaired
+from ..knowledge import reported_by
+from ..model import CRITICAL, INFO, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
+from .common import add_to, named
+from .logged import lines, logged
+from .wfserver import DOWN, TROUBLE, last_sign, late, workflow_facts
+
+problems = Catalogue("tracking")
+
+CONSOLIDATE = as_account("nlserver tracking -instance:{instance}")
+
+
+@problems.problem(
+    title="A redirection server is unreachable",
+    severity=CRITICAL,
+    summary="tracking of {instance} cannot reach the redirection server {shown}; deliveries with"
+    " tracking wait for it.",
+    source="tracking_logs",
+    needs=(),
+    reason="the remedy is that of the web server on {redirection_host}",
+    fix=as_root("curl -sS {url}"),
+    causes=("web.front_down", "web.redirection_missing", "web.relay_broken", "web.tomcat_down"),
+)
+def redirection_unreachable(server: Server) -> Iterator[Evidence]:
+    told: dict[str, list[LogGroup]] = {}
+    for task in _who_tells(server):
+        told.setdefault(task.instance, []).extend(
+            group for group in reported_by("tracking.redirection_unreachable", server.errors(task))
+            if not server.older(group.last_at, 30) and not _repaired_since(server, task, group)
+        )
+    asked: set[str] = set()  # the servers that were asked now: what a log says of them is history
+    for target in server.targets("redirection"):
+        if target.reachable is not None:
+            asked.add(target.host.lower())
+        if target.reachable is False:
+            yield Evidence(
+                {
+                    "redirection_host": target.host,
+                    "redirection_local": server.local(target),
+                    "url": f"http://{target.address}/r/test",
+                    "shown": f"{target.address} ({target.error or 'unreachable'})",
+                    "log_lines": sum(
+                        group.count for group in told.get(target.instance, ())
+                        if _host_of(group) == target.host.lower()
+                    ),
+                },
+                target.instance, target.address,
+            )
+    for instance, groups in sorted(told.items()):
+        recent = [group for group in groups if _host_of(group) not in asked]
+        if recent:
+            host = _host_of(recent[0])
+            facts: Facts = {
+                "redirection_host": host or "the redirection server",
+                "redirection_local": host in server.names if host else None,
+                "url": f"http://{host or 'REDIRECTION_SERVER'}/r/test",
+                "shown": f"({recent[0].sample[:200]})", **lines(recent),
+            }
+            yield replace(logged(facts, recent), instance=instance)
+
+
+def _repaired_since(server: Server, task: Task, group: LogGroup) -> bool:
+    """Whether the web server in front was repaired after these lines."""
+    return repaired(server, task, group, ("web", "trackinglogd")) is not None
+
+
+def _who_tells(server: Server) -> Iterator[Task]:
+    """Whose logs tell of redirection servers."""
+    return (task for task in server.tasks if task.module in ("tracking", "wfserver", "mta", "web"))
+
+
+def _host_of(group: LogGroup) -> str:
+    """The server that a line names, in lower case; empty if it names none."""
+    found = URL.search(group.sample)
+    return found.group(1).lower() if found else ""
+
+
+URL = re.compile(r"https?://([^\s/:'\"]+)")
+
+
+@problems.problem(
+    title="A redirection server is misconfigured",
+    severity=WARNING,
+    summary="tracking of {instance} meets a misconfigured redirection server: {sample}",
+    source="tracking_logs",
+    needs=("logs",),
+    reason="the redirection module or the tracking alias must be corrected there",
+    fix=advice("open http://<redirection server>/r/test; compare the tracking instance's name"),
+    causes=("tracking.redirection_unreachable", "web.redirection_missing"),
+)
+def redirection_misconfigured(server: Server) -> Iterator[Evidence]:
+    told: dict[str, list[LogGroup]] = {}
+    for task in _who_tells(server):
+        told.setdefault(task.instance, []).extend(
+            group for group in
+            reported_by("tracking.redirection_misconfigured", server.errors(task))
+            if not _repaired_since(server, task, group)
+        )
+    for instance, groups in sorted(told.items()):
+        if groups:
+            yield replace(logged(lines(groups), groups), instance=instance)
+
+
+@problems.problem(
+    title="A line of a tracking log is corrupt",
+    severity=WARNING,
+    summary="In the tracking logs of {instance} {lines} not whole, the first is line {line} of"
+    " {path}: one stops the Tracking workflow.",
+    source="tracking_troubleshooting",
+    needs=("storage",),
+    reason="a start meets the same line again: first stop the Tracking workflow, then delete the"
+    " line, then start the workflow; no restart of a module helps",
+    fix=as_account("sed -n {line}p {path}").then(
+        advice("stop the Tracking workflow, delete this line, start the workflow")
+    ),
+)
+def corrupt_line(server: Server) -> Iterator[Evidence]:
+    """By the vendor's pattern. A workflow that has begun since is past it, unless it failed or
+    tracking has logged an error: a technical workflow tries again before it fails.
+    """
+    for entry in server.storage.redirection:
+        if entry.corrupt:
+            workflow = _workflow(server, entry.instance)
+            changed = max(one.mtime_at or server.now for one in entry.corrupt)
+            past = (
+                workflow and not workflow.failed and (workflow.last_start_at or 0.0) > changed
+                and not _errors_since(server, entry.instance, changed)
+            )
+            first, count = entry.corrupt[0], entry.corrupt_lines
+            yield Evidence(
+                {
+                    "path": first.path, "line": first.line, "count": count,
+                    "lines": "1 line is" if count == 1 else f"{count} lines are",
+                    "others": named(
+                        f"{posixpath.basename(one.path)}:{one.line}" for one in entry.corrupt[1:]
+                    ) or None,
+                    "unread_bytes": entry.unread_bytes or None,
+                },
+                entry.instance, severity=INFO if past else None,
+            )
+
+
+def _errors_since(server: Server, instance: str, since: float) -> bool:
+    task = server.task("tracking", instance)
+    groups = server.errors(task) if task else ()
+    return any((group.last_at or server.now) >= since for group in groups)
+
+
+@problems.problem(
+    title="The Tracking workflow is in error",
+    severity=WARNING,
+    summary="The Tracking workflow of {instance} failed {count} times: {sample}",
+    source="tracking_logs",
+    needs=("logs",),
+    reason="what failed in it must be corrected, then the workflow is restarted in the console",
+    fix=CONSOLIDATE,
+    causes=(
+        "tracking.corrupt_line",
+        "tracking.redirection_unreachable", "tracking.redirection_misconfigured",
+        "wfserver.children_dying", "host.database_unreachable", "host.disk_full",
+        "host.configuration_unreadable",
+    ),
+)
+def workflow_failed(server: Server) -> Iterator[Evidence]:
+    """By the logs; where the database answers, it knows better how the workflow is now."""
+    for log in server.logs.logs:
+        if log.module not in ("runwf", "wfserver") or _workflow(server, log.instance):
+            continue
+        groups = [
+            group for group in log.groups
+            if group.level == "error" and WORKFLOW.search(group.sample)
+            and not server.brought_about(group)
+        ]
+        if groups:
+            yield replace(
+                logged(lines(groups), groups), instance=log.instance, subject=log.module
+            )
+
+
+def _workflow(server: Server, instance: str) -> Workflow | None:
+    """The Tracking workflow by its record in the database."""
+    database = server.database(instance)
+    return database.workflow("tracking") if database else None
+
+
+@problems.each(
+    title="The Tracking workflow is paused on an error",
+    severity=WARNING,
+    summary="The Tracking workflow of {instance} is paused on an error. {sample}",
+    source="tracking_logs",
+    needs=("api",),
+    remedy="start_workflow",
+    fix=advice("correct what its journal says, then start it in the console"),
+    causes=(
+        "tracking.corrupt_line",
+        "tracking.redirection_unreachable", "tracking.redirection_misconfigured", *TROUBLE,
+    ),
+)
+def workflow_in_error(server: Server, task: Task) -> Facts | None:
+    workflow = _workflow(server, task.instance)
+    if workflow is None or not workflow.failed:
+        return None
+    groups = [
+        group for log in server.logs.logs
+        if log.instance == task.instance and log.module in ("runwf", "wfserver")
+        for group in log.groups if group.level == "error" and WORKFLOW.search(group.sample)
+    ]
+    told: Facts = lines(groups) if groups else {"count": None, "last_at": None, "sample": None}
+    sample = told["sample"] or "Its journal says why."
+    return {**workflow_facts(workflow), **told, "sample": sample}
+
+
+@problems.each(
+    title="The Tracking workflow does not run",
+    severity=WARNING,
+    summary="The Tracking workflow of {instance} is started and last ran at"
+    " {last_at:time}; it is to run every {period_hours:g} hours.",
+    source="tracking_logs",
+    needs=("api",),
+    remedy="start_workflow",
+    fix=advice("start it in the console"),
+    causes=(*DOWN, *TROUBLE, "wfserver.concurrency_reached"),
+)
+def workflow_late(server: Server, task: Task) -> Facts | None:
+    database, workflow = server.database(task.instance), _workflow(server, task.instance)
+    if database is None or workflow is None or workflow.failed:
+        return None
+    return late(server, database, workflow)
+
+
+@problems.each(
+    title="The Tracking workflow is paused or stopped",
+    severity=WARNING,
+    summary="The Tracking workflow of {instance} is {how}; it last ran at {last_at:time}.",
+    source="tracking_logs",
+    needs=("api",),
+    reason="a person paused or stopped it: whether it is to run is that person's decision",
+    fix=advice("start it in the console, or ask who stopped it: its journal names the operator"),
+)
+def workflow_stopped(server: Server, task: Task) -> Facts | None:
+    database, workflow = server.database(task.instance), _workflow(server, task.instance)
+    if database is None or workflow is None or workflow.failed:
+        return None
+    how = next((state for state in ("paused", "stopped") if workflow.is_in(state)), None)
+    if how is None:
+        return None
+    return {**workflow_facts(workflow), "how": how, "last_at": last_sign(database, workflow)}
+
+
+@problems.each(
+    title="The last consolidation is old",
+    severity=WARNING,
+    summary="The tracking logs of {instance} were last consolidated at {last_at:time}, by its"
+    " database.",
+    source="tracking_logs",
+    needs=("api", "logs"),
+    remedy="consolidate",
+    fix=CONSOLIDATE,
+    causes=(
+        "tracking.workflow_failed", "tracking.workflow_in_error", "tracking.workflow_late",
+        "tracking.workflow_stopped",
+        "tracking.redirection_unreachable", "tracking.redirection_misconfigured",
+        "trackinglogd.not_running", *DOWN, "host.database_unreachable",
+    ),
+)
+def consolidated_logs_old(server: Server, task: Task) -> Facts | None:
+    database = server.database(task.instance)
+    last = database.last_consolidation_at if database else None
+    if task.alive or not server.older(last, server.limits.consolidation_minutes):
+        return None
+    return {"last_at": last} if consolidation_late(server, task) is None else None
+
+
+WORKFLOW = re.compile(
+    r"^\W*tracking\W*[:(]|workflow\s+\W?tracking\b|\btracking\b.{0,40}workflow", re.IGNORECASE
+)
+
+
+@problems.each(
+    title="Consolidation is late",
+    severity=WARNING,
+    summary="{target} last ran at {last_at:time}; {files} tracking logs wait.",
+    source="tracking_logs",
+    needs=("logs", "storage"),
+    remedy="consolidate",
+    fix=CONSOLIDATE,
+    causes=(
+        "tracking.redirection_unreachable", "tracking.workflow_failed",
+        "tracking.workflow_in_error", "tracking.workflow_late", "tracking.workflow_stopped",
+        "wfserver.not_running", "wfserver.hung", "wfserver.crash_loop",
+        "watchdog.nothing_runs", "host.database_unreachable", "syslogd.logs_not_growing",
+    ),
+)
+def consolidation_late(server: Server, task: Task) -> Facts | None:
+    log = server.log("tracking", task.instance)
+    last = log.written_at if log and log.exists else None
+    if task.alive or not server.older(last, server.limits.consolidation_minutes):
+        return None
+    waiting = [
+        entry for entry in server.storage.redirection
+        if entry.instance == task.instance and entry.log_files
+    ]
+    return {"last_at": last, "files": sum(entry.log_files or 0 for entry in waiting)}
+
+
+add_to(problems, works_by=(
+    "tracking.redirection_unreachable", "tracking.redirection_misconfigured",
+    "tracking.corrupt_line", "web.front_down", "web.tomcat_down",
+))

@@ -1,0 +1,371 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What can be wrong with wfserver, which runs the workflows as runwf children."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
+    TECHNICAL_WORKFLOWS,
+)
+
+from ...snapshot.records import Task
+from ...snapshot.server import Server
+from ...snapshot.work import Database, Workflow
+from ..aftermath import needed_by, sorted_out
+from ..knowledge import Meaning, apart, lasting
+from ..model import CRITICAL, WARNING, ByHand, Catalogue, Chance, Evidence, Facts, advice
+from .common import RESTART, add_to, named, operators_disabled
+from .logged import DEATH, add_line, as_documented, lines, logged, recovered, unknown_errors
+
+problems = Catalogue("wfserver")
+
+LIVES_SECONDS = 2  # a workflow process that dies at its start does so sooner
+
+
+def _workflow_ran(server: Server, task: Task) -> bool:
+    """Since this wfserver began a workflow wrote a line, or one has lived for a moment."""
+    log = server.log("runwf", task.instance)
+    began = task.started_at
+    if began is None:
+        return False
+    return any(writer.first_at > began for writer in (log.pids if log else ())) or any(
+        child.started_at is not None and server.now - child.started_at > LIVES_SECONDS
+        for child in server.children_of(task, "runwf")
+    )
+
+
+TRACKING = "tracking"  # the workflow of that name belongs to another file
+# Technical workflows without which the platform does not work: stopped, they are missed.
+MISSED = ("cleanup", "deliverabilityUpdate", "operationMgt", "defaultMidSourcingDlv",
+          "defaultMidSourcingLog")
+DOWN = ("wfserver.not_running", "wfserver.hung", "wfserver.crash_loop", "watchdog.nothing_runs")
+TROUBLE = (
+    "wfserver.children_dying", "host.database_unreachable", "host.disk_full",
+    "host.memory_exhausted", "host.configuration_unreadable", "host.operator_disabled",
+)
+
+
+def workflow_facts(workflow: Workflow) -> Facts:
+    """What a finding says of one workflow."""
+    return {
+        "workflow": workflow.name, "label": workflow.label or None, "id": workflow.id,
+        "state": workflow.state, "last_start_at": workflow.last_start_at,
+    }
+
+
+def several(workflows: list[Workflow]) -> Facts:
+    """What a finding says of several."""
+    return {
+        "count": len(workflows), "workflows": named(workflow.shown for workflow in workflows),
+    }
+
+
+def last_sign(database: Database, workflow: Workflow) -> float | None:
+    """When a workflow last began or wrote a line in its journal."""
+    lines = [end.last_at for end in database.journal or () if end.workflow == workflow.name]
+    return max((at for at in (workflow.last_start_at, *lines) if at is not None), default=None)
+
+
+def late(server: Server, database: Database, workflow: Workflow) -> Facts | None:
+    """A workflow that is to run by itself and has not for some of its periods."""
+    hours = TECHNICAL_WORKFLOWS.get(workflow.name)
+    if not hours or workflow.failed or not workflow.is_in("started") or workflow.process_id:
+        return None
+    last = last_sign(database, workflow)
+    if last is None or not server.older(last, 60 * hours * server.limits.workflow_periods):
+        return None
+    return {**workflow_facts(workflow), "last_at": last, "period_hours": hours}
+
+
+def _of(database: Database, wanted: Callable[[Workflow], object]) -> list[Workflow]:
+    return [w for w in database.workflows or () if w.name != TRACKING and wanted(w)]
+
+
+START_IT = advice("start {workflow} in the console")
+
+
+@problems.problem(
+    title="A workflow that may be restarted is in error",
+    severity=WARNING,
+    summary="The workflow {workflow} of {instance} is paused on an error{because}.",
+    source="workflow",
+    needs=("api",),
+    remedy="start_workflow",
+    fix=START_IT,
+    causes=("wfserver.journal_sequence_behind", *TROUBLE),
+)
+def technical_workflow_failed(server: Server) -> Iterator[Evidence]:
+    for database in server.databases:
+        for workflow in _of(database, lambda w: w.failed and server.restartable(w)):
+            row = lasting_cause(server, database.instance, workflow)
+            because = f": {row.text}" if row else ""
+            yield Evidence(
+                {**workflow_facts(workflow), "because": because},
+                database.instance, workflow.name,
+                by_hand=ByHand(f"it would stop on the same error: {row.action}") if row else None,
+            )
+
+
+def lasting_cause(server: Server, instance: str, workflow: Workflow) -> Meaning | None:
+    """What the log says a workflow stopped on, if that is nothing that a new start can change."""
+    groups = [
+        group for name in ("runwf", "wfserver") if (log := server.log(name, instance))
+        for group in log.groups
+        if group.level == "error" and (group.last_at or 0.0) >= (workflow.last_start_at or 0.0)
+    ]
+    named = re.compile(rf"(?<![\w-]){re.escape(workflow.name)}(?![\w-])")
+    own = [group for group in groups if named.search(group.sample)]
+    at_once = {group.event for group in own if group.event}
+    for group in apart([group for group in groups if group in own or group.event in at_once]):
+        row = lasting(group.sample)
+        if row:
+            return row
+    return None
+
+
+@problems.problem(
+    title="A technical workflow is late",
+    severity=WARNING,
+    summary="The workflow {workflow} of {instance} last ran at {last_at:time}; it is to run every"
+    " {period_hours:g} hours.",
+    source="workflow",
+    needs=("api",),
+    remedy="start_workflow",
+    fix=START_IT,
+    causes=(*DOWN, *TROUBLE, "wfserver.concurrency_reached"),
+)
+def technical_workflow_late(server: Server) -> Iterator[Evidence]:
+    for database in server.databases:
+        for workflow in _of(database, lambda w: w.technical):
+            facts = late(server, database, workflow)
+            if facts:
+                yield Evidence(facts, database.instance, workflow.name)
+
+
+@problems.problem(
+    title="A technical workflow is not started",
+    severity=WARNING,
+    summary="Technical workflows of {instance} are paused or stopped without an error: {workflows}",
+    source="workflow",
+    needs=("api",),
+    reason="a person paused or stopped it: whether it is to run is that person's decision",
+    fix=advice("start it in the console, or ask who stopped it: its journal names the operator"),
+)
+def technical_workflow_stopped(server: Server) -> Iterator[Evidence]:
+    return _listed(server, lambda w: w.name in MISSED and not w.failed and (
+        w.is_in("paused") or w.is_in("stopped")
+    ))
+
+
+add_line(
+    problems,
+    "journal_sequence_behind",
+    title="The workflows' journal cannot be written",
+    severity=WARNING,
+    summary="{target} cannot write the journal of workflows ({count} times): {sample}",
+    source="workflow",
+    **as_documented("PGS-220000/xtkworkflowlog_id"),
+)
+
+
+@problems.problem(
+    title="Workflows of the site are in error",
+    severity=WARNING,
+    summary="Workflows of {instance} are paused on an error ({count}): {workflows}",
+    source="workflow",
+    needs=("api",),
+    reason="the site wrote it: whether it may simply begin again only its author knows, or the"
+    " inventory says so (campaign_restartable_workflows)",
+    fix=advice("open the journal in the console, correct what it says, then start the workflow"),
+    causes=("wfserver.journal_sequence_behind", *TROUBLE),
+)
+def workflow_failed(server: Server) -> Iterator[Evidence]:
+    return _listed(server, lambda w: w.failed and not server.restartable(w))
+
+
+@problems.problem(
+    title="Workflows are paused",
+    severity=WARNING,
+    summary="Workflows of {instance} are paused without an error ({count}): {workflows}",
+    source="workflow_life_cycle",
+    needs=("api",),
+    reason="somebody paused them, and alone knows for how long",
+    fix=advice("resume them in the console when their reason is over"),
+)
+def workflow_paused(server: Server) -> Iterator[Evidence]:
+    return _listed(
+        server, lambda w: w.is_in("paused") and not w.failed and w.name not in MISSED
+    )
+
+
+def _listed(server: Server, wanted: Callable[[Workflow], object]) -> Iterator[Evidence]:
+    for database in server.databases:
+        workflows = _of(database, wanted)
+        if workflows:
+            yield Evidence(several(workflows), database.instance)
+
+
+@problems.problem(
+    title="The limit of concurrent campaigns is reached",
+    severity=WARNING,
+    summary="{running} workflows of {instance} run, and NmsOperation_LimitConcurrency allows"
+    " {limit}: {count} wait ({workflows}).",
+    source="workflow",
+    needs=("api",),
+    reason="the limit is policy: whoever set it raises it, or the campaigns are spread in time",
+    fix=advice("see what runs: nlserver pdump -who; the limit is an option of the platform"),
+)
+def concurrency_reached(server: Server) -> Iterator[Evidence]:
+    for database in server.databases:
+        running = _of(database, lambda w: w.process_id and not w.technical)
+        waiting = _of(database, lambda w: w.is_in("start_pending") and not w.technical)
+        limit = database.concurrency
+        if limit is not None and waiting and len(running) >= limit:
+            facts: Facts = {"running": len(running), "limit": limit, **several(waiting)}
+            yield Evidence(facts, database.instance)
+
+
+@problems.problem(
+    title="Workflows wait for their start",
+    severity=WARNING,
+    summary="Workflows of {instance} are to start, and no process runs them ({count}): {workflows}",
+    source="workflow",
+    needs=("api",),
+    reason="{why}",
+    fix=advice(
+        "compare the affinity in the workflow's properties with that of wfserver in"
+        " {home}/conf/config-{instance}.xml; read wfserver.log"
+    ),
+    causes=(*DOWN, "wfserver.concurrency_reached", *TROUBLE),
+)
+def workflow_pending(server: Server) -> Iterator[Evidence]:
+    for database in server.databases:
+        waiting = _of(database, lambda w: w.is_in("start_pending") and not w.process_id and (
+            w.last_start_at is None
+            or server.older(w.last_start_at, server.limits.workflow_pending_minutes)
+        ))
+        if waiting:
+            task = server.task("wfserver", database.instance)
+            facts = {**several(waiting), **_affinity(task)}
+            yield Evidence(facts, database.instance)
+
+
+def _affinity(task: Task | None) -> Facts:
+    """Whose workflows the configuration lets wfserver run, and so why it leaves others alone."""
+    known = task.configuration if task else None
+    value = (known.text("affinity") if known else None) or ""
+    if known and value and not value.rstrip().endswith(","):
+        return {
+            "affinity": value,
+            "why": f'affinity="{value}" in {known.origin("affinity")} has no comma at its end: only'
+            " workflows of these affinities run here, those without affinity wait; end it with a"
+            " comma, then restart wfserver",
+        }
+    if known and " " in value.strip():
+        why = f'affinity="{value}" has blanks, which are part of its names: take them out'
+        return {"affinity": value, "why": why}
+    return {
+        "affinity": value or None,
+        "why": "wfserver runs and does not take them: their affinity may name a server that is not"
+        " there, or whoever is to run them has no rights",
+    }
+
+
+@problems.problem(
+    title="Workflows run by their record, and no process does",
+    severity=WARNING,
+    summary="Workflows of {instance} run by their record, and none of the processes here is"
+    " theirs ({count}): {workflows}",
+    source="workflow",
+    needs=("api", "processes"),
+    reason="they may run on another host of the instance; where there is none, restart wfserver",
+    fix=RESTART,
+    causes=(*DOWN, "wfserver.children_dying", "host.memory_exhausted"),
+)
+def workflow_process_gone(server: Server) -> Iterator[Evidence]:
+    seen = server.processes
+    alive = {p.pid for p in (*seen.modules, *seen.children, *seen.others) if not p.dead}
+    for database in server.databases:
+        task = server.task("wfserver", database.instance)
+        if task is None or not (task.expected or task.alive):
+            continue  # the workflows run elsewhere
+        gone = [
+            w for w in database.workflows or ()
+            if w.is_in("started") and w.process_id and w.process_id not in alive
+            and server.older(w.last_start_at, 1)  # younger, one probe saw it and the other not
+        ]
+        if gone:
+            yield Evidence(several(gone), database.instance)
+
+
+@problems.problem(
+    title="Workflows belong to a disabled operator",
+    severity=WARNING,
+    summary="Workflows of {instance} belong to {operator}, who is disabled ({count}): {workflows}",
+    source="workflow",
+    needs=("api",),
+    reason="the account comes back, or another operator takes the workflows over",
+    fix=advice("enable {operator} in the console, or have another operator start these workflows"),
+    causes=("host.operator_disabled",),
+)
+def owner_disabled(server: Server) -> Iterator[Evidence]:
+    return operators_disabled(server)
+
+
+@problems.each(
+    title="Workflow processes die",
+    severity=CRITICAL,
+    summary="{deaths} workflow processes of {target} ended unexpectedly: {sample}",
+    source="workflow",
+    needs=("processes", "logs"),
+    remedy="restart",
+    fix=RESTART,
+    causes=("host.memory_exhausted", "host.disk_full", "host.database_unreachable"),
+    chance=Chance("no workflow has run since {target} began", _workflow_ran),
+)
+def children_dying(server: Server, task: Task) -> Evidence | None:
+    pids = {process.pid for process in task.processes}
+    defunct = [zombie for zombie in server.machine.zombies if zombie.ppid in pids]
+    groups = [group for group in server.errors(task) if DEATH.search(group.sample)]
+    if not groups:
+        return None
+    facts = lines(groups)
+    return logged({**facts, "deaths": facts.pop("count"), "defunct": len(defunct)}, groups)
+
+
+@problems.each(
+    title="Workflows stop on errors",
+    severity=WARNING,
+    summary="Workflows of {target} logged {count} errors of {signatures} kinds. The last: {sample}",
+    source="workflow",
+    needs=("logs",),
+    reason="what the workflow meets must be corrected; a restart of wfserver does not help",
+    fix=advice("open the workflow's journal in the console; read runwf.log"),
+    causes=(
+        "wfserver.children_dying", "tracking.workflow_failed", "tracking.workflow_in_error",
+        "tracking.corrupt_line", "tracking.redirection_unreachable",
+        "tracking.redirection_misconfigured", "web.front_down", "web.redirection_missing",
+        "web.api_database",
+        "wfserver.technical_workflow_failed", "wfserver.workflow_failed",
+        "host.database_unreachable", "host.disk_full", "host.memory_exhausted",
+        "host.configuration_unreadable",
+    ),
+)
+def workflow_errors(server: Server, task: Task) -> Evidence | None:
+    groups = [
+        group for group in unknown_errors(apart(server.errors(task, "runwf")))
+        if not DEATH.search(group.sample) and not recovered(server, task, group)
+    ]
+    groups, _over = sorted_out(server, task, groups, needed_by("wfserver"))
+    return logged({**lines(groups), "signatures": len(groups)}, groups) if groups else None
+
+
+add_to(problems, works_by=(
+    "wfserver.children_dying", "wfserver.technical_workflow_failed", "wfserver.workflow_failed",
+    "tracking.workflow_failed", "tracking.workflow_in_error", "tracking.corrupt_line",
+    "tracking.redirection_unreachable", "tracking.redirection_misconfigured",
+), apart=True)

@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What keeps remedies from being tried: a stop would succeed, and the start after it would not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
+    DEFAULT,
+    SHARED,
+)
+
+from .ladder import REMEDIES
+
+# No module starts while one of these holds.
+NOTHING_STARTS = (
+    "watchdog.environment_broken", "watchdog.nlserver_fails", "watchdog.wrong_library",
+)
+BROKEN_FILE = "host.configuration_unreadable"
+# What these do needs neither nlserver nor a configuration that can be read.
+HARMLESS = ("enable_service", "clear_pid_file", "start_front_end", "start_workflow")
+
+Json = Mapping[str, Any]
+
+
+def blocked(finding: Json, findings: Sequence[Json]) -> str | None:
+    """Why the remedy of a finding is not tried as long as others hold; None if it may be."""
+    remedy = str(finding.get("remedy") or "")
+    if remedy not in REMEDIES or remedy in HARMLESS:
+        return None
+    for other in findings:
+        if other["key"] in NOTHING_STARTS:
+            return f"no module could be started: {other['summary']}"
+        if other["key"] == BROKEN_FILE and _concerns(other, finding, remedy):
+            return (
+                "what is stopped or read again now may not come back, as a file cannot be read:"
+                f" {other['summary']}"
+            )
+    return None
+
+
+def _concerns(broken: Json, finding: Json, remedy: str) -> bool:
+    """A file of one instance concerns its modules, and whatever all instances share."""
+    shared = finding["module"] in (*SHARED, "host") or REMEDIES[remedy].host_wide
+    return broken["instance"] == DEFAULT or shared or broken["instance"] == finding["instance"]

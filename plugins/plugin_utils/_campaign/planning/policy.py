@@ -1,0 +1,371 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a site allows: remedies, maintenance windows, modules left alone, findings muted.
+
+Pure: the time is given. Whatever is written wrongly is an `InvalidPolicy` that names the
+variable, for a policy that is silently not applied is worse than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import MODULES
+
+from ..diagnosis.catalogue import BY_KEY
+from ..diagnosis.model import HOST, Severity
+from .ladder import HIGHEST, REMEDIES
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+OPTIONS = (
+    "remedies_allowed", "remedies_denied", "modules_excluded", "windows", "windows_timezone",
+    "muted", "ask", "highest_rung",
+)
+_AHEAD = 8  # days that are searched for the next change of a weekly window
+
+Place = tuple[str, str]  # module, instance
+
+
+class InvalidPolicy(ValueError):
+    """A policy that says something impossible."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why policy keeps a finding or a remedy from the plan, and until when if that is known."""
+
+    why: str
+    reason: str
+    until: float | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """A maintenance window: from a time of a day until a time of that day or the next.
+
+    Times are those of the clock on the wall: when the clocks change, what it shows counts.
+    """
+
+    days: frozenset[int]
+    begin: time
+    end: time
+    remedies: frozenset[str]
+
+    def concerns(self, remedy: str) -> bool:
+        """Whether the window bounds a remedy; one that names none bounds all."""
+        return not self.remedies or remedy in self.remedies
+
+    def open(self, local: datetime) -> bool:
+        """Whether it is open at a local time."""
+        clock, today, yesterday = local.time(), local.weekday(), (local.weekday() - 1) % 7
+        if self.begin < self.end:
+            return today in self.days and self.begin <= clock < self.end
+        return (today in self.days and clock >= self.begin) or (
+            yesterday in self.days and clock < self.end
+        )
+
+    def edges(self, day: date, zone: tzinfo | None) -> Iterator[float]:
+        """Moments of a day at which it may open or close, those of changing clocks among them."""
+        for clock in (self.begin, self.end):
+            local = datetime.combine(day, clock, tzinfo=zone)
+            either = sorted({local.timestamp(), local.replace(fold=1).timestamp()})
+            moment = either[0]
+            while moment <= either[-1]:
+                yield moment
+                moment += 60
+
+
+@dataclass(frozen=True)
+class Mute:
+    """A finding that is known and left alone until a day, unless it gets worse."""
+
+    key: str
+    until: float
+    reason: str
+    instance: str | None = None
+    host: str | None = None
+    severity_at: Severity | None = None
+    evidence_at: Mapping[str, float] = field(default_factory=dict)
+
+    def names(self, host: str, finding: Mapping[str, Any]) -> bool:
+        """Whether the mute is about this finding."""
+        return (
+            self.key == finding["key"]
+            and self.instance in (None, finding["instance"])
+            and self.host in (None, host)
+        )
+
+    def worse(self, finding: Mapping[str, Any], gravest: Severity) -> str | None:
+        """In what the finding is worse than it was, in words."""
+        accepted = self.severity_at or Severity(finding["severity"])
+        if gravest.rank < accepted.rank:
+            return f"it is, or explains, something {gravest.value}"
+        evidence = finding.get("evidence") or {}
+        for name, limit in self.evidence_at.items():
+            value = evidence.get(name)
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value > limit:
+                return f"{name} is {value:g}, above {limit:g}"
+        return None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The policy of a host. The default allows every documented remedy, always."""
+
+    allowed: frozenset[str] = frozenset()
+    denied: frozenset[str] = frozenset()
+    excluded: frozenset[tuple[str, str | None]] = frozenset()
+    windows: tuple[Window, ...] = ()
+    zone: tzinfo | None = None
+    mutes: tuple[Mute, ...] = ()
+    ask: bool = False
+    highest: str = HIGHEST[-1]
+    declared: Mapping[str, Any] = field(default_factory=dict)  # for guards: see announce.py
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Policy:
+        """From the options of campaign_plan; what is None or absent has its default."""
+        given = {name: value for name, value in options.items() if value is not None}
+        zone = _zone(given.get("windows_timezone", ""))
+        highest = _choice("highest_rung", given.get("highest_rung", HIGHEST[-1]), HIGHEST)
+        return cls(
+            allowed=_remedies("remedies_allowed", given.get("remedies_allowed", ())),
+            denied=_remedies("remedies_denied", given.get("remedies_denied", ())),
+            excluded=frozenset(
+                _place(entry)
+                for entry in _list("modules_excluded", given.get("modules_excluded", ()))
+            ),
+            windows=tuple(_window(w) for w in _list("windows", given.get("windows", ()))),
+            zone=zone,
+            mutes=tuple(_mute(m, zone) for m in _list("muted", given.get("muted", ()))),
+            ask=_flag("ask", given.get("ask", False)),
+            highest=highest,
+        )
+
+    def excludes(self, module: str, instance: str) -> bool:
+        """Whether a module is to be left alone."""
+        return (module, None) in self.excluded or (module, instance) in self.excluded
+
+    def on_finding(
+        self, host: str, finding: Mapping[str, Any], gravest: Severity, now: float
+    ) -> tuple[Refusal | None, list[str]]:
+        """Why a finding is left alone, and what there is to say of mutes that have ended."""
+        notes = []
+        for mute in self.mutes:
+            if not mute.names(host, finding):
+                continue
+            worse = mute.worse(finding, gravest)
+            if now >= mute.until:
+                notes.append(f"the mute of {finding['id']} has ended ({mute.reason})")
+            elif worse:
+                notes.append(f"the mute of {finding['id']} ends early: {worse} ({mute.reason})")
+            else:
+                return Refusal("muted", mute.reason, mute.until), notes
+        if self.excludes(finding["module"], finding["instance"]):
+            return Refusal("excluded", "campaign_modules_excluded names the module"), notes
+        return None, notes
+
+    def on_remedy(self, remedy: str, places: Iterable[Place], now: float) -> Refusal | None:
+        """Why a remedy may not be applied now; `places`: the modules on the host."""
+        if remedy in self.denied:
+            return Refusal("policy", f"campaign_remedies_denied names {remedy}")
+        if REMEDIES[remedy].finishes:
+            return None  # what was begun was allowed, and half of it is worse than all
+        if self.allowed and remedy not in self.allowed:
+            return Refusal("policy", f"campaign_remedies_allowed does not name {remedy}")
+        if REMEDIES[remedy].level > REMEDIES[self.highest].level:
+            return Refusal("policy", f"{remedy} is above campaign_highest_rung ({self.highest})")
+        if REMEDIES[remedy].host_wide:
+            touched = self._touched(places)
+            if touched:
+                reason = f"{remedy} stops the whole service, and {touched[0]} is excluded"
+                return Refusal("excluded", reason)
+        if not self.is_open(remedy, now):
+            reason = f"campaign_windows allows {remedy} at other times only"
+            return Refusal("window", reason, self.next_change(remedy, now))
+        return None
+
+    def _touched(self, places: Iterable[Place]) -> list[str]:
+        """What is excluded and on the host; what was not looked at may be there as well."""
+        seen: dict[str, set[str]] = {}
+        for module, instance in places:
+            seen.setdefault(module, set()).add(instance)
+        return sorted(
+            module if instance is None else f"{module}@{instance}"
+            for module, instance in self.excluded
+            if module != HOST
+            and (module not in seen or instance is None or instance in seen[module])
+        )
+
+    def is_open(self, remedy: str, now: float) -> bool:
+        """Whether no window bounds the remedy, or one of those that do is open."""
+        bounding = [window for window in self.windows if window.concerns(remedy)]
+        local = datetime.fromtimestamp(now, self.zone)
+        return not bounding or any(window.open(local) for window in bounding)
+
+    def next_change(self, remedy: str, now: float) -> float | None:
+        """When the remedy's windows next open or, if one is open, close; None if never."""
+        bounding = [window for window in self.windows if window.concerns(remedy)]
+        state = self.is_open(remedy, now)
+        today = datetime.fromtimestamp(now, self.zone).date()
+        moments = {
+            moment
+            for window in bounding
+            for ahead in range(-1, _AHEAD + 1)
+            for moment in window.edges(today + timedelta(days=ahead), self.zone)
+            if moment > now
+        }
+        changes = (moment for moment in sorted(moments) if self.is_open(remedy, moment) != state)
+        return next(changes, None)
+
+    def closes(self, remedies: Collection[str], now: float) -> float | None:
+        """When the first of some remedies that are open now is no longer so."""
+        ends = [self.next_change(remedy, now) for remedy in remedies]
+        return min((end for end in ends if end is not None), default=None)
+
+
+# --- reading what a person wrote --------------------------------------------------------------
+
+
+def _list(name: str, value: Any) -> list[Any]:
+    if isinstance(value, str) or not isinstance(value, Iterable) or isinstance(value, Mapping):
+        raise InvalidPolicy(f"campaign_{name} must be a list, and is {value!r}")
+    return list(value)
+
+
+def _flag(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    try:
+        return words[str(value).lower()]
+    except KeyError:
+        raise InvalidPolicy(f"campaign_{name} must be true or false, and is {value!r}") from None
+
+
+def _choice(name: str, value: Any, choices: Collection[str]) -> str:
+    if value not in choices:
+        known = ", ".join(choices)
+        raise InvalidPolicy(f"campaign_{name}: {value!r} is none of {known}")
+    return str(value)
+
+
+def _remedies(name: str, value: Any) -> frozenset[str]:
+    return frozenset(_choice(name, remedy, REMEDIES) for remedy in _list(name, value))
+
+
+def _place(entry: Any) -> tuple[str, str | None]:
+    module, _at, instance = str(entry).partition("@")
+    known = {name.lower(): name for name in (HOST, *MODULES)}
+    if module.lower() not in known:
+        raise InvalidPolicy(
+            f"campaign_modules_excluded: {entry!r} names no Campaign module"
+            f" ({', '.join(MODULES)}, with @instance if only one is meant)"
+        )
+    return known[module.lower()], instance or None
+
+
+def _zone(name: Any) -> tzinfo | None:
+    if not name:
+        return None
+    try:
+        return ZoneInfo(str(name))
+    except (KeyError, ValueError, OSError):  # KeyError: also ZoneInfoNotFoundError
+        raise InvalidPolicy(
+            f"campaign_windows_timezone: {name!r} is no time zone known here"
+            " (such as Europe/Paris)"
+        ) from None
+
+
+def _fields(name: str, entry: Any, known: Collection[str]) -> Mapping[str, Any]:
+    if not isinstance(entry, Mapping):
+        raise InvalidPolicy(f"campaign_{name}: an entry must be a mapping, and is {entry!r}")
+    for word in entry:
+        if word not in known:
+            raise InvalidPolicy(f"campaign_{name}: {word!r} is none of {', '.join(known)}")
+    return entry
+
+
+def _window(entry: Any) -> Window:
+    entry = _fields("windows", entry, ("days", "from", "to", "remedies"))
+    days = [str(day)[:3].lower() for day in _list("windows: days", entry.get("days") or ())]
+    for day in days:
+        _choice("windows: days", day, DAYS)
+    return Window(
+        days=frozenset(DAYS.index(day) for day in days or DAYS),
+        begin=_clock(entry.get("from")),
+        end=_clock(entry.get("to")),
+        remedies=_remedies("windows: remedies", entry.get("remedies") or ()),
+    )
+
+
+def _clock(value: Any) -> time:
+    # YAML 1.1 reads 22:00 without quotes as the number 1320.
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1440:
+        return time(*divmod(value, 60))
+    hours, colon, minutes = str(value).partition(":")
+    try:
+        if colon and len(minutes) == 2:
+            return time(0) if (hours, minutes) == ("24", "00") else time(int(hours), int(minutes))
+    except ValueError:
+        pass
+    raise InvalidPolicy(f"campaign_windows: {value!r} is no time of the day (such as '22:00')")
+
+
+def _mute(entry: Any, zone: tzinfo | None) -> Mute:
+    entry = _fields(
+        "muted", entry,
+        ("key", "instance", "host", "until", "reason", "severity_at", "evidence_at"),
+    )
+    key, reason = entry.get("key"), str(entry.get("reason") or "").strip()
+    if key not in BY_KEY:
+        raise InvalidPolicy(f"campaign_muted: {key!r} is no key of the catalogue of problems")
+    if not reason:
+        raise InvalidPolicy(f"campaign_muted: the mute of {key} gives no reason")
+    if entry.get("until") is None:
+        raise InvalidPolicy(f"campaign_muted: the mute of {key} has no end (until)")
+    severity = entry.get("severity_at")
+    if severity is not None:
+        _choice("muted: severity_at", severity, [each.value for each in Severity])
+    evidence = entry.get("evidence_at") or {}
+    numbers = isinstance(evidence, Mapping) and all(
+        isinstance(value, (int, float)) and not isinstance(value, bool)
+        for value in evidence.values()
+    )
+    if not numbers:
+        raise InvalidPolicy(f"campaign_muted: evidence_at of {key} must map names to numbers")
+    return Mute(
+        key=str(key),
+        until=_until(key, entry["until"], zone),
+        reason=reason,
+        instance=_maybe(entry.get("instance")),
+        host=_maybe(entry.get("host")),
+        severity_at=None if severity is None else Severity(severity),
+        evidence_at={str(name): float(value) for name, value in evidence.items()},
+    )
+
+
+def _maybe(value: Any) -> str | None:
+    return None if value in (None, "") else str(value)
+
+
+def _until(key: Any, value: Any, zone: tzinfo | None) -> float:
+    """The end: of that day if it is a date, else that moment."""
+    text = str(value).strip()
+    try:
+        if len(text) == len("2026-12-31"):
+            day = date.fromisoformat(text) + timedelta(days=1)
+            return datetime.combine(day, time(0), tzinfo=zone).timestamp()
+        moment = datetime.fromisoformat(text.removesuffix("Z") + "+00:00" * text.endswith("Z"))
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
+        return moment.timestamp()
+    except (ValueError, OverflowError):
+        raise InvalidPolicy(
+            f"campaign_muted: until of {key} is {value!r}, and no date (such as 2026-12-31)"
+        ) from None

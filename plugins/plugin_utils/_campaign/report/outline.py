@@ -1,0 +1,320 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a report says, in sentences: its sections, their entries, and the facts of each.
+
+The playbook's text, the command's terminal and the page take their sentences from here, and differ
+only in how they look. The table of hosts is made by each of them.
+
+Uses the standard library only: campaign_doctor has this very file, by a link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from . import repair, view, words
+
+Json = dict[str, Any]
+
+CAUSES_IN_FULL = 25
+EXPLAINED_IN_FULL = 15
+ACTIONS_IN_FULL = 50
+# Room for names of hosts, in characters: within a sentence, and in one of their own.
+ROOM_WITHIN = 33
+ROOM_ALONE = 85
+
+RESULT_TONES = {
+    "not_repaired": "critical", "refused": "warning", "unproved": "warning", "repaired": "ok",
+    "done": "ok",
+}
+_KINDS = {"failed": "not diagnosed", "not_installed": "without Campaign"}
+
+
+class Detail(NamedTuple):
+    """A fact of an entry; a label, a text, and lines that are there to be copied."""
+
+    label: str
+    text: str = ""
+    lines: tuple[str, ...] = ()
+    whole: bool = False  # not to be wrapped
+
+
+class Effect(NamedTuple):
+    """A finding that a root cause explains."""
+
+    host: str
+    id: str
+    causes: tuple[str, ...]
+    text: str
+    tone: str
+
+
+class Entry(NamedTuple):
+    """A sentence, what is to be known about it, and its tone.
+
+    A tone is plain, critical, warning, ok, info or muted.
+    """
+
+    tone: str
+    head: str
+    mark: str = ""  # a word or two before the head
+    body: tuple[Detail, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    before: tuple[tuple[str, str], ...] = ()
+    after: tuple[tuple[str, str], ...] = ()
+    foot: tuple[Detail, ...] = ()
+    hosts: tuple[str, ...] = ()
+    item: Mapping[str, Any] | None = None  # of the report
+
+
+class Section(NamedTuple):
+    """A heading and what stands below it."""
+
+    name: str
+    title: str
+    entries: list[Entry]
+    limit: int = CAUSES_IN_FULL
+
+    @property
+    def shown(self) -> list[Entry]:
+        """The entries where there is not room for all."""
+        return self.entries[: self.limit]
+
+    @property
+    def left_out(self) -> int:
+        """How many more there are."""
+        return max(0, len(self.entries) - self.limit)
+
+
+def sections(report: Mapping[str, Any]) -> dict[str, Section]:
+    """Those that have something to say, by name, in the order in which they are read."""
+    every = (
+        *findings(report), repairs(report), plan(report), left(report), unseen(report),
+    )
+    told = {section.name: section for section in every if section.entries}
+    if report["changes"] is not None:
+        told["changes"] = changes(report["changes"])
+    return told
+
+
+def findings(report: Mapping[str, Any]) -> tuple[Section, Section]:
+    """The root causes, and what is only to be noted."""
+    causes: list[Entry] = []
+    notes: list[Entry] = []
+    for cause in view.causes(report):
+        if cause.finding["severity"] == "info":
+            notes.append(_note(cause))
+        else:
+            causes.append(_cause(cause))
+    return Section("causes", "Root causes", causes), Section("notes", "Notes", notes)
+
+
+def _cause(cause: view.Cause) -> Entry:
+    finding = cause.finding
+    severity = finding["severity"]
+    body = [Detail("", finding["summary"])] if finding["summary"] else []
+    if len(cause.hosts) > 1:
+        body.append(Detail("Hosts", some(cause.hosts, ROOM_ALONE)))
+    facts = facts_line(words.facts(finding["evidence"]))
+    if facts:
+        first = "" if len(cause.hosts) == 1 else f"({cause.hosts[0]}) "
+        body.append(Detail("Evidence", f"{first}{facts}"))
+    foot = [Detail("Key", finding["key"], whole=True)]
+    if finding["source"]:
+        foot.append(Detail("Source", finding["source"], whole=True))
+    return Entry(
+        severity, f"{_where(cause.hosts)} {_subject(finding)}: {finding['title']}",
+        mark=severity.upper(), body=(*body, *_fix(cause)), effects=tuple(_effects(cause)),
+        foot=tuple(foot), hosts=tuple(cause.hosts), item=finding,
+    )
+
+
+def _fix(cause: view.Cause) -> Iterator[Detail]:
+    finding = cause.finding
+    if finding["fix"]:
+        where = f"on {cause.hosts[0]}"
+        if len(cause.hosts) > 1:
+            where = "on each" if cause.one_fix else f"{where} (the others: in the report)"
+        yield Detail("", f"Fix, {where}:", tuple(str(finding["fix"]).splitlines()))
+    if finding["reason"]:
+        yield Detail("By hand", finding["reason"])
+    elif not finding["fix"]:
+        yield Detail("Fix", "none is documented")
+
+
+def _effects(cause: view.Cause) -> Iterator[Effect]:
+    for host, finding in cause.explains:
+        where = "" if [host] == cause.hosts else f"{host} "
+        yield Effect(
+            host, finding["id"], tuple(finding["caused_by_ids"]),
+            f"{where}{_subject(finding)}: {finding['title']}", finding["severity"],
+        )
+
+
+def _note(cause: view.Cause) -> Entry:
+    finding = cause.finding
+    text = f"{_where(cause.hosts)} {_subject(finding)}: {finding['summary'] or finding['title']}"
+    lines = tuple(str(finding["fix"] or "").splitlines())
+    body = (Detail("", "", lines),) if lines else ()
+    return Entry("info", text, body=body, hosts=tuple(cause.hosts), item=finding)
+
+
+def repairs(report: Mapping[str, Any]) -> Section:
+    """What was done and how it ended; what did not work comes first."""
+    entries = [_action(host, action) for host, action in repair.done(report)]
+    return Section("repairs", "Repairs", entries, ACTIONS_IN_FULL)
+
+
+def _action(host: str, action: Mapping[str, Any]) -> Entry:
+    seconds = "" if action["seconds"] is None else f", {float(action['seconds']):.1f} s"
+    body = [Detail("Why", action["reason"])] if action["reason"] else []
+    foot: tuple[Detail, ...] = ()
+    if action["result"] == "not_repaired":
+        foot = (Detail("Left", repair.LEFT.get(action["left"], action["left"] or "unknown")),)
+    return Entry(
+        RESULT_TONES.get(action["result"], "muted"),
+        f"{host} {_subject(action)}: {repair.title(action)}{seconds}",
+        mark=repair.word(action), body=(*body, *_commands(action)), foot=foot,
+        before=tuple(words.facts(action["before"])), after=tuple(words.facts(action["after"])),
+        hosts=(host,), item=action,
+    )
+
+
+def plan(report: Mapping[str, Any]) -> Section:
+    """What would be done, what it cuts off, and what follows if it does not help."""
+    begun = any(host["actions"] for host in report["hosts"])
+    entries = [_step(group) for group in repair.planned(report)]
+    return Section("plan", "Planned, not done" if begun else "Plan", entries)
+
+
+def _step(group: repair.Group) -> Entry:
+    step = group.item
+    body = []
+    if len(group.hosts) > 1:
+        body.append(Detail("Hosts", some(group.hosts, ROOM_ALONE)))
+    body.append(Detail("For", ", ".join(step["keys"])))
+    body.extend(_commands(step))
+    if step.get("refused_unless"):  # a plan of before has none
+        body.append(Detail("Guard", step["refused_unless"]))
+    body.append(Detail("Or else", repair.further(step)))
+    if step["cancels"]:
+        body.append(Detail("Cuts off", step["cancels"]))
+        if len(group.hosts) == 1:
+            body.append(Detail("At work", repair.at_work(step)))
+    if step["not_after"]:
+        body.append(Detail("Before", words.moment(step["not_after"])))
+    return Entry(
+        "plain", f"{_where(group.hosts)} {_subject(step)}: {step['title']}", body=tuple(body),
+        hosts=tuple(group.hosts), item=step,
+    )
+
+
+def left(report: Mapping[str, Any]) -> Section:
+    """Plans that were refused, what a plan remarks, and findings that no step repairs, with why."""
+    entries = [
+        Entry("warning", f"{host['name']}: plan refused: {host['plan_refused']}")
+        for host in report["hosts"] if host["plan_refused"]
+    ]
+    entries += [
+        Entry("plain", f"{host['name']}: {note}")
+        for host in report["hosts"] for note in host["plan_notes"]
+    ]
+    for group in repair.left(report):
+        item = group.item
+        until = f", until {words.moment(item['until'])}" if item["until"] else ""
+        why = item["why"].replace("_", " ")
+        where = some(group.hosts, ROOM_WITHIN)
+        entries.append(Entry("plain", f"{where} {item['id']}: {why}{until}: {item['reason']}"))
+    return Section("left", "Left as it is", entries)
+
+
+def unseen(report: Mapping[str, Any]) -> Section:
+    """Probes that gave nothing: without them a healthy host might not be one."""
+    groups: dict[str, list[str]] = {}
+    skipped: set[str] = set()  # what nobody gave the means to look at is told, and is no alarm
+    for host in report["hosts"]:
+        for probe in host["unseen"]:
+            text = f"{probe['probe']}: {probe['message'] or probe['kind']}"
+            groups.setdefault(text, []).append(host["name"])
+            if probe["kind"] == "skipped":
+                skipped.add(text)
+    entries = [
+        Entry("muted" if text in skipped else "warning", f"{some(names, ROOM_WITHIN)}: {text}")
+        for text, names in groups.items()
+    ]
+    return Section("unseen", "Could not be looked at", entries)
+
+
+def changes(found: Mapping[str, Any]) -> Section:
+    """What is otherwise than at an earlier run."""
+    entries = [
+        Entry("plain", f"{text}: {some(found['hosts'][kind], ROOM_ALONE)}")
+        for kind, text in view.HOST_CHANGES.items() if found["hosts"][kind]
+    ]
+    for kind, tone in view.CHANGES.items():
+        for entry in found[kind]:
+            was = f" (was {entry['was']['severity']})" if entry["was"] else ""
+            text = f"{entry['host']} {_subject(entry)}: {entry['title']}{was}"
+            entries.append(Entry(tone, text, mark=kind))
+    since = words.moment(found["since"]["finished"])
+    return Section(
+        "changes", f"Changes since {since}", entries or [Entry("muted", "None.")], ACTIONS_IN_FULL
+    )
+
+
+def summary(counts: Mapping[str, Any]) -> Entry:
+    """What a person needs who reads only the end, of the numbers in the report's `summary`."""
+    kinds = ("healthy", "degraded", "down", "unknown", "unreachable", "failed", "not_installed")
+    told = ", ".join(f"{counts[kind]} {_KINDS.get(kind, kind)}" for kind in kinds if counts[kind])
+    numbers = [
+        _counted(counts["critical"], "critical finding"), _counted(counts["warning"], "warning"),
+        _counted(counts["roots"], "root cause"),
+    ]
+    numbers += [
+        f"{counts[result]} {repair.WORDS[result].lower()}"
+        for result in repair.COUNTED if counts[result]
+    ]
+    tone = "ok"
+    if counts["critical"] or counts["down"] or counts["not_repaired"]:
+        tone = "critical"
+    elif counts["healthy"] < counts["hosts"] or counts["warning"]:
+        tone = "warning"
+    head = f"{_counted(counts['hosts'], 'host')}: {told or 'nothing diagnosed'}"
+    return Entry(tone, f"{head}; {', '.join(numbers)}.")
+
+
+def some(names: Iterable[str], room: int) -> str:
+    """As many names as there is room for, then how many are left."""
+    listed = [words.clean(name) for name in names]
+    text = ""
+    for count, name in enumerate(listed, 1):
+        longer = f"{text}, {name}" if text else name
+        others = len(listed) - count
+        tail = f" and {others} more" if others else ""
+        if text and len(longer) + len(tail) > room:
+            return f"{text} and {len(listed) - count + 1} more"
+        text = longer
+    return text
+
+
+def facts_line(facts: Iterable[tuple[str, str]]) -> str:
+    """Names and values in a line."""
+    return " \N{MIDDLE DOT} ".join(f"{name} {value}" for name, value in facts)
+
+
+def _commands(entry: Mapping[str, Any]) -> list[Detail]:
+    return [Detail("Command", command, whole=True) for command in words.commands(entry)]
+
+
+def _subject(entry: Mapping[str, Any]) -> str:
+    return words.label(entry["module"], entry["instance"])
+
+
+def _where(hosts: list[str]) -> str:
+    return hosts[0] if len(hosts) == 1 else f"{len(hosts)} hosts"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun if count == 1 else f'{noun}s'}"

@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the terminal and the page show alike: hosts in a few words, equal root causes together.
+
+Uses the standard library only: campaign_doctor has this very file, by a link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from . import words
+
+Json = dict[str, Any]
+
+STATUS_WORDS = {
+    "unreachable": "UNREACHABLE",
+    "failed": "NOT DIAGNOSED",
+    "not_installed": "NO CAMPAIGN",
+}
+VERDICT_WORDS = {
+    "down": "DOWN",
+    "degraded": "DEGRADED",
+    "unknown": "UNKNOWN",
+    "healthy": "healthy",
+}
+# Of module verdicts, the order in which a person wants them.
+VERDICTS = ("down", "degraded", "unknown", "healthy")
+# Kinds of change with their tone, and those of hosts in words.
+CHANGES = {
+    "new": "critical", "worse": "critical", "better": "ok", "gone": "ok", "unseen": "warning",
+}
+HOST_CHANGES = {
+    "appeared": "Hosts that were not in that run",
+    "vanished": "Hosts that are not in this run",
+    "lost": "Hosts without a diagnosis now",
+    "back": "Hosts that have a diagnosis again",
+}
+
+
+class Cause(NamedTuple):
+    """Root causes that are the same on one or more hosts."""
+
+    finding: Json  # of the first host
+    places: list[tuple[str, Json]]  # host and its finding
+    explains: list[tuple[str, Json]]
+
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts, each once."""
+        return list(dict.fromkeys(host for host, _finding in self.places))
+
+    @property
+    def one_fix(self) -> bool:
+        """Whether the fix reads the same everywhere."""
+        return len({str(finding["fix"]) for _host, finding in self.places}) == 1
+
+
+def causes(report: Mapping[str, Any]) -> list[Cause]:
+    """The root causes; those of the same id are one entry with several hosts."""
+    findings = {
+        (host["name"], finding["id"]): finding
+        for host in report["hosts"]
+        for finding in host["findings"]
+    }
+    groups: dict[str, Cause] = {}
+    for root in report["roots"]:
+        finding = findings[(root["host"], root["id"])]
+        group = groups.setdefault(finding["id"], Cause(finding, [], []))
+        group.places.append((root["host"], finding))
+        for effect in root["explains"]:
+            item = (effect["host"], findings[(effect["host"], effect["id"])])
+            if item not in group.explains:
+                group.explains.append(item)
+    return list(groups.values())
+
+
+def status_word(host: Mapping[str, Any]) -> str:
+    """The verdict on a host in one or two words."""
+    return STATUS_WORDS.get(host["status"]) or VERDICT_WORDS[host["verdict"]]
+
+
+def module_names(host: Mapping[str, Any], verdict: str) -> list[str]:
+    """Names of a host's modules with this verdict; the instance only where it tells something."""
+    alone = len(own_instances(host)) <= 1
+    return [
+        module["module"] if alone else words.label(module["module"], module["instance"])
+        for module in host["modules"]
+        if module["verdict"] == verdict
+    ]
+
+
+def own_instances(host: Mapping[str, Any]) -> list[str]:
+    """A host's instances without the one that shared modules are said to belong to."""
+    return [instance for instance in host["instances"] if instance != "default"]

@@ -1,0 +1,514 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A typed, read-only view over the snapshot that campaign_info took: one server, as rules see it."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
+    DEFAULT,
+    MODULES,
+    RELOADS,
+    UTILITIES,
+)
+
+from .reader import ABSENT, fields_of, integer, number, read
+from .records import (
+    Check,
+    Configuration,
+    Environment,
+    Http,
+    Log,
+    LogGroup,
+    Logs,
+    Machine,
+    Missing,
+    MissingModule,
+    Network,
+    Pdump,
+    ProbeError,
+    Process,
+    Processes,
+    Segment,
+    Semaphore,
+    Service,
+    SharedMemory,
+    Socket,
+    Sockets,
+    Storage,
+    Target,
+    Task,
+    Writer,
+)
+from .thresholds import Thresholds
+from .work import (
+    Api,
+    Asked,
+    Controller,
+    Database,
+    DeclaredJob,
+    GivenCommand,
+    Job,
+    Jobs,
+    Ledger,
+    Precision,
+    Workflow,
+)
+
+SCHEMA = 1
+STANDARD_HOME = "/usr/local/neolane/nl6"
+START_LINE_SECONDS = 5  # in which a module that starts writes its first line
+RESTART_SECONDS = 120  # in which a module that we start again writes its first line
+AFTERMATH_SECONDS = 30  # in which what met a stopped server has logged so
+
+OF_NLSERVER = ("pdump", "missing")  # probes that show what the command says
+OF_ENVIRONMENT = ("logs", "jobs")  # probes that look where the environment says that var is
+
+PERMANENT = tuple(module for module in MODULES if module not in UTILITIES)
+
+# Logs that a module's children or helpers write, beside its own.
+UPGRADE_LOG = "postupgrade"  # of the last post-upgrade of an instance
+CHILD_LOGS = {"mta": ("mtachild",), "wfserver": ("runwf",), "web": ("webmdl",)}
+
+LOOPBACK = frozenset({"", "localhost", "localhost.localdomain", "127.0.0.1", "::1"})
+
+_T = TypeVar("_T")
+LAST_MOMENT = 253402300799.0  # the end of the year 9999
+
+
+class InvalidSnapshot(ValueError):
+    """What was given is no snapshot of this collection."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The head of a snapshot; its probes are read by the server's view below."""
+
+    taken_at: float
+    home: str = STANDARD_HOME
+    user: str = "neolane"
+    address: str = "127.0.0.1"
+    seconds: float | None = None
+    installed: bool = True
+    utc_offset_seconds: float = 0.0
+    asked: Asked = field(default_factory=Asked)
+    controller: Controller | None = None
+    jobs_declared: tuple[DeclaredJob, ...] = ()
+    given_command: GivenCommand | None = None
+
+
+_PROBES: dict[str, type] = {
+    "environment": Environment, "configuration": Configuration, "pdump": Pdump,
+    "missing": Missing, "processes": Processes, "sockets": Sockets,
+    "shared_memory": SharedMemory, "logs": Logs, "storage": Storage, "machine": Machine,
+    "service": Service, "http": Http, "network": Network, "jobs": Jobs,
+    "ledger": Ledger, "api": Api,
+}
+
+
+# --- the view that rules use ------------------------------------------------------------------
+
+
+# Here, before Ansible forks, and not when the first snapshot is read: in every worker that is.
+for _kind in (Snapshot, ProbeError, *_PROBES.values()):
+    fields_of(_kind)
+
+
+class Server:
+    """A Campaign server as its snapshot shows it, and the thresholds it is judged by."""
+
+    def __init__(self, snapshot: Any, limits: Thresholds | None = None) -> None:
+        head = _valid(snapshot)
+        self.head = head
+        self.limits = limits or Thresholds()
+        self.now, self.home, self.user = head.taken_at, head.home, head.user
+        probes = snapshot.get("probes")
+        self._data: dict[str, Any] = {}
+        self._seconds: dict[str, float] = {}
+        self.failures: dict[str, ProbeError] = {}
+        self.left_out: dict[str, ProbeError] = {}  # probes that had no reason or no means to look
+        for name, kind in _PROBES.items():
+            probe = probes.get(name) if isinstance(probes, Mapping) else None
+            if not isinstance(probe, Mapping):
+                continue
+            data, error = read(kind, probe.get("data")), read(ProbeError, probe.get("error"))
+            took = number(probe.get("seconds"))
+            if took is not ABSENT:
+                self._seconds[name] = took
+            if data is not ABSENT:
+                self._data[name] = data
+            if error is not ABSENT:
+                (self.left_out if error.kind == "skipped" else self.failures)[name] = error
+            elif data is ABSENT:
+                self.failures[name] = ProbeError("invalid", "the probe brought no data")
+
+    def _probe(self, name: str, kind: type[_T]) -> _T:
+        return typing.cast(_T, self._data[name]) if name in self._data else kind()
+
+    def seen(self, name: str) -> bool:
+        """Whether a probe saw what it was to see: what it does not show is not there.
+
+        `tasks` is the sight of the running modules, from either of two probes.
+        """
+        if name == "tasks":
+            return self.seen("processes") or self.seen("pdump")
+        failure = self.failures.get(name)
+        if name in OF_NLSERVER and failure is not None:
+            return False  # an answer of a command that failed is none
+        if name in OF_ENVIRONMENT and "environment" in self.failures:
+            return False  # where var is was not to be seen: what lies there by default says nothing
+        return name in self._data and (failure is None or failure.kind != "timeout")
+
+    def probe_seconds(self, name: str) -> float | None:
+        """How long a probe took."""
+        return self._seconds.get(name)
+
+    def failed(self, name: str) -> bool:
+        """Whether a probe was to look and could not."""
+        if name == "tasks":
+            return not self.seen("tasks")
+        asked = name in self.failures or (name in OF_ENVIRONMENT and name in self._data)
+        return asked and not self.seen(name)
+
+    @cached_property
+    def environment(self) -> Environment:
+        return self._probe("environment", Environment)
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        return self._probe("configuration", Configuration)
+
+    @cached_property
+    def pdump(self) -> Pdump:
+        return self._probe("pdump", Pdump)
+
+    @cached_property
+    def processes(self) -> Processes:
+        return self._probe("processes", Processes)
+
+    @cached_property
+    def sockets(self) -> tuple[Socket, ...]:
+        return self._probe("sockets", Sockets).listening
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        return self._probe("shared_memory", SharedMemory).segments
+
+    @cached_property
+    def semaphores(self) -> tuple[Semaphore, ...]:
+        return self._probe("shared_memory", SharedMemory).semaphores
+
+    @cached_property
+    def logs(self) -> Logs:
+        return self._probe("logs", Logs)
+
+    @cached_property
+    def storage(self) -> Storage:
+        return self._probe("storage", Storage)
+
+    @cached_property
+    def machine(self) -> Machine:
+        return self._probe("machine", Machine)
+
+    @cached_property
+    def service(self) -> Service:
+        return self._probe("service", Service)
+
+    @cached_property
+    def jobs(self) -> tuple[Job, ...]:
+        """The declared jobs: what is known of them, with the limits that the inventory sets."""
+        limits = {(d.kind, d.instance, d.name): d for d in self.head.jobs_declared}
+        jobs = self._probe("jobs", Jobs).jobs
+        return tuple(
+            replace(job, max_age_hours=limit.max_age_hours, max_minutes=limit.max_minutes)
+            if (limit := limits.get((job.kind, job.instance, job.name)))
+            else job
+            for job in jobs
+        )
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return self._probe("ledger", Ledger)
+
+    @cached_property
+    def databases(self) -> tuple[Database, ...]:
+        """What the API tells, of each instance that was asked."""
+        return self._probe("api", Api).instances
+
+    def database(self, instance: str) -> Database | None:
+        """What the API tells of an instance; None if it was not asked."""
+        return next((each for each in self.databases if each.instance == instance), None)
+
+    def restartable(self, workflow: Workflow) -> bool:
+        """Whether a workflow may be started again: the vendor's, and those that the site lists."""
+        return workflow.technical or workflow.name in self.head.asked.restartable_workflows
+
+    def age(self, at: float | None) -> float | None:
+        """Seconds between a time and the snapshot."""
+        return None if at is None else max(0.0, self.now - at)
+
+    def older(self, at: float | None, minutes: float) -> bool:
+        """Whether a time is known and further back than that."""
+        return at is not None and self.now - at > 60 * minutes
+
+    # modules
+
+    @cached_property
+    def tasks(self) -> tuple[Task, ...]:
+        """Every module of every instance, in the order of their start."""
+        places = {(entry.module, entry.instance) for entry in self.configuration.modules}
+        places |= {(process.name, process.instance) for process in self._module_processes}
+        places |= {(entry.module, entry.instance) for entry in self.pdump.tasks}
+        never_ran = {copy.name for copy in self.configuration.copies}
+        places |= {
+            (entry.module, entry.instance) for entry in self._missing
+            if entry.instance not in never_ran
+        }
+        places.add(("watchdog", DEFAULT))
+        known = [place for place in places if place[0] in MODULES]
+        known.sort(key=lambda place: (MODULES.index(place[0]), place[1]))
+        return tuple(self._task(module, instance) for module, instance in known)
+
+    @cached_property
+    def _missing(self) -> tuple[MissingModule, ...]:
+        return self._probe("missing", Missing).modules
+
+    @cached_property
+    def _module_processes(self) -> tuple[Process, ...]:
+        return tuple(process for process in self.processes.modules if not process.dead)
+
+    def _task(self, module: str, instance: str) -> Task:
+        place = (module, instance)
+        configuration = next(
+            (c for c in self.configuration.modules if (c.module, c.instance) == place), None
+        )
+        own = [p for p in self._module_processes if (p.name, p.instance) == place]
+        own.sort(key=lambda process: (process.started_at or 0.0, process.pid))
+        listed = next((t for t in self.pdump.tasks if (t.module, t.instance) == place), None)
+        expected: bool | None
+        if module == "watchdog":
+            expected = True
+        elif module in UTILITIES:
+            expected = False
+        else:
+            expected = configuration.auto_start if configuration else None
+            if expected is None and any((m.module, m.instance) == place for m in self._missing):
+                expected = True
+        if own:
+            state = "hung" if all(process.stopped for process in own) else "running"
+        elif self.seen("processes"):
+            state = "idle" if module in UTILITIES else "stopped"
+        elif self.seen("pdump"):
+            absent = "idle" if module in UTILITIES else "stopped"
+            state = "running" if listed else absent
+        else:
+            state = "unknown"
+        return Task(module, instance, configuration, tuple(own), listed, expected, state)
+
+    def tasks_of(self, module: str) -> Iterator[Task]:
+        return (task for task in self.tasks if task.module == module)
+
+    def task(self, module: str, instance: str = DEFAULT) -> Task | None:
+        return next((t for t in self.tasks_of(module) if t.instance == instance), None)
+
+    def runs(self, module: str, instance: str = DEFAULT) -> bool:
+        task = self.task(module, instance)
+        return task is not None and task.state == "running"
+
+    def children_of(self, task: Task, name: str) -> tuple[Process, ...]:
+        pids = {process.pid for process in task.processes}
+        return tuple(
+            child for child in self.processes.children
+            if child.name == name
+            and (child.ppid in pids or child.instance == task.instance)
+            and not child.dead
+        )
+
+    # logs
+
+    def log(self, name: str, instance: str = DEFAULT) -> Log | None:
+        return next(
+            (log for log in self.logs.logs if (log.module, log.instance) == (name, instance)), None
+        )
+
+    def logs_of(self, task: Task) -> tuple[Log, ...]:
+        """The module's log and those of its children, without what was logged under debug."""
+        names = (task.module, *CHILD_LOGS.get(task.module, ()))
+        found = (self.log(name, task.instance) for name in names)
+        return tuple(log for log in found if log is not None)
+
+    def restarts(self, task: Task) -> list[float]:
+        """When the module began anew after it died.
+
+        Neither the daily restart counts, nor a stop, nor what a remedy started, nor what was
+        before a remedy that went well.
+        """
+        log = self.log(task.module, task.instance)
+        if log is None or task.module in UTILITIES:
+            return []
+        renewed = max((r.at for r in self.ledger.renewals if r.renews(task)), default=0.0)
+        since = renewed - self.limits.clock_grain_seconds
+        writers = sorted(
+            (writer for writer in log.pids if writer.first_at >= since),
+            key=lambda writer: writer.first_at,
+        )
+        ours = self._started_by_us(task, writers)
+        return [
+            writer.first_at
+            for before, writer in pairwise(writers)
+            if not before.stopped and writer not in ours
+            and not self.daily_restart(task, writer.first_at)
+        ]
+
+    def _started_by_us(self, task: Task, writers: list[Writer]) -> list[Writer]:
+        """For each start by a remedy the process that came of it: the next one, and no other."""
+        place = (task.module, task.instance)
+        found: list[Writer] = []
+        for begun in sorted(
+            at for r in self.ledger.restarts if (r.module, r.instance) == place for at in r.times
+        ):
+            since = begun - self.limits.clock_grain_seconds
+            found += [
+                writer for writer in writers
+                if since <= writer.first_at <= begun + RESTART_SECONDS and writer not in found
+            ][:1]
+        return found
+
+    def reloaded_at(self, task: Task) -> float | None:
+        """When the module last read its files again without a new start: by its log, or ours."""
+        log = self.log(task.module, task.instance)
+        command = RELOADS.get(task.module)  # it reaches all modules that know it
+        times = [r.at for r in self.ledger.reloads if command and RELOADS.get(r.module) == command]
+        if log and log.last_reload_at is not None:
+            times.append(log.last_reload_at)
+        return max(times, default=None)
+
+    def raised_precision(self, task: Task) -> Precision | None:
+        """What the ledger says of the log precision that the module runs with."""
+        process = task.process
+        return next(
+            (
+                p for p in self.ledger.precisions
+                if (p.module, p.instance) == (task.module, task.instance)
+                and process and p.value == process.precision
+            ),
+            None,
+        )
+
+    def daily_restart(self, task: Task, at: float) -> bool:
+        """Whether a time lies around the module's processRestartTime."""
+        daily = seconds_of_day(task.configuration.restart_time if task.configuration else None)
+        if daily is None:
+            return False
+        distance = abs((at + self.head.utc_offset_seconds) % 86400 - daily)
+        return min(distance, 86400 - distance) <= 60 * self.limits.daily_restart_minutes
+
+    def loops(self, task: Task) -> bool:
+        """Whether the module dies again and again."""
+        return len(self.restarts(task)) >= self.limits.crash_loop_restarts
+
+    def brought_about(self, group: LogGroup) -> bool:
+        """Whether a remedy of ours that stopped the whole server has brought these lines about."""
+        grain = self.limits.clock_grain_seconds
+        return any(
+            r.whole_server and r.ended_at is not None
+            and group.first_at is not None and group.last_at is not None
+            and r.at - grain <= group.first_at and group.last_at <= r.ended_at + AFTERMATH_SECONDS
+            for r in self.ledger.renewals
+        )
+
+    def errors(self, task: Task, only: str = "") -> Iterator[LogGroup]:
+        """What the module logged since it last began; all of the window if it keeps dying.
+
+        `only`: the name of one of its logs.
+        """
+        began = None if self.loops(task) else task.started_at
+        for log in self.logs_of(task):
+            since = began
+            for writer in log.pids:
+                # The kernel's clock of starts is rough; the first line of the process is not,
+                # and what the process before it wrote in the meantime is history.
+                if began is not None and writer.pid == task.pid and writer.first_at is not None \
+                        and 0 < writer.first_at - began < START_LINE_SECONDS:
+                    since = writer.first_at
+            for group in log.groups if only in ("", log.module) else ():
+                if since is None or group.last_at is None or group.last_at >= since:
+                    yield group
+
+    # network
+
+    def listening(self, proto: str, port: int | None) -> Iterator[Socket]:
+        return (s for s in self.sockets if s.proto.startswith(proto) and s.port == port)
+
+    def port(self, name: str) -> int | None:
+        """A port that the caller expects: syslogd, web, front, stat@prod."""
+        number = integer(self.head.asked.expected_ports.get(name))
+        return None if number is ABSENT else typing.cast(int, number)
+
+    @cached_property
+    def syslogd_port(self) -> int | None:
+        return self.configuration.syslogd_port or self.port("syslogd")
+
+    @cached_property
+    def has_syslogd(self) -> bool:
+        """Whether syslogd writes the logs here: a site may have another daemon do it."""
+        task = self.task("syslogd")
+        return task is None or task.alive or task.expected is not False
+
+    def check(self, name: str) -> Check | None:
+        return next((check for check in self.checks if check.name == name), None)
+
+    @cached_property
+    def checks(self) -> tuple[Check, ...]:
+        return self._probe("http", Http).checks
+
+    @cached_property
+    def _targets(self) -> tuple[Target, ...]:
+        return self._probe("network", Network).targets
+
+    def targets(self, name: str) -> Iterator[Target]:
+        return (target for target in self._targets if target.name == name)
+
+    @cached_property
+    def build_number(self) -> int | None:
+        """The build that pdump names, as a number."""
+        found = re.search(r"\bbuild (\d{3,6})\b", self.pdump.build or "")
+        return int(found.group(1)) if found else None
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names and addresses that mean this machine, seen from itself."""
+        return LOOPBACK | {self.head.address, self.machine.hostname}
+
+    def local(self, target: Target) -> bool:
+        """Whether a target is this machine."""
+        return not self.names.isdisjoint((target.host, *target.resolved))
+
+
+def seconds_of_day(text: str | None) -> int | None:
+    """A time of the day, such as 06:00:00, in seconds; None if it is none."""
+    parts = (text or "").split(":")
+    if len(parts) < 2 or not all(part.isdecimal() and len(part) < 5 for part in parts):
+        return None
+    hours, minutes, seconds = [*map(int, parts), 0][:3]
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _valid(snapshot: Any) -> Snapshot:
+    if not isinstance(snapshot, Mapping) or "schema" not in snapshot:
+        raise InvalidSnapshot("this is no snapshot of campaign_info: it names no schema")
+    if snapshot["schema"] != SCHEMA:
+        told = repr(snapshot["schema"])[:40]
+        raise InvalidSnapshot(f"the snapshot has schema {told}, this collection reads {SCHEMA}")
+    head = read(Snapshot, snapshot)
+    if head is ABSENT or not 0 <= head.taken_at <= LAST_MOMENT:
+        raise InvalidSnapshot("the snapshot does not say when it was taken (taken_at)")
+    return typing.cast(Snapshot, head)
