@@ -1,1 +1,1 @@
-../plugins/plugin_utils/report/changes.py
+../plugins/plugin_utils/_campaign/report/changes.py

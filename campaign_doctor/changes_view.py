@@ -8,6 +8,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from . import outline
 from .formats import table
 from .history import Run
 from .model import Changes, Report, Severity
@@ -64,7 +65,8 @@ def show(console: Console, old: Run, new: Run, changes: Changes) -> None:
              style="bold"),
         soft_wrap=True,
     )
-    table.show(console, table.changes(changes))
+    for part in table.entries(outline.changes(changes.model_dump(mode="json"))):
+        table.show(console, part)
     for score in changes.scores:
         console.print(Text(f"  score of {score.host}: {score.was} → {score.score}"),
                       soft_wrap=True)

@@ -43,7 +43,7 @@ from .options import (
     variable,
 )
 from .outcome import ExitCode
-from .runner import private_directory
+from .runner import private_directory, sweep
 
 LOG_WIDTH = 120  # of a table that goes to a file or a mail
 
@@ -59,7 +59,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 precision = typer.Typer(
-    help="Have a module log more for a while, or as usual again.", no_args_is_help=True,
+    help="Raise or restore a module's log precision.", no_args_is_help=True,
 )
 relaunch = typer.Typer(
     help="Launch a declared export or import job again.", no_args_is_help=True,
@@ -96,6 +96,7 @@ def configured(
     )] = False,
 ) -> None:
     """Reads the configuration, which has a default for every option of that name."""
+    sweep()
     path = config or configuration.find(warn)
     settings = configuration.load(path) if path else Settings()
     defaults = settings.defaults(path.absolute().parent) if path else {}
@@ -122,7 +123,7 @@ def doctor(
     kept: Kept,
     work: Callable[[Doctor], int],
 ) -> int:
-    """Do a command's work in surroundings that go away with it."""
+    """Run a command with its temporary resources."""
     out, err = consoles()
     with Interrupts() as interrupts, private_directory() as private:
         return work(Doctor(
@@ -141,7 +142,7 @@ def consoles() -> tuple[Console, Console]:
 
 
 def warn(text: str) -> None:
-    """A line beside the result."""
+    """Print a message to standard error."""
     consoles()[1].print(text, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -173,7 +174,7 @@ def plan(
         "--save", metavar="FILE", help="Save the plan, for remediate --plan.",
     )] = None,
 ) -> int:
-    """Say what would be repaired, how, and what is left to a person. Changes nothing."""
+    """Show what would be repaired, how, and what is left to an operator. Changes nothing."""
     return doctor(context, servers, terminal, kept,
                   lambda it: it.plan(scope.variables(), save, shown))
 
@@ -189,7 +190,7 @@ def remediate(
     context: typer.Context, servers: Servers, scope: Scope, shown: Shown, terminal: Terminal,
     kept: Kept,
     plan_file: Annotated[Path | None, typer.Option(
-        "--plan", metavar="FILE", help="Do what this plan says, and nothing else.",
+        "--plan", metavar="FILE", help="Apply this plan and nothing else.",
     )] = None,
     yes: Yes = False,
     check: Check = False,
@@ -228,12 +229,12 @@ def raise_precision(
     )] = "",
     lasting: Annotated[str | None, typer.Option(
         "--for", metavar="TIME", callback=checked_time,
-        help="How long, such as 30m or 2h; then the next remediation ends it.",
+        help="How long, such as 30m or 2h; the next remediation after that restores it.",
     )] = None,
     yes: Yes = False,
     check: Check = False,
 ) -> int:
-    """Have a module log more for a while. It restarts for that."""
+    """Raise a module's log precision for a while. This restarts the module."""
     variables: dict[str, Any] = target(module)
     wanted = [word.strip() for word in filters.split(",") if word.strip()]
     if wanted:
@@ -253,13 +254,13 @@ def raise_precision(
 def restore_precision(
     context: typer.Context, servers: Servers, shown: Shown, terminal: Terminal, kept: Kept,
     module: Annotated[str | None, typer.Argument(
-        metavar="[MODULE[@INSTANCE]]", help="Only this one; otherwise all that log more.",
+        metavar="[MODULE[@INSTANCE]]", help="Only this one; by default all whose precision is raised.",
         autocompletion=modules,
     )] = None,
     yes: Yes = False,
     check: Check = False,
 ) -> int:
-    """Have what logs more log as usual again. It restarts for that."""
+    """Restore the log precision. This restarts the module."""
     variables = target(module) if module else {}
     return doctor(context, servers, terminal, kept, lambda it: it.order(
         "restore_log_precision", "precision restore", variables, shown, yes=yes, check=check,
@@ -274,10 +275,10 @@ Operator = Annotated[str | None, typer.Option(
     "--operator", metavar="NAME", help="The operator who scheduled the job and agrees.",
 )]
 TakenOver = Annotated[str | None, typer.Option(
-    "--taken-over-by", metavar="NAME", help="Instead: the person who takes the job over.",
+    "--taken-over-by", metavar="NAME", help="Instead: who takes the job over.",
 )]
 OfInstance = Annotated[str | None, typer.Option(
-    "--instance", metavar="INSTANCE", help="The instance, where there are several.",
+    "--instance", metavar="INSTANCE", help="The instance, if there are several.",
 )]
 
 
@@ -330,14 +331,14 @@ def relaunch_import(
     name: Job, delta: Mode = None, operator: Operator = None, taken_over_by: TakenOver = None,
     confirmed_by: Annotated[str | None, typer.Option(
         "--no-duplicates-confirmed-by", metavar="NAME",
-        help="The person who looked for duplicates in the database and found none.",
+        help="Who checked the database for duplicates and found none.",
     )] = None,
     accept_duplicates: Annotated[bool, typer.Option(
         "--accept-duplicates", help="Launch it although there may be duplicates.",
     )] = False,
     instance: OfInstance = None, yes: Yes = False, check: Check = False,
 ) -> int:
-    """Launch an import again, not before somebody has looked for duplicates."""
+    """Launch an import again, once somebody has checked for duplicates."""
     variables = job(
         name, delta, operator, taken_over_by, instance,
         campaign_no_duplicates_confirmed_by=confirmed_by,
@@ -357,14 +358,14 @@ def watch(
     context: typer.Context, servers: Servers, scope: Scope, terminal: Terminal, kept: Kept,
     every: Annotated[str, typer.Option(
         "--every", envvar=variable("every"), metavar="TIME", callback=checked_time,
-        help="Time from one look to the next, such as 30s, 5m or 1h.",
+        help="Time between two diagnoses, such as 30s, 5m or 1h.",
     )] = "5m",
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", envvar=variable("output"), metavar="DIR",
-        help="Write the reports of the last look to this directory, each time.",
+        help="Write the latest report to this directory after each diagnosis.",
     )] = None,
 ) -> int:
-    """Diagnose again and again, and tell only what changed. Ctrl-C ends it."""
+    """Diagnose repeatedly and report only what changed. Ctrl-C ends it."""
     return doctor(context, servers, terminal, kept,
                   lambda it: it.watch(scope.variables(), every, Shown(output=output)))
 
@@ -375,7 +376,7 @@ def history(
     kept: Kept,
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many runs.")] = 20,
 ) -> int:
-    """List the runs that are kept."""
+    """List the runs in the history."""
     out, _err = consoles()
     table = Table(box=None, pad_edge=False)
     for heading in ("run", "finished", "command", "hosts", "critical", "warnings", "code"):
@@ -399,7 +400,7 @@ def history(
 def show(
     context: typer.Context, run: Run, shown: Shown, terminal: Terminal, kept: Kept,
 ) -> int:
-    """Show a run that is kept, in any format. Returns what the run itself did."""
+    """Show a run of the history in any format. Exits with that run's own code."""
     return doctor(context, Servers(), terminal, kept, lambda it: it.show(run, shown))
 
 
@@ -410,7 +411,7 @@ def compare_runs(
     new: Annotated[str, typer.Argument(metavar="RUN", help="The later run.")],
     kept: Kept,
 ) -> int:
-    """Say what is new, gone, worse or better from one run to another."""
+    """Show what is new, gone, worse or better between two runs."""
     runs = History(kept.history, warn)
     earlier, later = runs.find(old), runs.find(new)
     changes = compare(runs.get(earlier.number), runs.get(later.number))
@@ -423,10 +424,12 @@ def known(incomplete: str) -> list[str]:
     return [name for name in names() if name.lower().startswith(incomplete.lower())]
 
 
-@app.command(epilog=examples("explain wfserver.hung", "explain XSV-350008"))
+@app.command(epilog=examples(
+    "explain wfserver.hung", "explain XSV-350008", "explain 'deadlock detected'",
+))
 def explain(
     key: Annotated[str, typer.Argument(
-        metavar="KEY|CODE", help="Key of a finding, or an error code of Campaign.",
+        metavar="KEY|CODE", help="Key of a finding, or a code or the words of a log line.",
         autocompletion=known,
     )],
 ) -> None:
@@ -439,16 +442,16 @@ def explain(
 def replay(
     context: typer.Context,
     snapshots: Annotated[list[Path], typer.Argument(
-        metavar="SNAPSHOT...", help="Saved snapshots; each host is called like its file.",
+        metavar="SNAPSHOT...", help="Saved snapshots; each host is named after its file.",
     )],
     shown: Shown, terminal: Terminal, kept: Kept,
 ) -> int:
-    """Judge saved snapshots by today's rules. No server is needed."""
+    """Diagnose saved snapshots with today's rules. No server is needed."""
     return doctor(context, Servers(), terminal, kept, lambda it: it.replay(snapshots, shown))
 
 
 def main() -> None:
-    """The command. Whatever goes wrong before a run is 5: it did not run."""
+    """The command. Any failure before a run is exit code 5: it did not run."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # not every terminal has every sign
             stream.reconfigure(errors="replace")
@@ -466,7 +469,7 @@ def call() -> int:
         warn(str(error))
         return ExitCode.NOT_RUN
     except (typer.Abort, KeyboardInterrupt):
-        warn("Interrupted. Nothing was begun.")
+        warn("Interrupted. Nothing was started.")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         with suppress(OSError):  # whoever read this has gone
@@ -474,6 +477,6 @@ def call() -> int:
         return ExitCode.NOT_RUN
     except Exception:
         traceback.print_exc()
-        warn("This is a defect of campaign-doctor. What it was doing may be half done.")
+        warn("Internal error (please report it). The operation may be incomplete.")
         return ExitCode.NOT_RUN
 

@@ -81,8 +81,8 @@ def find(warn: Callable[[str], None]) -> Path | None:
     if here.is_file():
         if _trusted(here):
             return here
-        warn(f"{here} is not read: others than you may write it. Name it with --config if it is"
-             " meant.")
+        warn(f"{here} is ignored: other accounts can write to it. Use --config to read it"
+             " anyway.")
     own = config_home() / NAME
     return own if own.is_file() else None
 
@@ -113,7 +113,7 @@ def seconds(text: str) -> float:
     """A time such as 90, 30s, 5m, 2h or 1d."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
     if not found:
-        raise ValueError(f"'{text}' is no time; write 30s, 5m, 2h or 1d")
+        raise ValueError(f"'{text}' is not a time; write 30s, 5m, 2h or 1d")
     return float(found[1]) * UNITS[found[2] or "s"]
 
 

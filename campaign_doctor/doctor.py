@@ -27,14 +27,7 @@ from .interrupts import Interrupts
 from .model import InvalidReport, Report
 from .options import Kept, Servers, Shown, Terminal
 from .outcome import ExitCode
-from .runner import (
-    BECOME_PROMPT,
-    VAULT_PROMPT,
-    Access,
-    Ended,
-    Order,
-    run,
-)
+from .runner import BECOME_PROMPT, VAULT_PROMPT, Access, Ended, Order, run
 
 # How the files are called. The first three the collection writes.
 FILES = {
@@ -143,7 +136,7 @@ class Doctor:
             return self._finish("remediate", first, shown)
         steps = plan_view.show(self.err, first.report)
         if not steps:
-            self.say("Nothing can be repaired by itself.")
+            self.say("Nothing can be repaired automatically.")
             return self._finish("remediate", first, shown)
         if not self._agrees(f"Do {'this' if steps == 1 else f'these {steps} steps'}?"):
             self.say("Nothing was changed.")
@@ -183,7 +176,7 @@ class Doctor:
         """Judge saved snapshots; no server is asked."""
         for path in snapshots:
             if not path.is_file():
-                raise DoctorError(f"{path} is no file: where is the snapshot?")
+                raise DoctorError(f"{path} is not a file. Where is the snapshot?")
         names = [str(path.absolute()) for path in snapshots]
         local = replace(self.access, inventory=("localhost,",), limit=None)
         order = Order("replay", {"campaign_snapshot_file": names})
@@ -266,16 +259,16 @@ class Doctor:
         if ended.killed:
             self.say("Killed.")
         elif ended.stopped:
-            self.say("Interrupted: not all was looked at or done; the report says what was.")
+            self.say("Interrupted: not everything was checked or done; the report says what was.")
         if ended.killed or report is None:
             unknown = watcher.progress.changing or begun
             if unknown and order.changes:
                 self.say(
-                    f"State unknown: {', '.join(unknown)}. The ledger on the host says what was "
-                    "begun; diagnose it before anything else.", style="bold red",
+                    f"State unknown: {', '.join(unknown)}. The ledger on the host shows what was "
+                    "begun; run a diagnosis first.", style="bold red",
                 )
             elif ended.killed:
-                self.say("State unknown of what was being looked at; nothing was being changed.")
+                self.say("State unknown of what was being checked; nothing was being changed.")
         return Result(code, report, ended)
 
     def _finish(self, command: str, result: Result, shown: Shown, *, keep: bool = True) -> int:
@@ -335,7 +328,7 @@ class Doctor:
             raise DoctorError(f"{plan} cannot be read: {error.strerror or error}.") from None
         except (ValueError, KeyError, TypeError):
             raise DoctorError(
-                f"{plan} is no plan. Make one with: campaign-doctor plan --save {plan}"
+                f"{plan} is not a plan. Make one with: campaign-doctor plan --save {plan}"
             ) from None
         copy = self.private / "agreed.json"
         copy.write_text(json.dumps(content), encoding="utf-8")
@@ -353,8 +346,8 @@ class Doctor:
                 continue
             if not sys.stdin.isatty():
                 raise DoctorError(
-                    "Without a terminal no password can be asked for: use "
-                    "--become-password-file or --vault-password-file."
+                    "There is no terminal to ask for a password: use --become-password-file or "
+                    "--vault-password-file."
                 )
             with self.interrupts.asking():
                 asked[pattern] = getpass.getpass(prompt)
@@ -363,7 +356,7 @@ class Doctor:
     def _must_ask(self) -> None:
         if not sys.stdin.isatty():
             raise DoctorError(
-                "Without a terminal nobody can be asked, and nothing is changed. --yes says yes "
+                "There is no terminal to ask for confirmation, so nothing is changed. --yes agrees "
                 "beforehand, --check only shows what would be done."
             )
 
@@ -384,7 +377,7 @@ class Doctor:
     def _wait(self, rest: float, every: str) -> bool:
         """Between two rounds; whether it was ended meanwhile."""
         if self.err.is_terminal and not self.terminal.quiet:
-            with self.err.status(f"Next look in at most {every}; Ctrl-C ends this."):
+            with self.err.status(f"Next diagnosis in at most {every}; Ctrl-C ends this."):
                 return self.interrupts.pause(rest)
         return self.interrupts.pause(rest)
 
@@ -455,9 +448,9 @@ def reason(ended: Ended) -> str:
     if ended.errors:
         distinct = list(dict.fromkeys(ended.errors))
         more = f" (and {len(distinct) - 3} more)" if len(distinct) > 3 else ""
-        return "It did not run: " + " ".join(_sentence(text) for text in distinct[:3]) + more
+        return "Run failed: " + " ".join(_sentence(text) for text in distinct[:3]) + more
     if ended.stats is not None and not ended.stats.get("processed"):
-        return "It did not run: no host matches the inventory and the limit."
+        return "Run failed: no host matches the inventory and the limit."
     return f"Ansible ended with code {ended.rc} and wrote no report; -v shows its own output."
 
 

@@ -25,7 +25,7 @@ class Unknown(LookupError):
         self.name = name
         self.near = near
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        super().__init__(f"'{name}' is no finding and no error code that is known here.{hint}")
+        super().__init__(f"'{name}' is neither a finding nor a known error code.{hint}")
 
 
 class _Entry(BaseModel):
@@ -63,15 +63,47 @@ class Problem(_Entry):
     source: str
 
 
+class Line(_Entry):
+    """What a line must have: all of these codes, and all of these words in lower case."""
+
+    codes: list[str]
+    words: list[str]
+
+    def fits(self, text: str) -> bool:
+        """Whether a text, in lower case, has them."""
+        parts = [*(code.casefold() for code in self.codes), *self.words]
+        return bool(parts) and all(part in text for part in parts)
+
+
 class Code(_Entry):
-    """An error code, or words, in a log of Campaign. `restart`: whether a restart helps."""
+    """An error code, or words, in a log of Campaign, as `lines` have it.
+
+    `restart`: whether a restart of the module helps. `who` acts, by `action`; `harmless`: when it
+    is no error.
+    """
 
     code: str
+    lines: list[Line]
+    modules: list[str]
     meaning: str
-    restart: Literal["helps", "useless", "unknown"]
-    why: str
+    restart: Literal["helps", "no", "after_fix", "heals", "unknown"]
+    who: str
+    action: str
+    harmless: str | None
     problem: str | None
-    source: str
+    source: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """Its own name and the codes in its lines."""
+        return list(dict.fromkeys([self.code, *(c for line in self.lines for c in line.codes)]))
+
+    def meant_by(self, wanted: str) -> bool:
+        """Whether a code, a log line, or a part of its words (in lower case) is this one's."""
+        return wanted in (name.casefold() for name in self.names) or any(
+            line.fits(wanted) or (len(wanted) > 5 and any(wanted in word for word in line.words))
+            for line in self.lines
+        )
 
 
 class Catalogue(_Entry):
@@ -95,20 +127,24 @@ def catalogue() -> Catalogue:
 def names() -> list[str]:
     """All keys and codes, for completion."""
     known = catalogue()
-    return [*(problem.key for problem in known.problems), *(code.code for code in known.codes)]
+    codes = (name for code in known.codes for name in code.names)
+    return [*(problem.key for problem in known.problems), *dict.fromkeys(codes)]
 
 
 def explain(name: str) -> list[Problem | Code]:
-    """What a key, a code or a finding's id means; case does not matter. Raises Unknown.
+    """What a key, a code, a wording or a finding's id means; case does not matter. Raises Unknown.
 
-    The bare name of a problem that several modules share (`not_running`) gives one for each.
+    The bare name of a problem that several modules share (`not_running`) gives one for each, a code
+    whose text decides (PGS-220000) each of its cases.
     """
-    wanted = name.strip().partition("@")[0].casefold()
+    wanted = " ".join(name.split()).casefold()
+    key = wanted.partition("@")[0]
     known = catalogue()
     found: list[Problem | Code] = [
-        *(problem for problem in known.problems if problem.key.casefold() == wanted),
-        *(code for code in known.codes if code.code.casefold() == wanted),
-    ] or [problem for problem in known.problems if problem.key.partition(".")[2] == wanted]
+        *(problem for problem in known.problems if problem.key.casefold() == key),
+        *(code for code in known.codes if code.code.casefold() == key),
+    ] or [problem for problem in known.problems if problem.key.partition(".")[2] == key]
+    found += [code for code in known.codes if code not in found and code.meant_by(wanted)]
     if not found:
         raise Unknown(name, _near(wanted))
     return found

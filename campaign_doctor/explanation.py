@@ -14,7 +14,8 @@ from rich.text import Text
 from .explain import Code, Problem, explain
 
 RESTART = {
-    "helps": "helps", "useless": "does not help", "unknown": "nothing is documented about it",
+    "helps": "helps", "no": "does not help", "after_fix": "helps only after the cause is fixed",
+    "heals": "is not needed: it heals by itself", "unknown": "nothing is documented about it",
 }
 
 
@@ -59,7 +60,13 @@ def _problem(problem: Problem) -> Iterator[tuple[str, str]]:
 
 def _code(code: Code) -> Iterator[tuple[str, str]]:
     yield "Meaning", code.meaning
-    yield "A restart", f"{RESTART[code.restart]}. {code.why}".strip()
+    yield "Logged by", ", ".join(code.modules)
+    yield "A restart", RESTART[code.restart]
+    yield "Who acts", code.who
+    yield "What to do", code.action
+    if code.harmless:
+        yield "No error", code.harmless
     if code.problem:
         yield "Finding", code.problem
-    yield "Source", code.source
+    for source in code.source:
+        yield "Source", source

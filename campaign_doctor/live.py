@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -75,12 +76,12 @@ class Quiet:
         """Say what a first Ctrl-C does."""
         busy = self.progress.changing
         what = (
-            f"{', '.join(busy)} {'finishes' if len(busy) == 1 else 'finish'} the step in hand"
-            if busy else "what is being looked at is finished"
+            f"{', '.join(busy)} {'finishes' if len(busy) == 1 else 'finish'} the current step"
+            if busy else "what is being checked is finished"
         )
         self.console.print(
-            f"Stopping: {what}, nothing else is begun. Ctrl-C again kills, and leaves the state "
-            "unknown.",
+            f"Stopping: {what}, nothing else is started. Ctrl-C again kills the run and leaves "
+            "the state unknown.",
             markup=False, highlight=False,
         )
 
@@ -94,19 +95,23 @@ class Lines(Quiet):
         self.fresh: list[Host] = []
 
     def news(self, host: Host) -> None:
-        self.fresh.append(host)  # told with the next tick, which knows the settling times
+        # As it is now: it is told with the next tick, which knows the settling times, and more may
+        # happen before that.
+        self.fresh.append(replace(host))
 
     def __exit__(self, *_error: object) -> None:
         self.tick()
 
     def tick(self) -> None:
         now = self.clock()
-        waiting = [host for host in self.fresh if self.incomplete(host, now)]
+        waiting = []
         for host in self.fresh:
-            if host not in waiting:
-                if said := self.said(host, now):
-                    self.line(f"{host.name}: {said}")
-                self.told_at = now
+            if self.incomplete(host, now):
+                waiting.append(host)
+                continue
+            if said := self.said(host, now):
+                self.line(f"{host.name}: {said}")
+            self.told_at = now
         self.fresh = waiting
         if now - self.told_at < NEWS_SECONDS:
             return

@@ -24,7 +24,7 @@ SCHEMA = 1
 
 
 class InvalidReport(ValueError):
-    """A file that is no report, or not one that this version reads; the text says why."""
+    """A file that is not a report, or not one that this version reads; the text says why."""
 
 
 class Severity(str, Enum):
@@ -109,6 +109,7 @@ class Step(_Part):
     title: str = ""
     command: str | None = None
     cancels: str | None = None
+    refused_unless: str | None = None
     limit: str | None = None
     subject: str | None = None
     not_after: str | None = None
@@ -326,11 +327,15 @@ class Report(_Part):
         """The mapping that it was read from, with what is not known here."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
+    def in_full(self) -> dict[str, Any]:
+        """The same, with a value for all that an older collection did not write."""
+        return self.model_dump(mode="json", by_alias=True)
+
     @classmethod
     def of(cls, data: object, name: str = "the report") -> Report:
         """A report from parsed JSON; `name` is how errors call it. Raises InvalidReport."""
         if not isinstance(data, Mapping):
-            raise InvalidReport(f"{name} is not a report: it holds no JSON object.")
+            raise InvalidReport(f"{name} is not a report: it does not hold a JSON object.")
         schema = data.get("schema")
         if schema is None:
             raise InvalidReport(f"{name} is not a report: it has no key 'schema'.")
@@ -360,7 +365,7 @@ class Report(_Part):
         except OSError as error:
             raise InvalidReport(f"{path} cannot be read: {error.strerror or error}.") from None
         except ValueError as error:
-            raise InvalidReport(f"{path} is not a report: it is no JSON ({error}).") from None
+            raise InvalidReport(f"{path} is not a report: not valid JSON ({error}).") from None
         return cls.of(data, str(path))
 
 

@@ -60,7 +60,7 @@ def checked_time(text: str | None) -> str | None:
 
 @dataclass
 class Servers:
-    """Which servers, and how Ansible gets there."""
+    """Which servers, and how Ansible reaches them."""
 
     inventory: Annotated[list[str], typer.Option(
         "--inventory", "-i", envvar=variable("inventory"), metavar="PATH", rich_help_panel=SERVERS,
@@ -154,19 +154,19 @@ class Kept:
 
     history: Annotated[Path, typer.Option(
         "--history", envvar=variable("history"), metavar="FILE", rich_help_panel=RESULT,
-        show_default="history.db in the state directory", help="File that the runs are kept in.",
+        show_default="history.db in the state directory", help="The file that keeps the runs.",
     )] = field(default_factory=lambda: state_home() / "history.db")
     history_days: Annotated[float, typer.Option(
         "--history-days", envvar=variable("history_days"), min=0.01, rich_help_panel=RESULT,
-        help="How many days they are kept.",
+        help="How many days runs are kept.",
     )] = 90.0
 
 
 Yes = Annotated[bool, typer.Option(
-    "--yes", "-y", help="Do not ask: for schedulers.",
+    "--yes", "-y", help="Do not ask for confirmation (for schedulers).",
 )]
 Check = Annotated[bool, typer.Option(
-    "--check", help="Say what would be done, and change nothing.",
+    "--check", help="Show what would be done, and change nothing.",
 )]
 
 

@@ -33,8 +33,8 @@ MEANINGS = {
     ExitCode.HEALTHY: "healthy, or everything was repaired; an order was carried out",
     ExitCode.FINDINGS: "findings remain: critical ones or warnings",
     ExitCode.NOT_REPAIRED: "a repair failed, and the former state was kept or restored",
-    ExitCode.STATE_UNKNOWN: "a repair failed, and the state is another than before, or unknown",
-    ExitCode.UNREACHABLE: "some hosts could not be reached or diagnosed",
+    ExitCode.STATE_UNKNOWN: "a repair failed, and the state changed or is unknown",
+    ExitCode.UNREACHABLE: "some hosts could not be reached, diagnosed, or seen in full",
     ExitCode.NOT_RUN: "it did not run: bad input, no host, no inventory, a refused order",
     ExitCode.INTERRUPTED: "interrupted: the run is incomplete, and nothing follows from its code",
 }

@@ -10,28 +10,40 @@ from collections.abc import Iterator, Mapping
 from rich.console import Console
 from rich.text import Text
 
-from . import words
+from . import outline, words
 from .formats import table
 from .model import Host, Report, Step
 
 
 def show(console: Console, report: Report) -> int:
-    """The plan of all hosts; how many steps there are."""
+    """The plan of all hosts and what is left; how many steps there are.
+
+    Where there is nothing to ask about, nothing is shown: the report that follows says it all.
+    """
+    data = report.in_full()
     steps = [(host, step) for host in report.hosts for step in host.plan]
-    if steps:
-        table.show(console, table.heading("Plan"))
-        table.show(console, table.plan(report))
-        at_work = [line for host, step in steps for line in _at_work(host, step)]
-        if at_work:
-            table.show(console, table.heading("At work now"))
-            for line in at_work:
-                _line(console, f"  {line}", "yellow")
-    left = list(_left(report))
-    if left:
-        table.show(console, table.heading("Left to a person"))
-        for line in left:
-            _line(console, f"  {line}")
+    if not steps:
+        return 0
+    _section(console, outline.plan(data))
+    at_work = [line for host, step in steps for line in _at_work(host, step)]
+    if at_work:
+        table.show(console, table.heading("At work now"))
+        for line in at_work:
+            _line(console, f"  {line}", "yellow")
+    blind = [host for host in report.hosts if host.status != "diagnosed"]
+    if blind:
+        table.show(console, table.heading("Not diagnosed"))
+        for host in blind:
+            _line(console, f"  {host.name}: {host.status.replace('_', ' ')}: {host.error}")
+    left = outline.left(data)
+    if left.entries:
+        _section(console, left)
     return len(steps)
+
+
+def _section(console: Console, section: outline.Section) -> None:
+    for part in table.section(section):
+        table.show(console, part)
 
 
 def show_order(console: Console, report: Report) -> None:
@@ -61,17 +73,6 @@ def _at_work(host: Host, step: Step) -> Iterator[str]:
         if isinstance(each, Mapping):
             where = f"from {each['from']}" if each.get("from") else f"pid {each.get('pid')}"
             yield f"{host.name} {step.label}: {each.get('kind')} {each.get('what')} ({where})"
-
-
-def _left(report: Report) -> Iterator[str]:
-    for host in report.hosts:
-        if host.status != "diagnosed":
-            yield f"{host.name}: {host.status.replace('_', ' ')}: {host.error}"
-        if host.plan_refused:
-            yield f"{host.name}: the plan does not hold: {host.plan_refused}"
-        for left in host.left:
-            if left.why != "caused_by":
-                yield f"{host.name} {left.id}: {left.reason}"
 
 
 def _line(console: Console, text: str, style: str = "") -> None:

@@ -40,6 +40,8 @@ from .interrupts import Interrupts
 HERE = Path(__file__).resolve().parent
 COLLECTION = "campaign.remediation"
 PREFIX = "campaign-doctor-"
+LOCK = "lock"
+PLACES = (Path("/tmp"), Path("/var/tmp"))  # where one may have been that ran with another TMPDIR
 
 BECOME_PROMPT = r"^BECOME password(\[defaults to SSH password\])?: ?$"
 VAULT_PROMPT = r"^Vault password( \([^)]*\))?: ?$"
@@ -119,19 +121,17 @@ class Watcher(Protocol):
 
 @contextmanager
 def private_directory() -> Iterator[Path]:
-    """A directory for this command alone, removed with it, as are those of killed commands."""
+    """A directory for this command alone, removed with it; if it is killed, by the next command."""
     try:
+        sweep()
         base = Path(tempfile.gettempdir())
-        _sweep(base)
         free = shutil.disk_usage(base).free
         if free < ROOM_BYTES:
             raise DoctorError(
                 f"{base} has {free // 1024} kB left, a run needs {ROOM_BYTES // 1024}. Make room,"
                 " or say with TMPDIR where there is some."
             )
-        path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        lock = os.open(path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        path, lock = _made()
     except OSError as error:
         raise DoctorError(
             f"No temporary directory can be made: {error.strerror or error}. TMPDIR says where."
@@ -139,26 +139,62 @@ def private_directory() -> Iterator[Path]:
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        _remove(path)
         os.close(lock)
 
 
-def _sweep(base: Path) -> None:
-    """Remove what a command left behind that was killed: nobody holds its lock any more."""
-    for path in base.glob(f"{PREFIX}*"):
-        try:
-            if path.is_symlink() or path.stat().st_uid != os.getuid():
-                continue
-            lock = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path, ignore_errors=True)
-        except OSError:
-            pass
-        finally:
+def _made() -> tuple[Path, int]:
+    """A new directory with the lock that says that it is in use."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        # A command that sweeps may have come before the lock: then it is gone, and nothing is lost.
+        with suppress(FileNotFoundError):
+            lock = os.open(path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), (path / LOCK).stat()):
+                    return path, lock
             os.close(lock)
+
+
+def sweep() -> None:
+    """Remove what a command left behind that was killed: nobody holds its lock any more."""
+    with suppress(OSError):
+        for base in {Path(tempfile.gettempdir()), *PLACES}:
+            for path in base.glob(f"{PREFIX}*"):
+                with suppress(OSError):
+                    if not path.is_symlink() and path.stat().st_uid == os.getuid():
+                        _sweep(path)
+
+
+def _sweep(path: Path) -> None:
+    try:
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        # It comes first and goes last: nothing is left, or what Ansible, left alone, wrote since.
+        if all(each.name.startswith("run-") and each.is_dir() for each in path.iterdir()):
+            _remove(path)
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove(path)
+    finally:
+        os.close(lock)
+
+
+def _remove(path: Path) -> None:
+    """Remove the directory; the lock last, so that a next command goes on where this one ends."""
+    with suppress(OSError):
+        for each in path.iterdir():
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each, ignore_errors=True)
+            elif each.name != LOCK:
+                each.unlink(missing_ok=True)
+    # What could not be removed keeps its lock, or no command would look at it any more.
+    with suppress(OSError):
+        if {each.name for each in path.iterdir()} <= {LOCK}:
+            (path / LOCK).unlink(missing_ok=True)
+            path.rmdir()
 
 
 def playbook_path(name: str) -> str:

@@ -1,1 +1,1 @@
-../plugins/plugin_utils/report/words.py
+../plugins/plugin_utils/_campaign/report/words.py

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The report on a terminal: hosts by modules, root causes and what they explain, repairs, changes.
+"""The report on a terminal: hosts by modules, then the outline of the report, painted.
 
 Each part is a renderable of rich; nothing in them depends on colour alone. Text that comes from a
 host is never read as markup and holds no control characters. Commands are longer than a line: print
@@ -11,7 +11,6 @@ with `show`, which does not crop them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.segment import Segment
@@ -19,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from .. import words
-from ..model import Action, Change, Changes, Finding, Host, Report, Severity, Step
+from .. import outline, words
+from ..model import Host, Report
 
 # In the order in which modules are started.
 MODULES = (
@@ -29,8 +28,6 @@ MODULES = (
 )
 # Beyond so many hosts the healthy ones share a line.
 HOSTS_APART = 20
-CAUSES_IN_FULL = 25
-EFFECTS_IN_FULL = 15
 
 VERDICTS = {
     "down": ("\N{MULTIPLICATION SIGN}", "bold red"),
@@ -40,22 +37,16 @@ VERDICTS = {
     "not_expected": ("-", "dim"),
 }
 STATUSES = {"unreachable": "unreachable", "failed": "not diagnosed", "not_installed": "no Campaign"}
-SEVERITIES = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-# What did not work comes first.
-RESULTS = {
-    "not_repaired": "bold red", "refused": "yellow", "unproved": "yellow", "repaired": "green",
-    "done": "green", "skipped": "dim",
+# How the tones of the outline look.
+STYLES = {
+    "plain": "", "critical": "bold red", "warning": "yellow", "ok": "green", "muted": "dim",
+    "info": "cyan",
 }
-LEFT = {
-    "as_before": "Left as it was found.", "changed": "Left otherwise than it was found.",
-    "unknown": "The state afterwards could not be seen.",
-}
-CHANGES = {"new": "bold red", "worse": "bold red", "better": "green", "gone": "green",
-           "unseen": "yellow"}
-HOST_CHANGES = {
-    "appeared": "not in that run: ", "vanished": "not in this run: ",
-    "lost": "no diagnosis now: ", "back": "diagnosed again: ",
-}
+# What matters most at the end, where the eye is.
+ORDER = ("notes", "unseen", "causes", "repairs", "plan", "left", "changes")
+NUMBERED = ("causes", "plan")
+COLUMN = 10  # of the labels
+MARKS = {"changes": 6}  # columns for what stands before the sentences, where they are in line
 
 
 def show(console: Console, part: RenderableType) -> None:
@@ -65,27 +56,25 @@ def show(console: Console, part: RenderableType) -> None:
 
 def render(report: Report) -> RenderableType:
     """All of it, what matters most at the end, where the eye is."""
-    serious = [cause for cause in causes(report) if cause.finding.severity is not Severity.INFO]
-    notes = [cause for cause in causes(report) if cause.finding.severity is Severity.INFO]
-    parts: list[RenderableType] = [hosts(report)]
-    if notes:
-        parts += [heading("Notes"), *(note(cause) for cause in notes[:CAUSES_IN_FULL])]
-        parts += more(len(notes) - CAUSES_IN_FULL)
-    if any(host.unseen for host in report.hosts):
-        parts += [heading("Could not be looked at"), *unseen(report)]
-    if serious:
-        parts.append(heading("Root causes"))
-        for number, cause in enumerate(serious[:CAUSES_IN_FULL], 1):
-            parts.append(in_full(number, cause))
-        parts += more(len(serious) - CAUSES_IN_FULL)
-    if any(host.actions for host in report.hosts):
-        parts += [heading("Repairs"), actions(report)]
-    elif any(host.plan for host in report.hosts):
-        parts += [heading("Plan"), plan(report)]
-    if report.changes is not None:
-        since = words.moment(report.changes.since.finished)
-        parts += [heading(f"Changes since {since}"), changes(report.changes)]
-    return Group(*parts, Text(), summary(report))
+    data = report.in_full()
+    told = outline.sections(data)
+    parts = [part for name in ORDER if name in told for part in section(told[name])]
+    return Group(hosts(report), *parts, Text(), summary(report))
+
+
+def section(told: outline.Section) -> list[RenderableType]:
+    """A section with its heading."""
+    return [heading(told.title), *entries(told)]
+
+
+def entries(told: outline.Section) -> list[RenderableType]:
+    """What stands below a heading."""
+    parts: list[RenderableType] = []
+    for number, entry in enumerate(told.shown, 1):
+        if told.name == "causes":
+            parts.append(Text())
+        parts += _entry(entry, number if told.name in NUMBERED else None, MARKS.get(told.name, 0))
+    return [*parts, *more(told.left_out)]
 
 
 class Indented:
@@ -218,53 +207,31 @@ def _by_verdict(host: Host) -> Text:
     return Text("  ").join(parts) if parts else Text("no module is expected here", style="dim")
 
 
-class Cause(NamedTuple):
-    """Root causes that are the same on one or more hosts."""
-
-    finding: Finding  # of the first host
-    hosts: list[str]
-    effects: list[tuple[str, Finding]]
-
-
-def causes(report: Report) -> list[Cause]:
-    """The root causes, the gravest first; the same one on several hosts is one."""
-    found: dict[str, Cause] = {}
-    for root in report.roots:
-        cause = found.setdefault(root.id, Cause(report.finding(root), [], []))
-        cause.hosts.append(root.host)
-        for node in root.explains:
-            effect = (node.host, report.finding(node))
-            if effect not in cause.effects:
-                cause.effects.append(effect)
-    return list(found.values())
+def _entry(entry: outline.Entry, number: int | None, columns: int) -> list[RenderableType]:
+    """A sentence, and below it what is to be known about it."""
+    style = STYLES[entry.tone]
+    lead = "" if number is None else f"{number}. "
+    bold = "bold" if entry.mark or lead else style
+    mark = f"{entry.mark:<{columns}} " if entry.mark else ""
+    head = Text.assemble((lead, "bold"), (mark, style), (words.clean(entry.head), bold))
+    below = [part for detail in entry.body for part in _detail(detail)]
+    if entry.effects:
+        below.append(_tree(entry))
+    if entry.before or entry.after:
+        below.append(_before_and_after(dict(entry.before), dict(entry.after)))
+    below += [part for detail in entry.foot for part in _detail(detail)]
+    return [head, Indented(3, *below)] if below else [head]
 
 
-def in_full(number: int, cause: Cause) -> RenderableType:
-    """A root cause with its evidence, its fix and what it explains."""
-    finding = cause.finding
-    style = SEVERITIES[finding.severity]
-    head = Text.assemble(
-        (f"{number}. ", "bold"), (finding.severity.value.upper(), style), " ",
-        (words.clean(f"{_where(cause.hosts)} {finding.label}: {finding.title}"), "bold"),
-    )
-    parts: list[RenderableType] = []
-    if finding.summary:
-        parts.append(plain(finding.summary))
-    if len(cause.hosts) > 1:
-        parts.append(plain(f"on {', '.join(cause.hosts)}", "dim"))
-    facts = " \N{MIDDLE DOT} ".join(f"{name} {value}" for name, value in _facts(finding))
-    if facts:
-        parts.append(plain(facts, "dim"))
-    if finding.fix:
-        where = cause.hosts[0] if len(cause.hosts) == 1 else f"each; here for {cause.hosts[0]}"
-        parts.append(plain(f"Fix, on {where}:", "green"))
-        parts += [whole(f"  {line}") for line in finding.fix.splitlines()]
-    if finding.reason:
-        parts.append(plain(f"By hand: {finding.reason}"))
-    if cause.effects:
-        parts.append(_tree(cause))
-    parts.append(whole(f"{finding.key}  {finding.source or ''}".rstrip(), "dim"))
-    return Group(Text(), head, Indented(3, *parts))
+def _detail(detail: outline.Detail) -> Iterator[RenderableType]:
+    label = f"{detail.label:<{COLUMN}}" if detail.label else ""
+    if label or detail.text:
+        text = Text.assemble((label, "dim"), words.clean(detail.text))
+        if detail.whole:
+            text.no_wrap, text.overflow = True, "ignore"
+        yield text
+    for line in detail.lines:
+        yield whole(f"  {line}", "green")
 
 
 def whole(text: str, style: str = "") -> Text:
@@ -272,88 +239,31 @@ def whole(text: str, style: str = "") -> Text:
     return Text(words.clean(text), style=style, no_wrap=True, overflow="ignore")
 
 
-def _facts(finding: Finding) -> list[tuple[str, str]]:
-    return words.facts(finding.evidence)
-
-
-def _where(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{len(names)} hosts"
-
-
-def _tree(cause: Cause) -> Tree:
+def _tree(entry: outline.Entry) -> Tree:
     """What it explains, each below what explains it."""
-    tree = Tree(Text("explains", style="dim"), guide_style="dim")
-    place = {f"{host}:{cause.finding.id}": tree for host in cause.hosts}
-    waiting = list(cause.effects[:EFFECTS_IN_FULL])
+    tree = Tree(Text("Explains", style="dim"), guide_style="dim")
+    root = str((entry.item or {})["id"])
+    place = {f"{host}:{root}": tree for host in entry.hosts}
+    waiting = list(entry.effects[: outline.EXPLAINED_IN_FULL])
     while waiting:
         left = []
-        for host, finding in waiting:
-            ids = [*(f"{host}:{cause}" for cause in finding.caused_by_ids), *finding.caused_by_ids]
+        for effect in waiting:
+            ids = [*(f"{effect.host}:{cause}" for cause in effect.causes), *effect.causes]
             above = next((place[each] for each in ids if each in place), None)
             if above is None:
-                left.append((host, finding))
+                left.append(effect)
                 continue
-            where = "" if cause.hosts == [host] else f"{host} "
-            text = plain(f"{where}{finding.label}: {finding.title}", SEVERITIES[finding.severity])
-            place[f"{host}:{finding.id}"] = above.add(text)
+            text = plain(effect.text, STYLES[effect.tone])
+            place[f"{effect.host}:{effect.id}"] = above.add(text)
         if len(left) == len(waiting):
             # Whatever explains them is not shown.
-            for host, finding in left:
-                tree.add(plain(f"{host} {finding.label}: {finding.title}"))
+            for effect in left:
+                tree.add(plain(effect.text, STYLES[effect.tone]))
             break
         waiting = left
-    for text in more(len(cause.effects) - EFFECTS_IN_FULL):
+    for text in more(len(entry.effects) - outline.EXPLAINED_IN_FULL):
         tree.add(text)
     return tree
-
-
-def note(cause: Cause) -> RenderableType:
-    """A remark, in a line."""
-    finding = cause.finding
-    text = f"{_where(cause.hosts)} {finding.label}: {finding.summary or finding.title}"
-    return plain(text, SEVERITIES[Severity.INFO])
-
-
-def unseen(report: Report) -> Iterator[Text]:
-    """The probes that failed, what is the same on several hosts once."""
-    groups: dict[str, list[str]] = {}
-    for host in report.hosts:
-        for probe in host.unseen:
-            text = f"{probe.probe}: {probe.message or probe.kind}"
-            groups.setdefault(text, []).append(host.name)
-    for text, names in list(groups.items())[:CAUSES_IN_FULL]:
-        yield plain(f"{_where(names)} {text}", "yellow")
-    yield from more(len(groups) - CAUSES_IN_FULL)
-
-
-def actions(report: Report) -> RenderableType:
-    """What was done, with the state before and after."""
-    parts: list[RenderableType] = []
-    order = list(RESULTS)
-    done = [(host, action) for host in report.hosts for action in host.actions]
-    done.sort(key=lambda each: order.index(each[1].result) if each[1].result in order else 0)
-    for host, action in done:
-        parts.append(_action(host, action))
-    return Group(*parts)
-
-
-def _action(host: Host, action: Action) -> RenderableType:
-    style = RESULTS.get(action.result, "")
-    took = "" if action.seconds is None else f", {action.seconds:.1f} s"
-    subject = f" {action.subject}" if action.subject else ""
-    title = f" {host.name} {action.label}: {action.rung or action.remedy}{subject}{took}"
-    head = Text.assemble((action.result.replace("_", " "), style), words.clean(title))
-    parts: list[RenderableType] = []
-    if action.reason:
-        parts.append(plain(action.reason))
-    for command in words.commands({"command": action.command}):
-        parts.append(whole(f"$ {command}"))
-    before, after = words.facts(action.before), words.facts(action.after)
-    if before or after:
-        parts.append(_before_and_after(dict(before), dict(after)))
-    if action.result == "not_repaired" and action.left in LEFT:
-        parts.append(Text(LEFT[action.left], style="bold red"))
-    return Group(head, Indented(4, *parts))
 
 
 def _before_and_after(before: dict[str, str], after: dict[str, str]) -> RenderableType:
@@ -366,75 +276,10 @@ def _before_and_after(before: dict[str, str], after: dict[str, str]) -> Renderab
     return table
 
 
-def plan(report: Report) -> RenderableType:
-    """What would be done, on which host, and what it cuts off."""
-    groups: dict[str, tuple[Step, list[str]]] = {}
-    for host in report.hosts:
-        for step in host.plan:
-            told = repr((step.module, step.instance, step.subject, step.title, step.command))
-            groups.setdefault(told, (step, []))[1].append(host.name)
-    parts: list[RenderableType] = []
-    for number, (step, names) in enumerate(groups.values(), 1):
-        title = words.clean(f"{_where(names)} {step.label}: {step.title}")
-        below: list[RenderableType] = []
-        if len(names) > 1:
-            below.append(plain(f"on {', '.join(names)}", "dim"))
-        below.append(plain(f"for {', '.join(step.keys)}", "dim"))
-        below += [whole(f"$ {line}") for line in words.commands({"command": step.command})]
-        if step.cancels:
-            below.append(plain(f"cuts off: {step.cancels}", "yellow"))
-        if step.not_after:
-            below.append(plain(f"not after {words.moment(step.not_after)}", "dim"))
-        parts += [Text.assemble((f"{number}. ", "bold"), (title, "bold")),
-                  Indented(3, *below)]
-    return Group(*parts)
-
-
-def changes(found: Changes) -> RenderableType:
-    """What is otherwise than at an earlier run."""
-    parts: list[RenderableType] = []
-    for kind, text in HOST_CHANGES.items():
-        names = getattr(found.hosts, kind)
-        if names:
-            parts.append(plain(f"{text}{', '.join(names)}", "yellow"))
-    for kind, style in CHANGES.items():
-        entries: list[Change] = getattr(found, kind)
-        for change in entries[:CAUSES_IN_FULL]:
-            was = f" (was {change.was.severity.value})" if change.was else ""
-            line = words.clean(f" {change.host} {change.label}: {change.title}{was}")
-            parts.append(Text.assemble((f"{kind:<6}", style), line))
-        parts += more(len(entries) - CAUSES_IN_FULL)
-    return Group(*parts) if parts else Text("none", style="dim")
-
-
 def summary(report: Report) -> Text:
     """The numbers, for whoever reads only the end."""
-    counts = report.summary
-    kinds = {
-        "healthy": counts.healthy, "degraded": counts.degraded, "down": counts.down,
-        "unknown": counts.unknown, "unreachable": counts.unreachable,
-        "not diagnosed": counts.failed, "without Campaign": counts.not_installed,
-    }
-    told = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
-    problems = [_counted(counts.critical, "critical finding"), _counted(counts.warning, "warning"),
-                _counted(counts.roots, "root cause")]
-    problems += [
-        f"{count} {word}" for word, count in (
-            ("repaired", counts.repaired), ("done", counts.done), ("not proved", counts.unproved),
-            ("not repaired", counts.not_repaired), ("refused", counts.refused),
-        ) if count
-    ]
-    style = "green"
-    if counts.critical or counts.down or counts.not_repaired:
-        style = "bold red"
-    elif counts.healthy < counts.hosts or counts.warning:
-        style = "yellow"
-    head = f"{_counted(counts.hosts, 'host')}: {told or 'nothing diagnosed'}"
-    return Text(f"{head}; {', '.join(problems)}.", style=style)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun if count == 1 else f'{noun}s'}"
+    entry = outline.summary(report.summary.model_dump(mode="json"))
+    return plain(entry.head, STYLES[entry.tone])
 
 
 def as_text(report: Report, width: int = 100, *, colour: bool = False) -> str:
