@@ -10,8 +10,8 @@ import pytest
 
 from integration.site import ACCOUNT, HOME, PLAYBOOKS, RESULTS, Machine, Site, eventually, others
 
-REMEDIATION = "/usr/local/neolane/remediation"
-UNTARGETED = {"diagnose", "remediate", "show_report", "replay"}
+REMEDIATION = "/var/lib/campaign_remediation/usr-local-neolane-nl6"
+UNTARGETED = {"diagnose", "remediate", "show_report", "replay", "unlock"}
 """Playbooks that are no order for one thing."""
 
 
@@ -65,7 +65,8 @@ def test_raise_and_restore_log_precision(site: Site, app: Machine) -> None:
     assert eventually(lambda: app.host.file(log).exists and app.host.file(log).size > 0)
     order(site, "restore_log_precision")
     mta = app.modules()["mta@prod"]
-    assert "-trace" not in mta.arguments.replace("-tracefile:mta@prod", "")
+    shipped = ("-tracefile:mta@prod", "-tracefilter:nlmta")
+    assert not [word for word in mta.arguments.split() if "-trace" in word and word not in shipped]
     assert mta.parent == app.modules()["watchdog@default"].pid, "not supervised any more"
     assert not others(before, app.modules(), {"mta@prod"})
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from campaign_doctor import runner
-from campaign_doctor.runner import Access
 from doctor.harness import Site
+from doctor.replay import Library, Replay, fake_command
+from doctor.replaying import finds
 from integration.harness import Lab
 
 
@@ -41,23 +39,23 @@ def site(lab: Lab, tmp_path: Path) -> Iterator[Site]:
             lab.ctl("heal")
 
 
-PLAYBOOK = Path(__file__).with_name("fake_ansible_playbook.py")
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """The saved runs."""
+    return Library(tmp_path_factory.mktemp("saved-runs"))
+
+
+@pytest.fixture
+def replay(library: Library, tmp_path: Path) -> Replay:
+    """A person without a server, whose Ansible replays saved runs."""
+    return Replay(tmp_path, library)
 
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An ansible-playbook that only tells events; the report says what it did."""
-    command = tmp_path / "bin" / "ansible-playbook"
-    command.parent.mkdir()
-    command.write_text(f"#!{sys.executable}\n{PLAYBOOK.read_text()}")
-    command.chmod(command.stat().st_mode | stat.S_IXUSR)
-    real = runner._environment
-
-    def environment(access: Access, folder: Path) -> dict[str, str]:
-        found = real(access, folder)
-        return {**found, "PATH": f"{command.parent}{os.pathsep}{found['PATH']}"}
-
-    monkeypatch.setattr(runner, "_environment", environment)
+    command = fake_command(tmp_path / "bin")
+    monkeypatch.setattr(runner, "_environment", finds(command, runner._environment))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return command

@@ -9,8 +9,8 @@ Json = dict[str, Any]
 ROLES = "/c/ansible_collections/campaign/remediation/roles"
 WHOLE = {"task": "Take a snapshot and judge it", "task_path": "/c/playbooks/tasks/diagnose.yml:6",
          "task_action": "campaign.remediation.campaign_diagnose"}
-BEGINS = {"task": "Begin the step", "task_path": f"{ROLES}/campaign/tasks/step.yml:3",
-          "task_action": "ansible.builtin.set_fact"}
+BEGINS = {"task": "Begin the step", "task_path": f"{ROLES}/campaign/tasks/step.yml:4",
+          "task_action": "campaign.remediation.campaign_step"}
 STEPS = {"task": "Apply them one after another", "task_path": f"{ROLES}/campaign/tasks/main.yml:24",
          "task_action": "ansible.builtin.include_tasks"}
 START = {"task": "Start stat", "task_path": f"{ROLES}/stat/tasks/start.yml:2",

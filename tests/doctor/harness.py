@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 
+from campaign_doctor.history import History
 from campaign_lab.layout import LAB_PASSWORD
 from integration.harness import BIN, INVENTORY, Lab, environment, leaks
 
 DOCTOR = BIN / "campaign-doctor"
-SECONDS = 180  # whatever takes longer hangs, on a busy machine too
+SECONDS = 300  # whatever takes longer hangs, on a busy machine too
 
 # What the tests' remediations use: nothing of the lab needs half a minute to stay up.
 FAST = (
     "-e", "campaign_wait=1",
     "-e", '{"campaign_gone_within": 2, "campaign_accept_lost_work": true}',
 )
+
+UNREACHABLE = {
+    "ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9,
+    "ansible_ssh_common_args": "-o ConnectTimeout=3 -o BatchMode=yes",
+}
 
 
 class Done(NamedTuple):
@@ -38,14 +45,68 @@ class Done(NamedTuple):
         return f"{head}\n--- out\n{self.out}\n--- err\n{self.err}"
 
 
+class Said:
+    """What a started command says, read as it comes."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self._lines: list[str] = []
+        self._ended = False
+        self._more = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> Said:
+        self._reader.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._more:
+                self._lines.append(line)
+                self._more.notify_all()
+        with self._more:
+            self._ended = True
+            self._more.notify_all()
+
+    def _wait(self, wanted: object, there: Callable[[str], bool]) -> str:
+        end = time.monotonic() + SECONDS
+        with self._more:
+            while not there(text := "".join(self._lines)):
+                assert not self._ended, f"it ended without {wanted}:\n{text}"
+                self._more.wait(end - time.monotonic())
+                assert time.monotonic() < end, f"{wanted} never came:\n{text}"
+        return text
+
+    def until(self, text: str) -> str:
+        """Wait until it has said this; all that it has said."""
+        return self._wait(text, lambda told: text in told)
+
+    def lines(self, count: int) -> list[str]:
+        """Wait until it has said so many lines; all that there are."""
+        return self._wait(f"line {count}", lambda told: told.count("\n") >= count).splitlines()
+
+    def end(self) -> str:
+        """Wait until it has ended; all that it has said."""
+        self.process.wait(SECONDS)
+        self._reader.join(SECONDS)
+        return "".join(self._lines)
+
+
 class Person:
     """Somebody with a home, a temporary directory and a working directory, all empty."""
 
     def __init__(self, folder: Path, **env: str) -> None:
+        self.command = [str(DOCTOR)]
         self.folder = folder
         self.home = folder / "home"
         self.tmp = folder / "tmp"
         self.work = folder / "work"
+        self.history = self.home / ".local" / "state" / "campaign-doctor" / "history.db"
         for place in (self.home, self.tmp, self.work):
             place.mkdir(mode=0o700, exist_ok=True)
         self.env = {
@@ -58,21 +119,26 @@ class Person:
 
     def run(self, *words: str | Path, env: Mapping[str, str] | None = None) -> Done:
         """Run it without a terminal, to its end; nothing stays behind and no password is told."""
-        command = [str(DOCTOR), *map(str, words)]
-        done = subprocess.run(
-            command, cwd=self.work, env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=SECONDS, check=False,
-        )
-        result = Done(command, done.returncode, done.stdout.decode("utf-8", "replace"),
-                      done.stderr.decode("utf-8", "replace"))
+        called = [str(word) for word in words]
+        code, out, err = self.execute(called, {**self.env, **(env or {})})
+        result = Done([*self.command, *called], code, out.decode("utf-8", "replace"),
+                      err.decode("utf-8", "replace"))
         assert "Traceback" not in result.err, str(result)
         self.nothing_left(str(result))
         return result
 
+    def execute(self, words: list[str], env: Mapping[str, str]) -> tuple[int, bytes, bytes]:
+        """Call the command: its code, and what came on stdout and stderr."""
+        done = subprocess.run(
+            [*self.command, *words], cwd=self.work, env=env, stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=SECONDS, check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
     def start(self, *words: str | Path, **options: Any) -> subprocess.Popen[str]:
         """Start it, in a process group of its own."""
         return subprocess.Popen(
-            [str(DOCTOR), *map(str, words)], cwd=self.work, env=self.env,
+            [*self.command, *map(str, words)], cwd=self.work, env=self.env,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True, **options,
         )
@@ -83,6 +149,11 @@ class Person:
         assert LAB_PASSWORD not in said, "a password was shown"
         # An inventory may hold it; nothing that the command makes does.
         assert [path for path in leaks(self.folder) if path.parent != self.work] == [], said
+
+    def report(self) -> dict[str, Any]:
+        """The last run, as it is kept."""
+        history = History(self.history, print)
+        return dict(history.get(history.find("last").number).as_json())
 
     def processes(self) -> list[psutil.Process]:
         """What runs with this person's temporary directory: the command and all of Ansible."""
@@ -112,12 +183,6 @@ class Site(Person):
     def doctor(self, command: str, *words: str | Path, **options: Any) -> Done:
         """Run a command on the lab."""
         return self.run(*command.split(), "-i", INVENTORY, *words, **options)
-
-    def report(self, *words: str | Path) -> dict[str, Any]:
-        """The last run, as it is kept."""
-        shown = self.run("show", "last", "--format", "json", *words)
-        loaded: dict[str, Any] = json.loads(shown.out)
-        return loaded
 
     def inventory(self, hosts: Mapping[str, Mapping[str, Any]]) -> Path:
         """An inventory file of these hosts."""

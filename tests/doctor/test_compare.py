@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import CATALOGUE
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
+    CATALOGUE,
+)
 from campaign_doctor import changes
 from campaign_doctor.history import compare
 from campaign_doctor.model import Change, Changes, Report

@@ -48,7 +48,29 @@ def test_a_key_without_a_remedy_says_why() -> None:
 def test_a_code() -> None:
     (code,) = explain("xsv-350012")
     assert isinstance(code, Code)
-    assert (code.code, code.meaning, code.restart) == ("XSV-350012", "login refused", "useless")
+    assert (code.code, code.restart, code.who) == ("XSV-350012", "no", "Campaign administrator")
+    assert code.meaning.startswith("a login was refused")
+    assert code.harmless
+
+
+def test_a_code_whose_text_decides() -> None:
+    codes = [code.code for code in explain("PGS-220000") if isinstance(code, Code)]
+    assert codes[0] == "PGS-220000"
+    assert {"PGS-220000/duplicate", "PGS-220000/function"} <= set(codes)
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("XTK-170037", "XTK-170036"),
+        ("No task corresponds to the mask pipelined@prod", "unknown-module"),
+        ("failed to process jar", "class-path"),
+        ("PGS-220000 PostgreSQL error: ERROR: deadlock  detected", "deadlock"),
+        ("SEVERE: Failed to process JAR found at URL [x@y]", "class-path"),
+    ],
+)
+def test_another_code_of_a_section_and_the_words_of_a_line(line: str, code: str) -> None:
+    assert code in [each.code for each in explain(line) if isinstance(each, Code)]
 
 
 def test_a_name_that_many_modules_share() -> None:
@@ -79,7 +101,8 @@ def test_what_is_not_known_at_all() -> None:
 
 
 def test_every_name_is_explained() -> None:
-    assert len(names()) == len(catalogue().problems) + len(catalogue().codes)
+    assert len(set(names())) == len(names())
+    assert len(names()) > len(catalogue().problems) + len(catalogue().codes)
     for name in names():
         assert explain(name)
 

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as Sarif
 
-from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import MODULES
 from campaign_doctor.formats import RENDERERS, nagios, openmetrics, sarif, table
 from campaign_doctor.history import compare
 from campaign_doctor.model import Report
@@ -301,14 +301,16 @@ def test_table_never_cuts_a_command() -> None:
 
 
 def test_table_repairs_with_before_and_after() -> None:
-    data = report(host(actions=[action("repaired"), action("not_repaired", left="unknown")]))
+    data = report(host(actions=[
+        action("repaired"), action("not_repaired", because=["mta.hung@prod"], left="unknown"),
+    ]))
     text = shown(data)
     heads = [line for line in text.splitlines() if "app1 wfserver@prod: restart, 4.0 s" in line]
-    assert [line.partition(" app1")[0] for line in heads] == ["not repaired", "repaired"]
-    assert "$ nlserver restart wfserver@prod" in text
+    assert [line.partition(" app1")[0] for line in heads] == ["NOT REPAIRED", "repaired"]
+    assert "Command   nlserver restart wfserver@prod" in text
     assert re.search(r"state +hung +→ +running", text)
     assert "pid" not in text, "only what changed"
-    assert "The state afterwards could not be seen." in text
+    assert "Left      unknown: look at it" in text
 
 
 def test_table_plan() -> None:
@@ -317,8 +319,8 @@ def test_table_plan() -> None:
             "cancels": "deliveries stop"}
     text = shown(report(host("a", plan=[step]), host("b", plan=[step])))
     assert "1. 2 hosts mta@prod: Restart mta" in text
-    assert "cuts off: deliveries stop" in text
-    assert "$ nlserver restart mta@prod" in text
+    assert "Cuts off  deliveries stop" in text
+    assert "Command   nlserver restart mta@prod" in text
 
 
 def test_table_changes() -> None:

@@ -206,21 +206,24 @@ def test_a_file_where_the_directory_should_be(history: History, warnings: list[s
 
 def as_nobody(code: str, path: Path) -> subprocess.CompletedProcess[str]:
     """Run code without root's rights, to which a read-only file is none."""
-    prefix = (
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
-    )
     return subprocess.run(
-        [*prefix, sys.executable, "-c", code, str(path)],
+        [sys.executable, "-c", code, str(path)],
         capture_output=True, text=True, check=False, timeout=60, cwd="/",
         env={"PYTHONPATH": f"{CHECKOUT}:{CHECKOUT}/tests", "PYTHONDONTWRITEBYTECODE": "1"},
     )
 
 
 WITHOUT_RIGHTS = """
+import os
 import sys
 from pathlib import Path
 from campaign_doctor.history import History
 from doctor import samples
+if os.getuid() == 0:  # all that it needs is loaded: the other account may not read the checkout
+    samples.ill()
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
 history = History(Path(sys.argv[1]), lambda text: print("WARNING", text))
 print("READ", [run.command for run in history.runs()])
 print("ADDED", history.add(samples.ill(), "", 0))
@@ -234,8 +237,6 @@ def test_a_file_that_may_only_be_read() -> None:
         history.add(samples.ill(), "kept", 0)
         history.path.chmod(0o444)
         done = as_nobody(WITHOUT_RIGHTS, history.path)
-    if "ModuleNotFoundError" in done.stderr or done.returncode == 126:
-        pytest.skip("another account cannot run this checkout's Python")
     assert "READ ['kept']" in done.stdout, done.stderr
     assert "Permission denied; this run is not kept" in done.stdout
     assert "ADDED None" in done.stdout

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
+from typing import Any
 
 import pytest
 
-from doctor.harness import FAST, Site, until
+from doctor.harness import FAST, SECONDS, Said, Site, until
+from doctor.replay import Replay
 from integration.harness import INVENTORY
 
-# Two steps, the first of which takes its time.
-SLOW = ("-i", str(INVENTORY), "--yes", *FAST, "-e", "campaign_wait=12")
+# Two steps, the first of which takes its time: its module has to stay up for a while.
+SLOW = ("--yes", *FAST, "-e", "campaign_wait=12")
 ONLY = ("--module", "stat", "--module", "inMail")
+AT_WORK = "step 1 of 2, Start stat@prod: start"
 
 
 @pytest.fixture
@@ -24,95 +25,114 @@ def repairing(site: Site) -> Site:
     return site
 
 
-def under_way(process: subprocess.Popen[str]) -> str:
-    """Read until the remedy of the first step is at work; its module has to stay up for a while."""
-    told = ""
-    assert process.stdout is not None
-    while "step 1 of 2, Start stat@prod: start" not in told:
-        line = process.stdout.readline()
-        assert line, told
-        told += line
-    return told
+INTERRUPTED = ("-i", "app1,", "--yes", *ONLY, *FAST)
+
+
+@pytest.fixture
+def interrupted(replay: Replay) -> Replay:
+    """Such a repair, saved, and interrupted in its first step."""
+    replay.can("interrupted")
+    return replay
 
 
 def pdump(site: Site) -> str:
     return site.lab.nlserver("pdump").output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_first_ends_the_step_in_hand_and_begins_no_other(
-    repairing: Site, number: signal.Signals
-) -> None:
-    process = repairing.start("remediate", *SLOW, *ONLY)
-    told = under_way(process)
-    process.send_signal(number)
-    told += process.communicate(timeout=120)[0]
-    assert process.returncode == 130, told
-    assert "app1 finishes the step in hand" in told, told
-    first, second = repairing.report()["hosts"][0]["actions"]
+def is_told_of(told: str, report: dict[str, Any]) -> None:
+    """The step in hand was brought to its end, and no other begun."""
+    assert "app1 finishes the current step" in told, told
+    first, second = report["hosts"][0]["actions"]
     assert (first["module"], first["result"]) == ("stat", "repaired"), told
     assert (second["module"], second["result"]) == ("inMail", "skipped"), told
     assert "asked to stop" in second["reason"]
+
+
+def test_the_first_ends_the_step_in_hand_and_begins_no_other(repairing: Site) -> None:
+    process = repairing.start("remediate", "-i", INVENTORY, *SLOW, *ONLY)
+    with Said(process) as said:
+        said.until(AT_WORK)
+        process.send_signal(signal.SIGINT)
+        told = said.end()
+    assert process.returncode == 130, told
+    is_told_of(told, repairing.report())
     assert "stat@prod" in pdump(repairing) and "inMail@prod" not in pdump(repairing)
     assert repairing.processes() == []
     repairing.nothing_left(told)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_that_closes_and_a_scheduler_mean_the_same(
+    interrupted: Replay, number: signal.Signals
+) -> None:
+    """The run that is replayed was interrupted; it waits until this one is, too."""
+    process = interrupted.start("remediate", *INTERRUPTED)
+    with Said(process) as said:
+        said.until(AT_WORK)
+        process.send_signal(number)
+        told = said.end()
+    assert process.returncode == 130, told
+    is_told_of(told, interrupted.report())
+    assert interrupted.processes() == []
+    interrupted.nothing_left(told)
+
+
 def test_the_second_kills_and_says_that_the_state_is_unknown(repairing: Site) -> None:
-    process = repairing.start("remediate", *SLOW, *ONLY)
-    told = under_way(process)
-    until(10, lambda: len(repairing.processes()) > 2)  # Ansible and a worker of its own session
-    process.send_signal(signal.SIGINT)
-    assert process.stdout is not None
-    while "Ctrl-C again" not in told:
-        told += process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    told += process.communicate(timeout=30)[0]
+    process = repairing.start("remediate", "-i", INVENTORY, *SLOW, *ONLY)
+    with Said(process) as said:
+        said.until(AT_WORK)
+        # Ansible and a worker of its own session.
+        until(SECONDS, lambda: len(repairing.processes()) > 2)
+        process.send_signal(signal.SIGINT)
+        said.until("Ctrl-C again")
+        process.send_signal(signal.SIGINT)
+        told = said.end()
     assert process.returncode == 130, told
     assert "Killed." in told and "State unknown: app1" in told, told
-    until(10, lambda: repairing.processes() == [])
+    until(SECONDS, lambda: repairing.processes() == [])
     repairing.nothing_left(told)
 
 
 def test_a_diagnosis_is_interrupted_with_what_it_has(site: Site) -> None:
-    """One fork, so hosts wait; the second one is slow to connect."""
+    """One fork, so hosts wait."""
     app1 = site.variables()
-    hosts = site.inventory({"app1": app1, **{f"app{n}": app1 for n in range(2, 30)}})
+    hosts = site.inventory({"app1": app1, **{f"app{n}": app1 for n in range(2, 20)}})
     process = site.start("diagnose", "-i", hosts, "--forks", "1", "--module", "mta")
-    told = ""
-    assert process.stdout is not None
-    while "app1: " not in told:
-        told += process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    told += process.communicate(timeout=120)[0]
+    with Said(process) as said:
+        said.until("app1: ")
+        process.send_signal(signal.SIGINT)
+        told = said.end()
     assert process.returncode == 130, told
-    assert "Stopping: what is being looked at is finished" in told, told
+    assert "Stopping: what is being checked is finished" in told, told
     statuses = [host["status"] for host in site.report()["hosts"]]
     assert statuses[0] == "diagnosed" and statuses[-1] == "failed", statuses
     site.nothing_left(told)
 
 
-def test_killed_from_outside_leaves_no_secret_for_long(repairing: Site) -> None:
+def test_killed_from_outside_leaves_no_secret_for_long(interrupted: Replay) -> None:
     """Nobody can clean up after SIGKILL; the next command does."""
-    process = repairing.start("remediate", *SLOW, *ONLY)
-    under_way(process)
-    process.kill()
-    process.wait()
-    (left,) = repairing.tmp.glob("campaign-doctor-*")
-    assert oct(left.stat().st_mode & 0o777) == "0o700"
-    for each in repairing.processes():
-        each.kill()
-    assert repairing.run("diagnose", "-i", INVENTORY, *ONLY).code in (0, 1)
-    repairing.nothing_left()
+    process = interrupted.start("remediate", *INTERRUPTED)
+    with Said(process) as said:
+        said.until(AT_WORK)
+        process.kill()
+        process.wait()
+        (left,) = interrupted.tmp.glob("campaign-doctor-*")
+        assert oct(left.stat().st_mode & 0o777) == "0o700"
+        for each in interrupted.processes():
+            each.kill()
+    interrupted.can("stopped")
+    assert interrupted.doctor("diagnose", "--module", "inMail").code == 1
+    interrupted.nothing_left()
 
 
-def test_ansible_killed_in_the_middle_of_a_repair_is_3(repairing: Site) -> None:
-    process = repairing.start("remediate", *SLOW, *ONLY)
-    told = under_way(process)
-    for each in repairing.processes():
-        if each.pid != process.pid:
-            os.kill(each.pid, signal.SIGKILL)
-    told += process.communicate(timeout=60)[0]
+def test_ansible_killed_in_the_middle_of_a_repair_is_3(interrupted: Replay) -> None:
+    process = interrupted.start("remediate", *INTERRUPTED)
+    with Said(process) as said:
+        said.until(AT_WORK)
+        for each in interrupted.processes():
+            if each.pid != process.pid:
+                each.kill()
+        told = said.end()
     assert process.returncode == 3, told
     assert "wrote no report" in told and "State unknown: app1" in told, told
-    repairing.nothing_left(told)
+    interrupted.nothing_left(told)

@@ -47,8 +47,8 @@ def test_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("{", "is no JSON"),
-        ("[]", "it holds no JSON object"),
+        ("{", "not valid JSON"),
+        ("[]", "it does not hold a JSON object"),
         ("{}", "it has no key 'schema'"),
         ('{"schema": 2}', "has schema 2; this campaign-doctor reads schema 1"),
         ('{"schema": 1}', "is damaged: started: Field required (and 5 more)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -15,6 +16,7 @@ from typer.main import get_command
 
 from campaign_doctor.cli import app
 from doctor.harness import DOCTOR, Person, Site
+from doctor.replay import Replay
 from integration.harness import BIN, CHECKOUT, INVENTORY, run
 
 sys.path.insert(0, str(CHECKOUT / "tools"))
@@ -46,14 +48,13 @@ def test_dependencies_point_one_way() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_shows_examples_that_can_be_parsed(name: str, tmp_path: Path) -> None:
-    person = Person(tmp_path)
-    shown = person.run(*name.split(), "--help")
+def test_help_shows_examples_that_can_be_parsed(name: str, replay: Replay) -> None:
+    shown = replay.run(*name.split(), "--help")
     assert shown.code == 0 and "Examples" in shown.out, str(shown)
     examples = [line.strip() for line in str(COMMANDS[name].epilog).split("\n\n")[1:]]
     assert examples
     for example in examples:
-        words = example.split()
+        words = shlex.split(example)
         assert words[0] == "campaign-doctor" and words[1: 1 + len(name.split())] == name.split()
         rest = words[1 + len(name.split()):]
         with COMMANDS[name].make_context(name, list(rest), resilient_parsing=False):

@@ -158,6 +158,25 @@ def test_lines_tell_each_host_once_and_who_is_pending() -> None:
     assert any("9 pending: app81 0 s, app82 0 s, app83 0 s, …" in line for line in lines), lines
 
 
+def test_lines_tell_what_was_when_it_happened() -> None:
+    """A busy machine may bring all of a step's events at once."""
+    def work(watcher: Quiet) -> None:
+        watcher.progress = repairing()
+        watcher.told([], {"app1": 2.0})
+        for each in (started("app1", BEGINS), started("app1", START),
+                     ok("app1", START, changed=True), started("app1", PROOF),
+                     ok("app1", PROOF, diagnosis=diagnosis({"stat@prod": "healthy"})),
+                     started("app1", BEGINS), ok("app1", BACK)):
+            watcher.event(each)
+
+    said = [line.partition(" ")[2] for line in shown(Lines, 120, 24, work).splitlines()]
+    assert said == [
+        "app1: step 1 of 2, Start stat@prod",
+        "app1: step 1 of 2, Start stat@prod: start, then it must stay up for 2 s",
+        "app1: step 2 of 2, Restart mta@prod",
+    ]
+
+
 def test_names_from_hosts_are_no_markup() -> None:
     def work(watcher: Quiet) -> None:
         watcher.event(play("Diagnose"))

@@ -1,23 +1,23 @@
-"""The commands on the lab, without a terminal: what they do, say and return."""
+"""The commands without a terminal: what they do, say and return. What is only said of a run is said
+of a saved one, without a server.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-import time
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
 
-from doctor.harness import FAST, Site
+from doctor.harness import FAST, SECONDS, UNREACHABLE, Done, Person, Said, Site, until
+from doctor.replay import Json, Replay, saved
 from integration.harness import BIN, CHECKOUT, run
 
 STOPPED = "module_stopped_by_hand:inMail"
 COLLECTIONS = CHECKOUT / "playbooks" / "collections"
-UNREACHABLE = {
-    "ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9,
-    "ansible_ssh_common_args": "-o ConnectTimeout=3 -o BatchMode=yes",
-}
 ONLY = ("--module", "inMail")  # what else the lab's logs still hold is of no interest
 
 
@@ -34,8 +34,9 @@ def runs(site: Site) -> bool:
 
 # -- diagnose -------------------------------------------------------------------------------------
 
-def test_healthy_is_0(site: Site) -> None:
-    done = site.doctor("diagnose", *ONLY)
+def test_healthy_is_0(replay: Replay) -> None:
+    replay.can("healthy")
+    done = replay.doctor("diagnose", *ONLY)
     assert done.code == 0, str(done)
     assert "app1" in done.out and "healthy" in done.out, str(done)
     assert "PLAY" not in done.out + done.err, "nothing of Ansible's own output"
@@ -43,14 +44,17 @@ def test_healthy_is_0(site: Site) -> None:
 
 
 def test_findings_are_1_and_the_cause_is_told_on_stdout(broken: Site) -> None:
+    """The working directory does not matter and gets nothing."""
     done = broken.doctor("diagnose", *ONLY, "--quiet")
     assert done.code == 1, str(done)
     assert "inMail.not_running" in done.out and "nlserver start inMail@prod" in done.out
     assert done.err == "", str(done)
+    assert list(broken.work.iterdir()) == []
 
 
-def test_verbose_passes_ansibles_own_output_through(site: Site) -> None:
-    done = site.doctor("diagnose", *ONLY, "-v")
+def test_verbose_passes_ansibles_own_output_through(replay: Replay) -> None:
+    replay.can("healthy")
+    done = replay.doctor("diagnose", *ONLY, "-v")
     assert done.code == 0 and "TASK [Take a snapshot and judge it]" in done.err, str(done)
     assert "PLAY RECAP" in done.err and "PLAY" not in done.out
 
@@ -59,18 +63,12 @@ def test_only_the_instance_that_was_asked_for(site: Site) -> None:
     done = site.doctor("diagnose", "--instance", "prod", "--module", "mta", "-f", "json", "-q")
     modules = json.loads(done.out)["hosts"][0]["modules"]
     assert [(each["module"], each["instance"]) for each in modules] == [("mta", "prod")]
-    unknown = site.doctor("diagnose", "--instance", "prdo")
-    assert unknown.code == 5 and "prdo" in unknown.out + unknown.err, str(unknown)
 
 
-def test_the_working_directory_does_not_matter_and_gets_nothing(site: Site) -> None:
-    assert site.doctor("diagnose", *ONLY).code == 0
-    assert list(site.work.iterdir()) == []
-
-
-def test_reports_go_where_they_are_wanted(broken: Site) -> None:
-    out = broken.work / "new" / "out"
-    done = broken.doctor("diagnose", *ONLY, "--output", out, "--format", "openmetrics")
+def test_reports_go_where_they_are_wanted(replay: Replay) -> None:
+    replay.can("stopped")
+    out = replay.work / "new" / "out"
+    done = replay.doctor("diagnose", *ONLY, "--output", out, "--format", "openmetrics")
     assert done.code == 1 and done.out == "", str(done)
     names = sorted(path.name for path in out.iterdir())
     assert names == ["campaign.prom", "junit.xml", "report.html", "report.json"]
@@ -81,8 +79,9 @@ def test_reports_go_where_they_are_wanted(broken: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["json", "html", "junit", "nagios", "openmetrics", "sarif"])
-def test_every_format_comes_on_stdout_alone(broken: Site, name: str) -> None:
-    done = broken.doctor("diagnose", *ONLY, "--format", name)
+def test_every_format_comes_on_stdout_alone(replay: Replay, name: str) -> None:
+    replay.can("stopped")
+    done = replay.doctor("diagnose", *ONLY, "--format", name)
     assert done.code == (2 if name == "nagios" else 1), str(done)
     begins = {"json": "{", "html": "<!doctype html", "junit": "<?xml", "sarif": "{",
               "nagios": "campaign critical", "openmetrics": "# help"}
@@ -91,13 +90,13 @@ def test_every_format_comes_on_stdout_alone(broken: Site, name: str) -> None:
 
 # -- hosts that give no answer, and input that is wrong ------------------------------------------
 
-def test_an_unreachable_host_is_4_and_hides_nothing(broken: Site) -> None:
-    hosts = broken.inventory({"app1": broken.variables(), "gone": UNREACHABLE})
-    done = broken.run("diagnose", "-i", hosts, *ONLY)
+def test_an_unreachable_host_is_4_and_hides_nothing(replay: Replay) -> None:
+    replay.can("one_unreachable", "all_unreachable")
+    done = replay.doctor("diagnose", *ONLY)
     assert done.code == 4, str(done)
     assert "inMail.not_running" in done.out and "gone" in done.out, str(done)
     assert "gone: unreachable: " in done.err, str(done)
-    only = broken.run("diagnose", "-i", hosts, "--limit", "gone", "-q", "-f", "nagios")
+    only = replay.doctor("diagnose", "--limit", "gone", "-q", "-f", "nagios")
     assert only.code == 3 and only.out.startswith("CAMPAIGN UNKNOWN"), str(only)
 
 
@@ -115,43 +114,68 @@ def test_repairing_the_one_does_not_hide_the_other(broken: Site) -> None:
         (["-i", "script"], "no servers today"),
         (["-i", "good.yml", "--limit", "nobody"], "no hosts"),
         (["-i", "good.yml", "-e", "campaign_hosts=nobody"], "no host matches"),
-        (["-i", "good.yml", "--module", "postfix"], "postfix"),
-        (["-i", "good.yml", "-e", "campaign_timeout=soon"], "soon"),
-        (["-i", "good.yml", "-e", "{broken"], "-e takes"),
-        (["-i", "good.yml", "-e", "nonsense"], "-e takes"),
-        (["-i", "good.yml", "-e", "@nowhere.yml"], "nowhere.yml"),
-        (["-i", "good.yml", "--format", "pdf"], "pdf"),
-        (["-i", "good.yml", "--no-such-option"], "--no-such-option"),
         (["-i", "good.yml", "--become-password-file", "nowhere"], "nowhere"),
-        (["-i", "good.yml", "--ask-become-pass"], "terminal"),
-        (["-i", "good.yml", "--forks", "0"], "forks"),
     ],
     ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else "",
 )
-def test_what_cannot_run_is_5_and_says_why(site: Site, words: list[str], told: str) -> None:
-    (site.work / "good.yml").write_text(json.dumps({"all": {"hosts": {"app1": site.variables()}}}))
-    (site.work / "malformed.yml").write_text("all:\n  hosts: [\n")
-    script = site.work / "script"
+def test_what_cannot_run_is_5_and_says_why(tmp_path: Path, words: list[str], told: str) -> None:
+    person = Person(tmp_path)
+    (person.work / "good.yml").write_text(json.dumps({"all": {"hosts": {"app1": {}}}}))
+    (person.work / "malformed.yml").write_text("all:\n  hosts: [\n")
+    script = person.work / "script"
     script.write_text("#!/bin/sh\necho 'no servers today' >&2\nexit 1\n")
     script.chmod(0o755)
-    done = site.run("diagnose", *words)
+    said_to_be_wrong(person.run("diagnose", *words), told)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(["--module", "postfix"], "postfix"), (["--instance", "prdo"], "prdo"),
+     (["-e", "campaign_timeout=soon"], "soon")],
+    ids=["module", "instance", "option"],
+)
+def test_what_a_diagnosis_refuses_is_5(replay: Replay, words: list[str], told: str) -> None:
+    replay.can("wrong_module", "wrong_instance", "wrong_option")
+    said_to_be_wrong(replay.doctor("diagnose", *words), told)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["-e", "{broken"], "-e takes"),
+        (["-e", "nonsense"], "-e takes"),
+        (["-e", "@nowhere.yml"], "nowhere.yml"),
+        (["--format", "pdf"], "pdf"),
+        (["--no-such-option"], "--no-such-option"),
+        (["--ask-become-pass"], "terminal"),
+        (["--forks", "0"], "forks"),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_meant_is_5(replay: Replay, words: list[str], told: str) -> None:
+    said_to_be_wrong(replay.doctor("diagnose", *words), told)
+    assert replay.calls == [], "Ansible was started"
+
+
+def said_to_be_wrong(done: Done, told: str) -> None:
     assert done.code == 5, str(done)
     assert told in done.err + done.out, str(done)
     assert "defect" not in done.err, str(done)
 
 
-def test_without_ansible_or_a_collection_it_says_so(site: Site) -> None:
+def test_without_ansible_or_a_collection_it_says_so(tmp_path: Path) -> None:
     """The package alone, elsewhere: neither a checkout nor the collection."""
-    package = site.folder / "alone"
+    person = Person(tmp_path)
+    package = person.folder / "alone"
     package.mkdir()
     (package / "campaign_doctor").symlink_to(CHECKOUT / "campaign_doctor")
     copied = run(["cp", "-rL", CHECKOUT / "campaign_doctor", package / "copy"])
     assert copied.code == 0
     (package / "campaign_doctor").unlink()
     (package / "copy").rename(package / "campaign_doctor")
-    env = {**site.env, "PYTHONPATH": str(package)}
+    env = {**person.env, "PYTHONPATH": str(package)}
     done = run([BIN / "python", "-P", "-m", "campaign_doctor", "diagnose", "-i", "x,"],
-               cwd=site.work, env=env)
+               cwd=person.work, env=env)
     assert done.code == 5 and "campaign.remediation.diagnose" in done.output, str(done)
 
 
@@ -171,51 +195,63 @@ def test_a_plan_is_shown_saved_and_applied(broken: Site) -> None:
     assert [a for a in broken.report()["hosts"][0]["actions"] if a["result"] == "repaired"] == []
 
 
-def test_remediate_repairs_and_proves(broken: Site) -> None:
-    done = broken.doctor("remediate", "--yes", *ONLY, *FAST)
-    assert done.code == 0 and runs(broken), str(done)
+def test_remediate_repairs_and_proves(replay: Replay) -> None:
+    replay.can("planned_repaired")
+    done = replay.doctor("remediate", "--yes", *ONLY, *FAST)
+    assert done.code == 0, str(done)
     assert "repaired" in done.out, str(done)
     assert "step 1 of 1, Start inMail@prod: start, then it must stay up for 1 s" in done.err, \
         str(done)
-    second = broken.doctor("remediate", "--yes", *ONLY, *FAST)
+    replay.can("nothing_to_repair")
+    second = replay.doctor("remediate", "--yes", *ONLY, *FAST)
     assert second.code == 0 and "repaired" not in second.out, str(second)
 
 
-def test_check_changes_nothing_and_asks_nobody(broken: Site) -> None:
-    done = broken.doctor("remediate", "--check", *ONLY, *FAST)
-    assert done.code == 1 and not runs(broken), str(done)
+def test_check_changes_nothing_and_asks_nobody(replay: Replay) -> None:
+    replay.can("checked")
+    done = replay.doctor("remediate", "--check", *ONLY, *FAST)
+    assert done.code == 1, str(done)
     assert "inMail" in done.out, str(done)
+    assert [call["check"] for call in replay.calls] == [True]
+    (action,) = replay.report()["hosts"][0]["actions"]
+    assert action["result"] == "skipped", action
 
 
-def test_without_a_terminal_and_without_yes_nothing_is_changed(broken: Site) -> None:
+def test_without_a_terminal_and_without_yes_nothing_is_changed(replay: Replay) -> None:
     for words in (["remediate"], ["precision raise", "inMail@prod"],
                   ["relaunch export", "contacts_export", "--full", "--operator", "anna.berg"]):
-        done = broken.doctor(*words)
-        assert done.code == 5 and "--yes" in done.err and not runs(broken), str(done)
-    assert "runs are" not in broken.run("history").err
+        done = replay.doctor(*words)
+        assert done.code == 5 and "--yes" in done.err, str(done)
+    assert replay.calls == [], "Ansible was started"
+    assert "runs are" not in replay.run("history").err
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(None, "cannot be read"), ("{", "is no plan"), ("[]", "is no plan"),
-     ('{"hosts": [{"name": "app1"}]}', "is no plan"), ('{"schema": 1, "hosts": []}', "plan")],
+    [(None, "cannot be read"), ("{", "is not a plan"), ("[]", "is not a plan"),
+     ('{"hosts": [{"name": "app1"}]}', "is not a plan")],
 )
-def test_a_plan_that_is_none(broken: Site, content: str | None, told: str) -> None:
-    path = broken.work / "plan.json"
+def test_a_plan_that_is_none(replay: Replay, content: str | None, told: str) -> None:
+    path = replay.work / "plan.json"
     if content is not None:
         path.write_text(content)
-    done = broken.doctor("remediate", "--plan", path, "--yes")
+    done = replay.doctor("remediate", "--plan", path, "--yes")
+    assert done.code == 5 and told in done.err, str(done)
+    assert replay.calls == [], "Ansible was started"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [({"schema": 1, "hosts": []}, "plan"),
+     ({**saved("planned")["plan"], "made_at": "2020-01-01T00:00:00Z",
+       "expires_at": "2020-01-01T01:00:00Z"}, "expired")],
+    ids=["incomplete", "expired"],
+)
+def test_a_plan_that_is_not_valid_is_refused(broken: Site, content: Json, told: str) -> None:
+    path = broken.work / "plan.json"
+    path.write_text(json.dumps(content))
+    done = broken.doctor("remediate", "--plan", path, "--yes", *ONLY)
     assert done.code == 5 and told in done.err and not runs(broken), str(done)
-
-
-def test_a_plan_that_has_expired_is_refused(broken: Site) -> None:
-    plan = broken.work / "plan.json"
-    broken.doctor("plan", *ONLY, "--save", plan)
-    content = json.loads(plan.read_text())
-    content.update(made_at="2020-01-01T00:00:00Z", expires_at="2020-01-01T01:00:00Z")
-    plan.write_text(json.dumps(content))
-    done = broken.doctor("remediate", "--plan", plan, "--yes", *ONLY)
-    assert done.code == 5 and "expired" in done.err and not runs(broken), str(done)
 
 
 def test_a_policy_that_asks_is_answered_by_the_one_yes(broken: Site) -> None:
@@ -224,19 +260,19 @@ def test_a_policy_that_asks_is_answered_by_the_one_yes(broken: Site) -> None:
     assert done.code == 0 and runs(broken), str(done)
 
 
-def test_a_repair_in_vain_with_the_state_kept_is_2(site: Site) -> None:
-    site.breaks("mta_children_missing")
-    done = site.doctor("remediate", "--yes", "--module", "mta", *FAST)
+def test_a_repair_in_vain_with_the_state_kept_is_2(replay: Replay) -> None:
+    replay.can("repaired_in_vain")
+    done = replay.doctor("remediate", "--yes", "--module", "mta", *FAST)
     assert done.code == 2, str(done)
-    lefts = [each["left"] for each in site.report()["hosts"][0]["actions"]]
+    lefts = [each["left"] for each in replay.report()["hosts"][0]["actions"]]
     assert set(lefts) == {"as_before"}, lefts
 
 
-def test_a_repair_in_vain_with_another_state_is_3(site: Site) -> None:
-    site.breaks("export_failed")
-    done = site.doctor("relaunch export", "contacts_export", "--full", "--operator", "anna.berg",
-                       "--yes", *FAST)
-    (action,) = site.report()["hosts"][0]["actions"]
+def test_a_repair_in_vain_with_another_state_is_3(replay: Replay) -> None:
+    replay.can("launched_in_vain")
+    done = replay.doctor("relaunch export", "contacts_export", "--full", "--operator", "anna.berg",
+                         "--yes", *FAST)
+    (action,) = replay.report()["hosts"][0]["actions"]
     assert (action["result"], action["left"]) == ("not_repaired", "changed"), action
     assert done.code == 3, str(done)
 
@@ -257,35 +293,57 @@ def test_precision_up_and_down_again(site: Site) -> None:
     assert "-tracefilter:inmail,pop3" in commands(site), str(up)
     down = site.doctor("precision restore", "inMail@prod", "--yes", *FAST)
     assert down.code == 0, str(down)
-    assert "tracefilter" not in commands(site)
+    assert "-tracefilter:inmail" not in commands(site)
 
 
 def commands(site: Site) -> str:
-    """Command lines of the processes of this server."""
-    pids = re.findall(r"\((\d+)\)", site.lab.nlserver("pdump").output)
-    return "\n".join(" ".join(psutil.Process(int(pid)).cmdline()) for pid in pids)
+    """Process ids and command lines of the modules of this server, without what comes and goes."""
+    found = []
+    for pid in map(int, re.findall(r"\((\d+)\)", site.lab.nlserver("pdump").output)):
+        with suppress(psutil.NoSuchProcess):
+            words = psutil.Process(pid).cmdline()
+            if not set(words) & {"runwf", "mtachild", "tracking", "export", "import"}:
+                found.append(f"{pid} {' '.join(words)}")
+    return "\n".join(sorted(found))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["precision raise", "mta@", "--yes"], "MODULE@INSTANCE"),
+        (["precision raise", "mta@prod", "--for", "soon", "--yes"], "soon"),
+        (["relaunch export", "contacts_export", "--delta", "--yes"], "--operator"),
+        (["relaunch export", "contacts_export", "--operator", "anna.berg", "--yes"], "--delta"),
+    ],
+    ids=lambda value: " ".join(value[1:3]) if isinstance(value, list) else "",
+)
+def test_an_order_that_cannot_be_meant_is_5(replay: Replay, words: list[str], told: str) -> None:
+    done = replay.doctor(*words)
+    assert done.code == 5 and told in done.err + done.out, str(done)
+    assert replay.calls == [], "Ansible was started"
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["precision raise", "postfix", "--yes"], "postfix"),
-        (["precision raise", "mta@", "--yes"], "MODULE@INSTANCE"),
-        (["precision raise", "mta@prod", "--for", "soon", "--yes"], "soon"),
         (["precision raise", "mta@elsewhere", "--yes"], "elsewhere"),
         (["relaunch export", "no_such_job", "--delta", "--operator", "anna.berg", "--yes"],
          "no_such_job"),
-        (["relaunch export", "contacts_export", "--delta", "--yes"], "--operator"),
-        (["relaunch export", "contacts_export", "--operator", "anna.berg", "--yes"], "--delta"),
-        # Without the API nobody has looked for duplicates.
-        (["relaunch import", "contacts_import", "--delta", "--operator", "paul.roux", "--yes",
-          "-e", '{"campaign_api": []}'], "duplicates"),
     ],
-    ids=lambda value: " ".join(value[1:3]) if isinstance(value, list) else "",
+    ids=lambda value: value[1] if isinstance(value, list) else "",
 )
-def test_an_order_that_cannot_be_is_5(site: Site, words: list[str], told: str) -> None:
-    done = site.doctor(*words)
+def test_an_order_that_is_refused_is_5(replay: Replay, words: list[str], told: str) -> None:
+    replay.can("no_such_module", "no_such_instance", "no_such_job")
+    done = replay.doctor(*words)
     assert done.code == 5 and told in done.err + done.out, str(done)
+
+
+def test_an_import_that_may_make_duplicates_is_5(site: Site) -> None:
+    """Without the API nobody has looked for them."""
+    done = site.doctor("relaunch import", "contacts_import", "--delta", "--operator", "paul.roux",
+                       "--yes", "-e", '{"campaign_api": []}')
+    assert done.code == 5 and "duplicates" in done.err + done.out, str(done)
 
 
 def test_a_job_is_launched_again(site: Site) -> None:
@@ -301,27 +359,30 @@ def test_a_job_is_launched_again(site: Site) -> None:
 def test_an_order_in_check_mode_does_nothing(site: Site) -> None:
     before = commands(site)
     done = site.doctor("precision raise", "inMail@prod", "--check", *FAST)
+    assert "inMail" in before
     assert done.code == 0 and commands(site) == before, str(done)
 
 
 # -- what is kept ---------------------------------------------------------------------------------
 
-def test_history_show_and_compare(broken: Site) -> None:
-    assert "No run is kept" in broken.run("history").err
-    assert broken.doctor("diagnose", *ONLY).code == 1
-    assert broken.doctor("remediate", "--yes", *ONLY, *FAST).code == 0
-    listed = broken.run("history").out.splitlines()
+def test_history_show_and_compare(replay: Replay) -> None:
+    assert "No run is kept" in replay.run("history").err
+    replay.can("stopped", "planned_repaired")
+    assert replay.doctor("diagnose", *ONLY).code == 1
+    assert replay.doctor("remediate", "--yes", *ONLY, *FAST).code == 0
+    listed = replay.run("history").out.splitlines()
     assert len(listed) == 3 and "remediate" in listed[1] and "diagnose" in listed[2], listed
-    first = broken.run("show", "1")
+    person = Person(replay.folder)  # with the real Ansible
+    first = person.run("show", "1")
     assert first.code == 1 and "inMail.not_running" in first.out, str(first)
-    page = broken.run("show", "1", "--format", "html")
+    page = person.run("show", "1", "--format", "html")
     assert page.out.lower().startswith("<!doctype html"), str(page)[:300]
-    changes = broken.run("compare", "last~1", "last")
+    changes = replay.run("compare", "last~1", "last")
     assert changes.code == 0 and "gone" in changes.out and "inMail" in changes.out, str(changes)
-    back = broken.run("compare", "last", "last~1")
+    back = replay.run("compare", "last", "last~1")
     assert back.code == 1 and "new" in back.out, str(back)
     for words in (["show", "77"], ["compare", "last", "77"]):
-        unknown = broken.run(*words)
+        unknown = replay.run(*words)
         assert unknown.code == 5 and "77" in unknown.err, str(unknown)
 
 
@@ -341,59 +402,47 @@ def test_replay_needs_no_server(site: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["wfserver.hung", "WFSERVER.HUNG", "not_running"])
-def test_explain_needs_nothing(site: Site, name: str) -> None:
-    done = site.run("explain", name)
+def test_explain_needs_nothing(replay: Replay, name: str) -> None:
+    done = replay.run("explain", name)
     assert done.code == 0 and "https://experienceleague.adobe.com" in done.out, str(done)
 
 
-def test_explain_knows_what_is_meant(site: Site) -> None:
-    done = site.run("explain", "wfserver.hang")
+def test_explain_knows_what_is_meant(replay: Replay) -> None:
+    done = replay.run("explain", "wfserver.hang")
     assert done.code == 5 and "wfserver.hung" in done.err, str(done)
 
 
 # -- watch ----------------------------------------------------------------------------------------
 
-def test_watch_tells_only_what_changed(site: Site) -> None:
-    watching = site.start("watch", "--every", "1s", "-i", CHECKOUT / "inventories" / "lab", *ONLY,
-                          "-q")
-    lines: list[str] = []
-    try:
-        assert watching.stdout is not None
-        lines.append(watching.stdout.readline())  # how it is
-        site.breaks(STOPPED)
-        lines.append(watching.stdout.readline())
-        site.lab.ctl("heal")
-        lines.append(watching.stdout.readline())
-        watching.terminate()
-        rest = watching.communicate(timeout=60)[0]
-    finally:
-        watching.kill()
-    told = "".join(lines) + rest
+def test_watch_tells_only_what_changed(replay: Replay) -> None:
+    replay.can("healthy")
+    process = replay.start("watch", "--every", "0.2s", "-i", "app1,", *ONLY, "-q")
+    with Said(process) as said:
+        said.lines(1)  # how it is
+        replay.can("stopped")
+        said.lines(2)
+        looked = len(replay.calls)
+        until(SECONDS, lambda: len(replay.calls) > looked + 2)  # nothing new meanwhile
+        replay.can("healthy")
+        lines = said.lines(3)
+        process.terminate()
+        told = said.end()
     assert "1 host: 1 healthy" in lines[0], told
     assert "new: CRITICAL app1 inMail@prod" in lines[1], told
     assert "gone: CRITICAL app1 inMail@prod" in lines[2], told
-    assert watching.returncode == 0 and "Watching has ended" in rest, told
-    assert len(told.strip().splitlines()) <= 5, told
-    assert len(site.run("history").out.splitlines()) == 4, "what did not change is not kept"
-    site.nothing_left(told)
+    assert process.returncode == 0 and "Watching has ended" in told, told
+    assert len(told.strip().splitlines()) == 4, told
+    assert len(replay.run("history").out.splitlines()) == 4, "what did not change is not kept"
+    replay.nothing_left(told)
 
 
-def test_watch_survives_a_run_that_fails(site: Site) -> None:
-    hosts = site.work / "hosts.yml"
-    hosts.write_text("all: [")
-    watching = site.start("watch", "--every", "1s", "-i", hosts, *ONLY, "-q")
-    try:
-        assert watching.stdout is not None
-        first = watching.stdout.readline()
+def test_watch_survives_a_run_that_fails(replay: Replay) -> None:
+    process = replay.start("watch", "--every", "0.2s", "-i", "app1,", *ONLY, "-q")
+    with Said(process) as said:
+        (first,) = said.lines(1)
         assert "no diagnosis" in first and "Trying again" in first, first
-        hosts.write_text(json.dumps({"all": {"hosts": {"app1": site.variables()}}}))
-        end = time.monotonic() + 60
-        line = ""
-        while "1 host: 1 healthy" not in line and time.monotonic() < end:
-            line = watching.stdout.readline()
-        assert "1 host: 1 healthy" in line, line
-        watching.terminate()
-        watching.communicate(timeout=60)
-    finally:
-        watching.kill()
-    assert watching.returncode == 0
+        replay.can("healthy")
+        said.until("1 host: 1 healthy")
+        process.terminate()
+        told = said.end()
+    assert process.returncode == 0, told

@@ -19,8 +19,10 @@ from campaign_doctor import runner
 from campaign_doctor.interrupts import Interrupts
 from campaign_doctor.live import Quiet
 from campaign_doctor.runner import Access, Order, private_directory
-from doctor.harness import FAST, Site, until
+from doctor.harness import FAST, SECONDS, Site, until
+from doctor.replay import Replay
 from integration.harness import BIN, INVENTORY, run
+from needs import needs
 
 ONLY = ("--module", "inMail")
 
@@ -31,8 +33,7 @@ BLOCK = 4096
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[Path]:
     """A file system without a free block."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
+    needs(os.geteuid() == 0, "only root can mount a small file system")
     where = tmp_path / "full"
     where.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", where], check=True)
@@ -49,10 +50,10 @@ def full(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("blocks", [1, 4])
-def test_too_little_room_to_begin_is_5_in_one_line(site: Site, full: Path, blocks: int) -> None:
+def test_too_little_room_to_begin_is_5_in_one_line(replay: Replay, full: Path, blocks: int) -> None:
     """Without any at all, Python goes elsewhere."""
     os.truncate(full / "filler", (full / "filler").stat().st_size - blocks * BLOCK)
-    done = site.doctor("diagnose", *ONLY, env={"TMPDIR": str(full)})
+    done = replay.doctor("diagnose", *ONLY, env={"TMPDIR": str(full)})
     assert done.code == 5 and "TMPDIR" in done.err, str(done)
     assert len(done.err.strip().splitlines()) == 1, str(done)
     assert [path.name for path in full.iterdir()] == ["filler"]
@@ -77,21 +78,25 @@ def test_a_disk_that_fills_up_in_the_middle_ends_a_diagnosis(
     assert any("No space left" in text for text in ended.errors), ended
 
 
-def test_no_room_for_the_report_is_told_and_5(site: Site, full: Path) -> None:
-    done = site.doctor("diagnose", *ONLY, "--output", full)
+def test_no_room_for_the_report_is_told_and_5(replay: Replay, full: Path) -> None:
+    replay.can("healthy")
+    done = replay.doctor("diagnose", *ONLY, "--output", full)
     assert done.code == 5 and "cannot be written" in done.err, str(done)
     assert "1 host: 1 healthy" in done.out, "what was found is shown all the same"
     assert [path.name for path in full.iterdir()] == ["filler"], "no half of a file"
 
 
-def test_no_room_for_the_plan_is_told_and_5(site: Site, full: Path) -> None:
-    site.breaks("module_stopped_by_hand:inMail")
-    done = site.doctor("plan", *ONLY, "--save", full / "plan.json")
+def test_no_room_for_the_plan_is_told_and_5(replay: Replay, full: Path) -> None:
+    replay.can("planned")
+    done = replay.doctor("plan", *ONLY, "--save", full / "plan.json")
     assert done.code == 5 and "cannot be saved" in done.err, str(done)
 
 
-def test_no_room_for_the_history_is_told_and_changes_nothing_else(site: Site, full: Path) -> None:
-    done = site.doctor("diagnose", *ONLY, "--history", full / "history.db")
+def test_no_room_for_the_history_is_told_and_changes_nothing_else(
+    replay: Replay, full: Path
+) -> None:
+    replay.can("healthy")
+    done = replay.doctor("diagnose", *ONLY, "--history", full / "history.db")
     assert done.code == 0 and "History: " in done.err, str(done)
 
 
@@ -114,12 +119,13 @@ def test_a_home_that_cannot_be_written(site: Site) -> None:
     assert "History: " in done.err, str(done)
 
 
-def test_a_damaged_history_is_set_aside(site: Site) -> None:
-    history = site.home / "history.db"
+def test_a_damaged_history_is_set_aside(replay: Replay) -> None:
+    replay.can("healthy")
+    history = replay.home / "history.db"
     history.write_bytes(b"this is no database " * 500)
-    done = site.doctor("diagnose", *ONLY, "--history", history)
+    done = replay.doctor("diagnose", *ONLY, "--history", history)
     assert done.code == 0 and "set aside" in done.err, str(done)
-    assert "diagnose" in site.run("history", "--history", history).out
+    assert "diagnose" in replay.run("history", "--history", history).out
 
 
 def test_secrets_of_the_command_line_go_no_further(site: Site) -> None:
@@ -139,7 +145,7 @@ def test_secrets_of_the_command_line_go_no_further(site: Site) -> None:
                     seen.add(" ".join(each.cmdline()))
         return process.poll() is not None
 
-    until(170, looked, every=0.05)
+    until(SECONDS, looked)
     out = process.communicate()[0]
     assert process.returncode == 0, out
     assert any("ansible-playbook" in words for words in seen), seen

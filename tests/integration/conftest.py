@@ -4,10 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from integration.harness import Lab
+from integration.remediate.fleet import dealt
+
+
+class Schedule(LoadScopeScheduling):  # type: ignore[misc]
+    """What shares a lab runs in one worker: a file, and of the fault matrix a fleet."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path, _colons, test = nodeid.partition("::")
+        if not path.endswith("test_fault_matrix.py"):
+            return path
+        name = test.partition("[")[2].rstrip("]")
+        fleets = dealt(self.config.getoption("nightly"))
+        return next((fleet for fleet, rows in fleets.items() if name in (fleet, *rows)), path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule:
+    """In the order of the tests: what takes long first, none of it is left at the end."""
+    config.option.loadscopereorder = False
+    return Schedule(config, log)
+
+
+LONGEST = (
+    "test_roles.py", "test_fault_matrix.py", "test_runs.py", "test_remediate_playbook.py",
+    "test_kills.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The fleets and what else takes long, or does at night, come first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(scope="session")

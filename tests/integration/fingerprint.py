@@ -122,16 +122,19 @@ def sockets_on(address: str) -> frozenset[str]:
 
 
 def shared_memory(keys: Collection[str]) -> frozenset[tuple[str, ...]]:
-    """System V segments of these keys: key, id, mode, size, creator; not who last attached."""
+    """System V segments and semaphores of these keys: key, id, mode, size or number, and of a
+    segment its creator; not who last attached.
+    """
     wanted = {int(key, 16) for key in keys}
-    try:
-        lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-    except OSError:
-        return frozenset()
-    segments = (tuple(line.split()[:5]) for line in lines)
-    return frozenset(
-        segment for segment in segments if int(segment[0]) & 0xFFFFFFFF in wanted
-    )
+    found: set[tuple[str, ...]] = set()
+    for kind, columns in (("shm", 5), ("sem", 4)):
+        try:
+            lines = Path("/proc/sysvipc", kind).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        rows = (line.split()[:columns] for line in lines)
+        found |= {(kind, *row) for row in rows if int(row[0]) & 0xFFFFFFFF in wanted}
+    return frozenset(found)
 
 
 def take(home: Path, address: str, keys: Collection[str]) -> Fingerprint:

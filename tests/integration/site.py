@@ -21,6 +21,8 @@ from integration.harness import CHECKOUT, Run, playbook, wait_until
 
 PLAYBOOKS = CHECKOUT / "playbooks"
 HOME = "/usr/local/neolane/nl6"
+# Of runs as root, and of those as the account.
+LEDGERS = "/var/lib/campaign_remediation/*/ledger.jsonl /usr/local/neolane/remediation/ledger.jsonl"
 ACCOUNT = "neolane"
 WAIT_SECONDS = 60.0
 PLAYBOOK_SECONDS = 400.0
@@ -154,7 +156,7 @@ class Machine:
 
     def ledger(self) -> list[dict[str, Any]]:
         """What the collection has written down on this host."""
-        text = self.shell("cat /usr/local/neolane/remediation/ledger.jsonl", check=False)
+        text = self.shell(f"cat {LEDGERS} 2>/dev/null", check=False)
         return [json.loads(line) for line in text.splitlines()]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 
 from campaign_lab.layout import LAB_PASSWORD
-from integration.harness import Lab, Run
+from integration.harness import CHECKOUT, Lab, Run
 
+BOOTSTRAP = CHECKOUT / "plugins" / "module_utils" / "_campaign" / "payload" / "bootstrap.py"
 MODULES = {"watchdog", "syslogd", "stat", "mta", "web", "trackinglogd", "inMail", "wfserver"}
 
 
@@ -191,6 +193,46 @@ def test_fail_on_decides_the_exit_code(lab: Lab, report_dir: Path) -> None:
         assert failing.host("app1")["findings"], "a failing run still gives its report"
     finally:
         lab.nlserver("start", "inMail@prod")
+
+
+# -- What is sent ------------------------------------------------------------------------------
+
+def noting(folder: Path) -> tuple[Path, Path]:
+    """A Python for the host that keeps what it is given to run; and where it keeps that."""
+    python, kept = folder / "python", folder / "sent"
+    python.write_text(f"#!/bin/sh\ntee -a {kept} | {sys.executable} \"$@\"\n")
+    python.chmod(0o755)
+    return python, kept
+
+
+def test_ansible_s_own_module_gives_the_same_diagnosis(
+    lab: Lab, app1: dict[str, Any], tmp_path: Path
+) -> None:
+    """campaign_plain_module: what is sent is another program, what is said is not."""
+    lab.nlserver("stop", "inMail@prod")
+    answers = {}
+    try:
+        for plain in (False, True):
+            folder = tmp_path / str(plain)
+            folder.mkdir()
+            python, kept = noting(folder)
+            host = {**app1, "ansible_python_interpreter": str(python), "campaign_api": []}
+            run = lab.diagnose(
+                folder / "report", inventory=hosts_file(folder / "hosts.json", {"app1": host}),
+                variables={"campaign_plain_module": plain},
+            )
+            sent = kept.read_text()
+            assert sent.startswith(BOOTSTRAP.read_text()) is not plain, str(run)
+            assert ("plugins.modules.campaign_info" in sent) is plain, str(run)
+            entry = run.host("app1")
+            answers[plain] = (
+                [(f["id"], f["severity"], f["caused_by"]) for f in entry["findings"]],
+                [(m["module"], m["verdict"]) for m in entry["modules"]], entry["unseen"],
+            )
+    finally:
+        lab.nlserver("start", "inMail@prod")
+    assert [id for id, _severity, _causes in answers[True][0]] == ["inMail.not_running@prod"]
+    assert answers[True] == answers[False]
 
 
 def test_no_lab_is_one_line(lab: Lab, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_replay_of_a_file_that_is_no_snapshot(report_dir: Path, tmp_path: Path) 
     bad.write_text("{")
     done = replay(report_dir, bad, SNAPSHOTS / "healthy.json")
     assert done.code == 2, str(done)
-    assert f"the snapshot {bad} is no JSON" in done.output
+    assert f"the snapshot {bad} is not valid JSON" in done.output
     assert done.host("bad")["status"] == "failed"
     assert done.host("healthy")["status"] == "diagnosed"
     done = replay(report_dir, tmp_path / "none.json")

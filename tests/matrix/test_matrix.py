@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 from matrix.controllers import CORES, OLDEST, Controller, Version, needed
 
 from integration.harness import CHECKOUT, DIAGNOSE, REMEDIATE, Lab, Run, playbook, run, wait_until
 from integration.lab.conftest import process_table, working_in
 
-BEGINNING = (CHECKOUT / "plugins" / "module_utils" / "standalone.py").read_text()
+PAYLOAD = CHECKOUT / "plugins" / "module_utils" / "_campaign" / "payload"
+BEGINNING = (PAYLOAD / "bootstrap.py").read_text()
 TARGETS: dict[Version, str] = {
     (3, 6): "RHEL 8",
     (3, 8): "the oldest of ansible-core 2.19",
@@ -213,18 +215,29 @@ def test_python_of_a_target(
     assert fleet.calls(name) > 3, "the modules ran on another Python"
 
 
-@pytest.mark.parametrize("core", CORES, ids=controller_name)
+def row(version: Version) -> ParameterSet:
+    """A row of an ansible-core. One that may fail is told as xfailed or xpassed."""
+    reason = CORES[version].may_fail
+    marks = [pytest.mark.xfail(reason=reason, strict=False)] if reason else []
+    return pytest.param(version, id=controller_name(version), marks=marks)
+
+
+@pytest.mark.parametrize("core", [row(version) for version in CORES])
 def test_controller(
     core: Version, own: Controller, controllers: dict[Version, Controller | str],
     request: pytest.FixtureRequest,
 ) -> None:
     if core == own.core:
         pytest.skip(f"{own} is what all other tests run with")
-    assert needed(controllers[core]).core == core
+    found = needed(controllers[core]).core
+    assert found == core or (CORES[core].may_fail and found > core)
     assert_repaired(request.getfixturevalue("fleet"), controller_name(core))
 
 
-@pytest.mark.parametrize("core", [c for c in CORES if c > OLDEST], ids=controller_name)
+UNITS = [version for version, core in CORES.items() if version > OLDEST and not core.may_fail]
+
+
+@pytest.mark.parametrize("core", UNITS, ids=controller_name)
 def test_units_of_the_plugins(
     core: Version, own: Controller, controllers: dict[Version, Controller | str]
 ) -> None:
@@ -232,6 +245,10 @@ def test_units_of_the_plugins(
         pytest.skip(f"{own} is what make unit runs with")
     python = needed(controllers[core]).program("python")
     folders = [f"tests/unit/{name}" for name in ("modules", "module_utils", "plan", "plugin_utils")]
-    done = run([python, "-m", "pytest", "-q", *folders], timeout=300)
+    # What has to do with our own parsers, shells and processes alone, make unit does.
+    left_out = [f"--ignore-glob=*/test_{name}*" for name in ("hostile_", "pasted_", "launch")]
+    done = run(
+        [python, "-m", "pytest", "-q", "-m", "not hypothesis", *left_out, *folders], timeout=900
+    )  # fmt: skip
     assert done.code == 0, str(done)
     assert " passed" in done.output

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from campaign_lab.layout import Lab, Server
+from integration.harness import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,10 +72,10 @@ class LabUnderTest:
     def nlserver(
         self, *words: str, server: str = "", check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run nlserver on a server (the first)."""
+        """Run nlserver on a server (the first), as its account."""
         home = Path(self.servers[server].home.path) if server else self.home
         done = subprocess.run([home / "bin" / "nlserver", *words], capture_output=True, text=True,
-                              timeout=60, check=False)
+                              timeout=60, check=False, cwd="/", **owner_of(home))
         if check and done.returncode:
             pytest.fail(f"nlserver {' '.join(words)}: {done.stdout}{done.stderr}")
         return done
@@ -104,7 +105,8 @@ def process_table() -> list[Process]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                arguments = (entry / "cmdline").read_bytes().decode().split("\0")[:-1]
+                words = (entry / "cmdline").read_bytes().decode("utf-8", "replace")
+                arguments = words.split("\0")[:-1]
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
@@ -120,7 +122,7 @@ def working_in(pid: int, directory: Path) -> bool:
         return False
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 10, what: str = "") -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 30, what: str = "") -> Any:
     """Wait for a condition; its value."""
     deadline = time.monotonic() + seconds
     while True:

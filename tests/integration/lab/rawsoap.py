@@ -32,8 +32,8 @@ class Answer(NamedTuple):
 
     @property
     def rows(self) -> list[dict[str, str]]:
-        """The attributes of a collection's entities."""
-        return [dict(row.attrib) for row in self.output]
+        """The attributes of a collection's entities, without those that come unasked."""
+        return [asked(row) for row in self.output]
 
     def value(self, name: str) -> str:
         """The text of a parameter."""
@@ -45,6 +45,11 @@ class Answer(NamedTuple):
         assert ":Fault>" in self.body, self
         parts = {local(each): each.text or "" for each in ElementTree.fromstring(self.body)[0][0]}
         return parts["faultcode"], parts["faultstring"], parts["detail"]
+
+
+def asked(entity: ElementTree.Element) -> dict[str, str]:
+    """The attributes of an entity, without those that come unasked."""
+    return {name: value for name, value in entity.attrib.items() if not name.startswith("_")}
 
 
 class Api:

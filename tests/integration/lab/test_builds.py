@@ -45,7 +45,7 @@ def script(lab: Lab, word: str) -> Run:
 def test_pdump(lab: Lab, build: str) -> None:
     header, *tasks = lab.nlserver("pdump", server=build).output.splitlines()
     assert NUMBERS[build] in header
-    unit = "Mo" if build == "older" else "MB"
+    unit = {"older": "Mo", "current": "MB", "newer": "Mb"}[build]
     assert tasks and all(line.endswith(" " + unit) for line in tasks)
 
 
@@ -64,7 +64,8 @@ def test_redirection(lab: Lab, build: str) -> None:
         names = re.findall(r"(\w+)='", answer.read().decode())
     all_of_them = ["status", "date", "build", "sha1", "instance", "sourceIP", "host", "localHost"]
     older = ["status", "date", "build", "host", "localHost"]
-    assert names == (older if build == "older" else all_of_them)
+    wanted = {"older": older, "current": all_of_them, "newer": ["version", *all_of_them]}
+    assert names == wanted[build]
 
 
 def test_port_of_newer_builds(lab: Lab) -> None:
@@ -72,23 +73,50 @@ def test_port_of_newer_builds(lab: Lab) -> None:
     held = subprocess.run(["ss", "-lunH", f"src {server.address}"], capture_output=True, text=True,
                           check=True, timeout=20).stdout  # fmt: skip
     assert f"{server.address}:6666 " in held
-    assert "<syslogd " in (lab.home("newer") / "conf" / "serverConf.xml").read_text()
-    assert 'port="6666"' not in (lab.home("newer") / "conf" / "serverConf.xml").read_text()
+    told = (lab.home("newer") / "customer.sh").read_text().splitlines()
+    assert not [line for line in told if line.startswith("export TRACE_ADDR")]
+
+
+STARTS = {"older": "Start of the 'stat@prod' ('{}') task in a new process",
+          "current": "Running task 'stat@prod' ('{}') in a new process",
+          "newer": "Launching task 'stat@prod' ('{}') in a new process"}  # fmt: skip
+COMMAND = "nlserver stat -tracefile:stat@prod -instance:prod -detach"
+STOPS = {"older": r"Stop requested \(pid=\d+\)$", "current": r"Stop requested \(pid=\d+\)$",
+         "newer": rf"Stop requested for 'stat@prod' \('{COMMAND}', pid=\d+, tid=\d+\)\.\.\.$"}
+LOGGED = {"older": [r"Statistics server start \(pid=", r"Statistics server stopped \(pid="],
+          "current": [r"Statistics server start \(pid="],
+          "newer": [r"Starting Statistics server module \(pid=", r"Stopping Statistics server \("]}
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_start_and_stop_are_told_as_the_build_does(lab: Lab, build: str) -> None:
+    log = lab.home(build) / "var" / "prod" / "log" / "stat.log"
+    stopped = lab.nlserver("stop", "stat@prod", server=build).output
+    assert re.search(STOPS[build], stopped, re.MULTILINE), stopped
+    started = lab.nlserver("start", "stat@prod", server=build).output
+    assert f" >   {STARTS[build].format(COMMAND)}\n" in started
+    assert wait_until(lambda: all(re.search(each, log.read_text()) for each in LOGGED[build]), 20)
+
+
+def test_a_newer_pdump_of_nothing_is_the_header_alone(lab: Lab) -> None:
+    lab.nlserver("shutdown", server="newer")
+    (header,) = lab.nlserver("pdump", server="newer").output.splitlines()
+    assert header.endswith("(7.4.1 build 9390@f2a57b8 of 12/03/2025)")
+    assert lab.nlserver("watchdog", "-noconsole", server="newer").code == 0
+    assert wait_until(lambda: not lab.nlserver("monitor", "-missing", server="newer").output, 30)
+
+
+def test_stop_by_mask_takes_the_children_with_it(lab: Lab) -> None:
+    """KA-21659: nlserver stop mta*@<instance>."""
+    told = lab.nlserver("stop", "mta*@prod", server="current").output
+    assert "(pid=" in told
+    assert lab.nlserver("monitor", "-missing", server="current").output == "mta@prod\n"
+    assert lab.nlserver("start", "mta@prod", server="current").code == 0
 
 
 def test_a_build_is_chosen_once(lab: Lab) -> None:
     refused = lab.ctl("up", "--server", "older", "--build", "newer", check=False)
     assert refused.code == 1 and "older is of build 'older', and stays so" in refused.output
-
-
-@pytest.mark.parametrize("build", BUILDS)
-def test_diagnosis_reads_a_healthy_server(lab: Lab, build: str, tmp_path: Path) -> None:
-    """The site has not said which port syslogd has."""
-    done = lab.diagnose(tmp_path, "--limit", build, variables={"campaign_syslogd_port": 0})
-    assert done.code == 0, str(done)
-    assert done.host(build)["build"] == NUMBERS[build]
-    expected = ["syslogd.other_port"] if build == "newer" else []
-    assert keys(done, build) == expected, str(done)
 
 
 def keys(done: Run, server: str) -> list[Any]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +18,28 @@ from integration.harness import CHECKOUT, Lab
 from integration.lab.conftest import process_table, working_in
 
 PACKAGE = "ansible_collections.campaign.remediation.plugins.modules."
-UTILS = "ansible_collections.campaign.remediation.plugins.module_utils."
+UTILS = "ansible_collections.campaign.remediation.plugins.module_utils._campaign."
 RUN = """
 import importlib, sys
 package, utils, name = sys.argv[1:4]
 del sys.argv[1:]  # else Ansible takes the options from there
 module = importlib.import_module(package + name)
-control, evidence, guard, ledger = (
-    importlib.import_module(utils + n) for n in ("control", "evidence", "guard", "ledger"))
+control, evidence, finish, guard, ledger, store = (
+    importlib.import_module(utils + n) for n in ("repair.control", "record.evidence", "finish",
+                                                 "repair.guard", "record.ledger", "record.store"))
 %s
 module.main()
 """
 KILL = """
-import os, signal
+import os, signal, socket
+module_pid = os.getpid()  # also where it is a child of the module that comes there
+door = bytes.fromhex(os.environ["KILL_DOOR"])
 def die(*dummy, **more):
-    os.kill(os.getpid(), signal.SIGKILL)
+    try:
+        os.kill(module_pid, signal.SIGKILL)
+    except PermissionError:  # a child that is the account has the test do it
+        socket.socket(socket.AF_UNIX).connect(door)
+        signal.pause()
 def before(owner, name, nth=1):
     real, calls = getattr(owner, name), []
     def killed(*arguments, **more):
@@ -54,17 +64,21 @@ class Site(Lab):
     def options(self, **more: Any) -> dict[str, Any]:
         (server,) = json.loads((self.root / "lab.json").read_text())["servers"]
         return {"home": server["home"], "user": server["user"], "address": server["address"],
+                "state_dir": str(self.state_dir()),
                 "wait": 0.5, "who": "anna", "from": "ansible1", **more}  # fmt: skip
 
-    def start(self, name: str, patch: str = "", **options: Any) -> subprocess.Popen[str]:
-        """Start a module, which may be killed where the patch says."""
+    def start(
+        self, name: str, patch: str = "", door: str = "", **options: Any
+    ) -> subprocess.Popen[str]:
+        """Start a module, which may be killed where the patch says. door: see killed."""
         chosen = self.options(**options)
         if name == "campaign_guard":
             chosen.pop("wait", None)
         words = [sys.executable, "-c", RUN % (KILL % patch if patch else ""), PACKAGE, UTILS, name]
         where = str(CHECKOUT / "playbooks" / "collections")
         process = subprocess.Popen(
-            words, env={**os.environ, "PYTHONPATH": where, "PYTHONDONTWRITEBYTECODE": "1"},
+            words, env={**os.environ, "PYTHONPATH": where, "PYTHONDONTWRITEBYTECODE": "1",
+                        "KILL_DOOR": door},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         assert process.stdin
@@ -88,8 +102,22 @@ class Site(Lab):
 
     def killed(self, patch: str, **options: Any) -> None:
         """Run campaign_module until the patch kills it."""
-        process = self.start("campaign_module", patch, **options)
-        output = process.communicate(timeout=60)[0]
+        with socket.socket(socket.AF_UNIX) as door:
+            door.bind("")  # the kernel gives it a name
+            door.listen(1)
+            process = self.start(
+                "campaign_module", patch, door.getsockname().hex(), **options
+            )
+
+            def kill_when_asked() -> None:
+                with suppress(OSError):
+                    door.accept()
+                    process.kill()
+
+            threading.Thread(target=kill_when_asked, daemon=True).start()
+            output = process.communicate(timeout=60)[0]
+            with suppress(OSError):
+                door.shutdown(socket.SHUT_RDWR)  # the thread ends
         assert process.returncode == -signal.SIGKILL, output
 
     # ------------------------------------------------------------------------- from outside
@@ -136,3 +164,17 @@ class Site(Lab):
             ["nlserver", "runwf", "-tracefile:runwf@prod", "-instance:prod", "-wf:nightly"],
             executable=self.home() / "lib" / "nlserver", cwd=path, env=environment,
         )  # fmt: skip
+
+
+def open_repairs(ledger: list[dict[str, Any]]) -> list[str]:
+    """Repairs that a ledger knows as begun and not as ended. A step inside a repair is none of its
+    own: where it was cut, the repair around it is what is finished.
+    """
+    waiting: list[str] = []
+    for line in ledger:
+        about = f"{line['run']} {line['module']}@{line['instance']} {line.get('remedy')}"
+        if line["event"] == "begun" and not line.get("inside"):
+            waiting.append(about)
+        elif line["event"] == "ended" and about in waiting:
+            waiting.remove(about)
+    return waiting

@@ -18,6 +18,7 @@ import pytest
 from integration.harness import BIN, CHECKOUT, INVENTORY, run
 from integration.lab.conftest import process_table, working_in
 from integration.remediate.remedies import PACKAGE, Site
+from needs import needs
 
 HEADER = "externalId;email;firstName;lastName\n"
 SECRET = "geheim-4711"
@@ -280,10 +281,15 @@ def test_controller_killed(site: Site, jobs: Jobs) -> None:
     until(lambda: not jobs.running())
     looked = jobs.call("import", check=True)
     assert looked["previous"]["outcome"] == "failed" and not looked["previous"]["known"]
-    done = jobs.call("import", run="second")
+    assert looked["guard"] == "cut"
+    # Cut in the middle: no other run launches it again without a person's word for this one.
+    for known in (False, True):
+        refused = jobs.call("import", run="second", accept_cut_import="another" if known else "")
+        assert (refused["guard"], refused["launched"]) == ("cut", False)
+        assert "set campaign_accept_cut_import=first" in refused["msg"]
+        assert (refused["previous"]["exit_code"], refused["previous"]["known"]) == (137, known)
+    done = jobs.call("import", run="second", accept_cut_import="first")
     assert done["outcome"] == "succeeded"
-    assert (done["previous"]["exit_code"], done["previous"]["known"]) == (137, False)
-    assert [entry["run"] for entry in done["interrupted"]] == ["first"]
     late = [line for line in site.ledger() if line["run"] == "first"]
     assert [line["event"] for line in late] == ["begun", "ended", "ended"]
     assert [line["result"] for line in late] == [None, "interrupted", "failed"]
@@ -292,8 +298,7 @@ def test_controller_killed(site: Site, jobs: Jobs) -> None:
 
 def test_full_disk(site: Site, jobs: Jobs, tmp_path: Path) -> None:
     """Without a record nothing is launched; a disk that fills up later costs no exit code."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount")
+    needs(os.geteuid() == 0, "only root can mount")
     place = tmp_path / "state"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", place], check=True)

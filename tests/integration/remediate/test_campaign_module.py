@@ -414,7 +414,7 @@ STEPS = {
     "before the ledger": "before(ledger.Ledger, 'append')",
     "within a line": "before(ledger.os, 'fsync', 2)",
     "begun": "after(ledger.Ledger, 'append')",
-    "while nlserver runs": "before(control, '_wait')",
+    "while nlserver runs": "before(finish, '_watch')",
     "after the command": "after(control.Controller, '_run')",
     "while it settles": "before(control.Controller, 'settle')",
     "before the end is written": "before(ledger.Ledger, 'append', 2)",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 
 from integration.harness import CHECKOUT, Run, playbook
 from integration.remediate.remedies import Site
+from needs import needs
 
 WFSERVER, MTA = "wfserver@prod", "mta@prod"
 QUICK = {"campaign_wait": 1, "campaign_gone_within": 5, "campaign_accept_lost_work": True}
@@ -46,6 +48,21 @@ def done(site: Site) -> list[str]:
         line["remedy"] for line in site.ledger()
         if line["event"] == "ended" and line["result"] == "done" and not line["inside"]
     ]  # fmt: skip
+
+
+# ------------------------------------------------------------------------------- tasks of a step
+
+
+def test_a_step_that_goes_well_takes_six_tasks_at_most(site: Site, report_dir: Path) -> None:
+    """Each task costs time on each host of a fleet."""
+    site.ctl("break", "module_memory_high", "--module", "wfserver")
+    run = site.remediate(
+        report_dir, variables=QUICK, env={"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false"}
+    )
+    assert results(run) == [("restart", "repaired")], str(run)
+    step = run.output.partition("Begin the step]")[2].partition("Give the host back]")[0]
+    tasks = re.findall(r"^(?:ok|changed): ", step, re.MULTILINE)
+    assert 4 <= len(tasks) <= 6, str(run)
 
 
 # ------------------------------------------------------------------------------ ladder, budget
@@ -176,8 +193,7 @@ def test_work_in_flight_is_not_cut_off(site: Site, report_dir: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     """A file system of 1 MB with so many bytes free, for the state directory."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
+    needs(os.geteuid() == 0, "only root can mount a small file system")
     where = tmp_path / "small"
     where.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(where)]

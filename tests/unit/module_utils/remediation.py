@@ -6,6 +6,8 @@ import os
 import pwd
 from pathlib import Path
 
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.account import child
+
 OPTIONS = {
     "state_dir": "", "address": "127.0.0.1", "service": "nlserver", "in_flight": "refuse",
     "in_flight_timeout": 300.0, "restart_budget": 3, "restart_budget_minutes": 60.0,
@@ -13,34 +15,32 @@ OPTIONS = {
     "evidence_days": 30.0, "evidence_max_mb": 5.0, "remedy": "", "because": [], "who": "anna",
     "from": "ansible1", "run": "", "accept_lost_work": False, "accept_restart_loop": False,
     "accept_no_evidence": False, "accept_no_record": False, "accept_other_run": False,
+    "controller": None,
 }  # fmt: skip
 
 
-class Runner:
-    """Only what the controls read of it."""
-
-    def __init__(self):
-        self.environment = {"PATH": "/usr/bin:/bin"}
-
-    def command(self, arguments, as_account=True):
-        return list(arguments)
-
-
 class Context:
-    """Like snapshot.Context."""
+    """Like that of the probes; what it asks its child it works out here, as its own server."""
 
     def __init__(self, tmp_path: Path, who: str = "", **options):
         self.home = str(tmp_path / "nl6")
         Path(self.home, "conf").mkdir(parents=True, exist_ok=True)
-        self.account = pwd.getpwuid(os.geteuid())
-        self.options = {**OPTIONS, "home": self.home, "user": self.account.pw_name, **options}
+        self.account = child.account_of(pwd.getpwuid(os.geteuid()))
+        self.options = {
+            **OPTIONS, "home": self.home, "user": self.account.name,
+            "state_dir": str(tmp_path / "remediation"), **options,
+        }  # fmt: skip
         self.configuration = {"instances": ["default", "prod", "prod2"], "modules": []}
         self.var_dir = self.home + "/var"
         self.tmp_dir = "/tmp"
-        self.variables: dict[str, str] = {}
         self.limit = 5.0
-        self.runner = Runner()
         self.who = who
+
+    def ask(self, function, seconds=None, shape=None, ready=True):
+        return function(self)
+
+    def arguments(self, module, instance):
+        return ""
 
     def nlserver(self, *arguments):
         return 0, self.who, ""
@@ -53,6 +53,8 @@ def process(name="wfserver", instance="prod", pid=10, **more):
         "arguments": ["-tracefile:%s@%s" % (name, instance), "-instance:" + instance, "-detach"],
         "started_at": 1000.0, "memory_mb": 10.0, "precision": "standard",
     }  # fmt: skip
+    if more.get("precision") == "verbose":
+        entry["arguments"].append("-verbose")
     return {**entry, **more}
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 
 import pytest
 from unit.module_utils.remediation import Context, process
 
-from ansible_collections.campaign.remediation.plugins.module_utils import control
-from ansible_collections.campaign.remediation.plugins.module_utils.model import InputError
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.errors import (
+    InputError,
+    ProbeError,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.host import services
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import control
 
 HOME = "/usr/local/neolane/nl6"
 NL = HOME + "/bin/nlserver"
@@ -143,6 +147,16 @@ def test_description():
     assert (HUNG["state"], RUNNING["state"], STOPPED["state"]) == ("hung", "running", "stopped")
 
 
+@pytest.mark.parametrize(("later", "state"), [("S", "running"), ("D", "hung")])
+def test_one_look_in_state_d_is_no_hang(monkeypatch, later, state):
+    monkeypatch.setattr(control, "find", lambda *dummy: [process(pid=10, state="D")])
+    real = control.proc.look_again
+    monkeypatch.setattr(
+        control.proc, "look_again", lambda found: real(found, 0.01, lambda pid: later)
+    )
+    assert control.observe("/home", "wfserver", "prod")["state"] == state
+
+
 # --------------------------------------------------------------------------------- doing
 
 
@@ -152,10 +166,11 @@ class Server:
     def __init__(self, monkeypatch, *modules):
         self.modules = list(modules)
         self.ran = []
+        self.said = ""
         self.effects = {}  # verb: (exit code, function)
         monkeypatch.setattr(
             control.proc, "processes",
-            lambda table, sessions: {"modules": list(self.modules), "children": [], "others": []},
+            lambda table: {"modules": list(self.modules), "children": [], "others": []},
         )
         monkeypatch.setattr(control.proc, "scan", lambda home: None)
         monkeypatch.setattr(
@@ -163,47 +178,40 @@ class Server:
             lambda pid: next((p["state"] for p in self.modules if p["pid"] == pid), None),
         )
 
-    def start(self, command, **more):
-        assert more["start_new_session"] and more["stdin"] == subprocess.DEVNULL
-        self.ran.append(command[1:3])
-        self.environment = more["env"]
-        code, effect = self.effects.get(command[1], (0, lambda: None))
+    def run(self, step, limit):
+        self.ran.append(step.command[1:3])
+        code, effect = self.effects.get(step.command[1], (0, lambda: None))
         effect()
-        return Ended(code)
+        why = None if code is not None else "It did not end."
+        return {"code": code, "said": self.said, "why": why}
+
+    def spawn(self, step):
+        self.run(step, None)
+        return Ended(self.effects.get(step.command[1], (None,))[0])
 
 
 class Ended:
     def __init__(self, code):
-        self.returncode = code
-
-    def wait(self, seconds):
-        if self.returncode is None:
-            raise subprocess.TimeoutExpired("nlserver", seconds)
-        return self.returncode
+        self.code = code
 
     def poll(self):
-        return self.returncode
-
-    def send_signal(self, number):
-        self.returncode = -number
+        return None if self.code is None else {"code": self.code, "why": None}
 
 
 def controller(tmp_path, server, **options):
     context = Context(tmp_path, command_timeout=0.2, **options)
     return control.Controller(
-        context, "wfserver", "prod", sleep=lambda seconds: None, start=server.start
+        context, "wfserver", "prod", sleep=lambda seconds: None, programs=server
     )
 
 
-def test_spawned_process_gets_its_variables_over_those_of_env_sh(tmp_path, monkeypatch):
+def test_spawned_process_that_ends_at_once(tmp_path, monkeypatch):
     server = Server(monkeypatch)
-    server.effects["web"] = (0, lambda: server.modules.append(process(pid=11)))
-    made = controller(tmp_path, server)
-    made.context.variables = {"NL_HOME": "/x", "LC_ALL": "de_DE"}
-    made.take(plan(STOPPED, level="trace", filters=["*"], module="web")[0])
-    assert server.environment == {
-        "PATH": "/usr/bin:/bin", "NL_HOME": "/x", "LD_PRELOAD": "libjsig.so", "LC_ALL": "C"
-    }  # fmt: skip
+    server.effects["web"] = (3, lambda: None)
+    with pytest.raises(control.ControlError, match="ended at once with 3"):
+        controller(tmp_path, server).take(
+            plan(STOPPED, level="trace", filters=["*"], module="web")[0]
+        )
 
 
 def restart_step():
@@ -217,6 +225,18 @@ def test_restart_waits_for_another_process(tmp_path, monkeypatch):
         made.take(restart_step(), [10])
     server.modules = [process(pid=11)]
     made.take(restart_step(), [10])
+
+
+def test_a_module_that_the_server_does_not_know(tmp_path, monkeypatch):
+    """It says so and ends with 0: nothing is waited for."""
+    server = Server(monkeypatch)
+    server.said = "12:09:54 >   No task corresponds to the mask wfserver@prod"
+    made = controller(tmp_path, server)
+    with pytest.raises(control.ControlError, match="knows no such module, so no start helps"):
+        made.take(plan(STOPPED)[0])
+    server.modules = [process()]  # to a stop it is no failure
+    with pytest.raises(control.ControlError, match="it still runs"):
+        made.take(plan(RUNNING, "stopped")[0])
 
 
 def test_command_that_fails_is_quoted(tmp_path, monkeypatch):
@@ -235,19 +255,20 @@ def test_start_that_the_watchdog_was_faster_with(tmp_path, monkeypatch):
 def test_command_that_does_not_end_is_ended(tmp_path, monkeypatch):
     server = Server(monkeypatch, process())
     server.effects["restart"] = (None, lambda: None)
-    with pytest.raises(control.ControlError, match="did not end within"):
+    with pytest.raises(control.ControlError, match="did not end"):
         controller(tmp_path, server).take(restart_step(), [10])
 
 
-def test_program_that_is_not_there(tmp_path, monkeypatch):
-    server = Server(monkeypatch)
+def test_a_child_that_does_not_answer_is_a_failure(tmp_path, monkeypatch):
+    context = Context(tmp_path)
 
-    def missing(command, **more):
-        raise FileNotFoundError(2, "No such file or directory")
+    def ask(*dummy, **more):
+        raise ProbeError("timeout", "as neolane: no answer within 5 s")
 
-    server.start = missing
-    with pytest.raises(control.ControlError, match="Cannot run /usr"):
-        controller(tmp_path, server).take(plan(STOPPED)[0])
+    context.ask = ask
+    made = control.Controller(context, "wfserver", "prod")
+    with pytest.raises(control.ControlError, match="no answer within 5 s"):
+        made.take(plan(STOPPED)[0])
 
 
 def test_settling_is_the_same_process_all_the_time(tmp_path, monkeypatch):
@@ -337,10 +358,19 @@ def test_other_modules_by_their_pids(monkeypatch):
         ("/srv/lab/nl6", "ExecStart=/srv/lab/nl6/bin/nlserver watchdog", True),
     ],
 )
-def test_service_of_another_home_is_not_used(tmp_path, home, text, ours):
+def test_service_of_another_home_is_not_used(tmp_path, monkeypatch, home, text, ours):
     context = Context(tmp_path)
     context.home = context.options["home"] = home
-    assert control._names_home(context, text) == ours
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(services, "text_of_unit", lambda *_arguments: text)
+    context.runner = None
+    found = {"unit": "nlserver", "load_state": "loaded", "active_state": "active",
+             "init_script": None}
+    context.service = lambda: found
+    way = {"unit": "nlserver", "active": True, "init_script": None}
+    assert control.read_service(context) == (way if ours else services.NO_WAY)
+    context.options["service"] = ""
+    assert control.read_service(context) == services.NO_WAY
 
 
 @pytest.mark.parametrize(

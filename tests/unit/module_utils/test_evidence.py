@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from unit.module_utils.remediation import Context
 
-from ansible_collections.campaign.remediation.plugins.module_utils import evidence, ledger
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import (
+    evidence,
+    ledger,
+)
 
 NOW = 1763894400.0
 PASSWORD = 'top&geheim"1'
@@ -35,7 +38,7 @@ def context(tmp_path):
 
 @pytest.fixture
 def store(tmp_path):
-    made = ledger.Store(str(tmp_path / "remediation"), os.geteuid(), os.getegid())
+    made = ledger.Store(str(tmp_path / "remediation"))
     made.prepare()
     return made
 

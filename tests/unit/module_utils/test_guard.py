@@ -13,11 +13,15 @@ import yaml
 from unit.module_utils.remediation import OPTIONS, Context, groups, process
 
 from ansible_collections.campaign.remediation.plugins.doc_fragments import guards, server
-from ansible_collections.campaign.remediation.plugins.module_utils import evidence, guard, ledger
-from ansible_collections.campaign.remediation.plugins.module_utils.model import (
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.errors import (
     InputError,
     ProbeError,
 )
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import (
+    evidence,
+    ledger,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import guard
 
 WHO = """12:09:54 >   Application server
 Connections ------------------------------------------------------
@@ -133,9 +137,11 @@ def test_another_run_is_told_who_holds_it(tmp_path):
     with pytest.raises(guard.Refused) as caught:
         other.enter()
     assert caught.value.guard == "lock"
-    words = r"run r1 of anna from ansible1, since 2.*Z, last sign \d s ago"
+    words = r"run r1 of anna from ansible1, since 2.*Z, last sign of life \d s ago"
     assert re.search(words, str(caught.value))
-    assert "accept_other_run: true" in caught.value.way_out
+    assert "campaign_accept_other_run=true" in caught.value.way_out
+    assert "playbooks/unlock.yml" in caught.value.way_out
+    assert caught.value.holder["run"] == "r1"
     other.leave()
     assert lock_of(other)["run"] == "r1"
 
@@ -155,34 +161,6 @@ def test_lock_can_be_taken_over_by_name(tmp_path):
     assert lock_of(made)["run"] == "r2"
 
 
-@pytest.mark.parametrize(
-    ("change", "free"),
-    [
-        ({"scope": "run", "beat": 899}, False),
-        ({"scope": "run", "beat": 901}, True),
-        ({"scope": "run", "beat": 901, "alive": True}, False),  # waits for work in flight
-        ({"scope": "call", "beat": 0}, True),  # its process is gone
-        ({"scope": "call", "beat": 5000, "alive": True}, False),
-    ],
-)
-def test_when_a_lock_is_void(tmp_path, change, free):
-    made = bracket(tmp_path, run="r2")
-    start = guard.proc.start_of(os.getpid())
-    pid = os.getpid() if change.get("alive") else 2**22 + 1
-    entry = {"run": "r1", "scope": change["scope"], "pid": pid, "pid_start": start,
-             "beat": time.time() - change["beat"], "since": 0}  # fmt: skip
-    made.store.replace(guard.LOCK, json.dumps(entry).encode())
-    assert (made.lock.holder() is None) == free
-    assert (made.lock.take("call") is None) == free
-
-
-def test_pid_used_again_is_not_the_holder(tmp_path):
-    made = bracket(tmp_path, run="r2")
-    entry = {"run": "r1", "scope": "call", "pid": os.getpid(), "pid_start": 1, "beat": time.time()}
-    made.store.replace(guard.LOCK, json.dumps(entry).encode())
-    assert made.lock.holder() is None
-
-
 def test_check_mode_writes_nothing(tmp_path):
     made = bracket(tmp_path, check_mode=True)
     made.enter()
@@ -196,19 +174,6 @@ def test_check_mode_refuses_as_the_run_would(tmp_path):
     bracket(tmp_path, run="r1").enter("run")
     with pytest.raises(guard.Refused):
         bracket(tmp_path, check_mode=True, run="r2").enter()
-
-
-def test_beat_is_a_sign_of_life(tmp_path):
-    now = [1000.0]
-    made = bracket(tmp_path, run="r1")
-    made.lock._clock = lambda: now[0]
-    made.lock.take("run")
-    now[0] += 30
-    made.lock.beat()
-    assert lock_of(made)["beat"] == 1000.0
-    now[0] += 60
-    made.lock.beat()
-    assert lock_of(made)["beat"] == 1090.0
 
 
 # -------------------------------------------------------------------------------- budget
@@ -321,13 +286,27 @@ def test_work_in_flight_is_waited_for(tmp_path, monkeypatch):
     asked = working(monkeypatch, [WORK, WORK, []])
     made = bracket(tmp_path, in_flight="wait")
     made.lock.take("call")
+    made._sleep = lambda seconds: waiting.append(lock_of(made)["waiting"])
+    waiting: list[bool] = []
     made.check_in_flight("wfserver", "prod")
     assert len(asked) == 3
+    assert waiting == [True, True] and lock_of(made)["waiting"] is False
+
+
+def test_a_wait_ends_where_another_run_took_the_host_over(tmp_path, monkeypatch):
+    working(monkeypatch, [WORK, WORK, []])
+    made = bracket(tmp_path, in_flight="wait")
+    made.lock.take("call")
+    other = bracket(tmp_path, run="r2", accept_other_run=True)
+    made._sleep = lambda seconds: other.lock.take("call", force=True)
+    with pytest.raises(guard.Refused, match="took this host over while"):
+        made.check_in_flight("wfserver", "prod")
 
 
 def test_wait_for_work_has_an_end(tmp_path, monkeypatch):
     working(monkeypatch, [WORK])
     made = bracket(tmp_path, in_flight="wait", in_flight_timeout=0.05)
+    made.lock.take("call")
     with pytest.raises(guard.Refused, match=r"after 0\.05 s"):
         made.check_in_flight("web", "default")
 
@@ -408,6 +387,56 @@ def test_interrupted_repair_is_told_once_and_closed(tmp_path):
     again = bracket(tmp_path, run="r2")
     again.enter()
     assert not again.interrupted
+
+
+RAN = {"state": "running", "pid": 5}
+
+
+@pytest.mark.parametrize(("line", "running", "left"), [
+    ({"module": "mta", "before": RAN, "state": "restarted"}, [], ["mta@prod"]),
+    ({"module": "mta", "before": dict(RAN, state="hung"), "state": "restarted"}, [], ["mta@prod"]),
+    ({"module": "mta", "before": RAN, "state": "restarted"}, [("mta", "prod")], []),
+    ({"module": "mta", "before": RAN, "state": "restarted"}, [("mta", "prod2")], ["mta@prod"]),
+    ({"module": "mta", "before": RAN, "state": "stopped"}, [], []),  # it was to stop
+    ({"module": "mta", "before": {"state": "stopped"}, "state": "started"}, [], []),
+    ({"module": "import", "before": RAN, "state": "launched"}, [], []),  # never by itself
+    ({"module": "", "before": None}, [], []),
+    ({"module": "mta", "before": "x", "state": "restarted"}, [], []),
+    ({"module": "watchdog", "instance": "default", "whole_server": True}, [], ["watchdog@default"]),
+    ({"module": "watchdog", "whole_server": True}, [("watchdog", "default")], []),
+    ({"module": "trackinglogd", "whole_server": True, "remedy": "rebuild_shared_memory"}, [],
+     ["watchdog@default", "front"]),
+    ({"module": "trackinglogd", "whole_server": True, "remedy": "rebuild_shared_memory"},
+     [("watchdog", "default")], ["front"]),
+])  # fmt: skip
+def test_what_a_cut_repair_has_left_undone(line, running, left):
+    found = guard.unfinished({"instance": "prod", **line}, set(running))
+    assert [
+        "front" if each["front_end"] else "%s@%s" % (each["module"], each["instance"])
+        for each in found
+    ] == left
+
+
+def test_a_repair_stays_open_until_what_it_stopped_is_started_again(tmp_path):
+    dead = bracket(tmp_path, run="dead")
+    dead.write("begun", module="mta", instance="prod", remedy="restart", before=RAN,
+               state="restarted")  # fmt: skip
+    for _ in range(2):  # also if the run that is to finish it is killed as well
+        made = bracket(tmp_path, run="r2")
+        made.enter()
+        (told,) = made.interrupted
+        assert [each["module"] for each in told["unfinished"]] == ["mta"]
+        assert "remediate.yml first finishes it" in guard.describe_interrupted(told)
+        assert len(ledger.open_repairs(made.ledger.lines())) == 1
+    made.settle(finished=True)
+    assert ledger.open_repairs(made.ledger.lines()) == []
+    assert "run r2 finished it" in made.ledger.lines()[-1]["reason"]
+
+
+def test_what_finishes_a_repair_holds_every_step(tmp_path):
+    made = bracket(tmp_path, run="r1")
+    made.write("begun", module="", remedy=guard.FINISH)
+    assert made.inside("watchdog", "default") == guard.FINISH
 
 
 def test_looking_at_interrupted_repairs_writes_nothing(tmp_path):

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.module_utils import declarations, jobs
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.account import jobs
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.host import proc
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.snapshot import (
+    collect,
+    probes,
+)
 
 LINE = "2026-11-23T10:00:%02d.000Z\t%d\t1\t1\t%s\tlog\t%s\n"
 JOB: dict[str, Any] = {
@@ -39,8 +44,8 @@ def process(arguments: list[str], name: str = "export", instance: str = "prod") 
 
 
 def test_what_is_shown_of_a_declaration() -> None:
-    assert "arguments" not in declarations.declared(JOB)
-    assert declarations.declared(JOB)["operator"] == "anna"
+    assert "arguments" not in collect.declared(JOB)
+    assert collect.declared(JOB)["operator"] == "anna"
 
 
 def test_files_and_log(var: Path) -> None:
@@ -53,7 +58,7 @@ def test_files_and_log(var: Path) -> None:
         + LINE % (2, 10, "error", "PGS-220000 no (iRc=-2006)#012password=x1")
         + LINE % (3, 11, "info", "export of products")
     )
-    entry = jobs.collect(JOB, [], str(var), False)
+    entry = jobs.collect(JOB, str(var), False)
     assert entry["result"]["path"].endswith("contacts_2.csv")
     assert entry["result"]["mtime_at"] == 1001.0
     assert entry["rejects"]["lines"] == 2
@@ -62,22 +67,71 @@ def test_files_and_log(var: Path) -> None:
     assert "x1" not in entry["last_error"]["sample"]
 
 
+def test_the_beginning_of_a_long_run(var: Path) -> None:
+    """So much of the log is read that the first line of the run is there."""
+    path = var / "prod" / "log" / "export.log"
+    with path.open("w") as stream:
+        stream.write(LINE % (1, 10, "info", "export of products"))
+        stream.write(LINE % (2, 11, "info", "export of contacts"))
+        while stream.tell() < jobs.LOG_LIMITS[0] + 100_000:
+            stream.write(LINE % (3, 11, "info", "row " + "x" * 2000))
+        stream.write(LINE % (5, 11, "info", "end of contacts"))
+    entry = jobs.collect(JOB, str(var), False)
+    assert entry["last_end_at"] - entry["last_start_at"] == 3.0
+
+
+def test_a_run_whose_beginning_is_not_read(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LOG_LIMITS", (2000, 4000))
+    monkeypatch.setattr(jobs.logs, "BLOCK", 1000)
+    path = var / "prod" / "log" / "export.log"
+    text = "contacts " + "x" * 50
+    path.write_text("".join(LINE % (n % 60, 11, "info", text) for n in range(200)))
+    entry = jobs.collect(JOB, str(var), False)
+    assert entry["last_start_at"] is None
+    assert entry["last_end_at"] is not None
+
+
+def test_large_files_are_counted_whole_or_told(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = var / "prod" / "export" / "rejects_1"
+    path.write_text("0123456\n" * 700_000)  # more than 5 MB
+    assert jobs.count_lines(str(path)) == (700_000, False)
+    monkeypatch.setattr(jobs, "COUNT_LIMIT", 65536 * 2)
+    assert jobs.count_lines(str(path)) == (65536 * 2 // 8, True)
+    assert jobs.collect(JOB, str(var), True)["rejects"]["more"] is True
+
+
 def test_nothing_is_there(var: Path) -> None:
-    entry = jobs.collect(dict(JOB, result=None), [], str(var), True)
+    entry = jobs.collect(dict(JOB, result=None), str(var), True)
     assert entry["result"] is entry["rejects"] is entry["last_start_at"] is None
 
 
 def test_which_process_is_the_job(var: Path) -> None:
     mine = process(["-job:contacts", "-mode:full", "-detach"])
     other = process(["-job:products", "-mode:full"])
-    assert jobs.runs(JOB, [other, mine], False) == {"pid": 5, "started_at": 9.0}
-    assert jobs.runs(JOB, [other], False) is None
-    assert jobs.runs(JOB, [other], True) is not None
-    assert jobs.runs(JOB, [process([], "import"), process([], "export", "x")], True) is None
+    assert proc.runs(JOB, [other, mine], False) == {"pid": 5, "started_at": 9.0}
+    assert proc.runs(JOB, [other], False) is None
+    assert proc.runs(JOB, [other], True) is not None
+    assert proc.runs(JOB, [process([], "import"), process([], "export", "x")], True) is None
 
 
 def test_a_running_job_has_no_end(var: Path) -> None:
     (var / "prod" / "log" / "export.log").write_text(LINE % (1, 5, "info", "export of contacts"))
-    entry = jobs.collect(JOB, [process(["-job:contacts", "-mode:full"])], str(var), False)
+    entry = jobs.collect(JOB, str(var), False)
+    assert entry["last_end_at"] is not None
+    probes.complete_jobs([entry], [JOB], [process(["-job:contacts", "-mode:full"])])
     assert entry["last_start_at"] is not None
     assert entry["last_end_at"] is None
+
+
+def test_a_job_of_the_same_name_in_another_instance_does_not_run(var: Path) -> None:
+    declared = [JOB, {**JOB, "instance": "prod2"}, {**JOB, "kind": "import"}]
+    entries = [jobs.collect(job, str(var), True) for job in declared]
+    probes.complete_jobs(entries, declared, [process(["-job:contacts", "-mode:full"])])
+    assert [bool(entry["running"]) for entry in entries] == [True, False, False]
+
+
+def test_a_job_that_nobody_has_declared_is_not_looked_for(var: Path) -> None:
+    """The account's own answer names it."""
+    entry = jobs.collect({**JOB, "name": "other"}, str(var), True)
+    probes.complete_jobs([entry], [JOB], [process(["-job:contacts", "-mode:full"])])
+    assert entry["running"] is None

@@ -23,8 +23,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.module_utils import guard, launch, ledger
-from ansible_collections.campaign.remediation.plugins.module_utils.model import InputError
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.errors import (
+    InputError,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import ledger
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
+    guard,
+    job_outcome,
+    job_record,
+    job_request,
+    launch,
+)
 
 NLSERVER = """#!/usr/bin/env bash
 cd "$(dirname "$0")/../lib" || exit 99
@@ -70,7 +79,7 @@ def job(**more: Any) -> dict[str, Any]:
     ("import", {"full": ["-f"], "delta": None}, None, "full"),
 ])  # fmt: skip
 def test_mode(kind: str, given: dict[str, Any], asked: str | None, expected: str) -> None:
-    assert launch.choose_mode(job(kind=kind, arguments=given), asked) == expected
+    assert job_request.choose_mode(job(kind=kind, arguments=given), asked) == expected
 
 
 @pytest.mark.parametrize(("kind", "given", "asked", "words"), [
@@ -84,20 +93,20 @@ def test_mode_is_never_guessed(
     kind: str, given: dict[str, Any] | None, asked: str | None, words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
-        launch.choose_mode(job(kind=kind, arguments=given), asked)
+        job_request.choose_mode(job(kind=kind, arguments=given), asked)
 
 
 def test_arguments_are_passed_on_as_written() -> None:
     written = ["-file:a b;c$(d)", "", "-x:'\"", "-job:contacts"]
     declared = job(arguments={"full": written})
-    assert launch.arguments(declared, "full") == ["-instance:prod", *written]
+    assert job_request.arguments(declared, "full") == ["-instance:prod", *written]
     declared = job(arguments={"full": ["-a", "-instance:prod"]})
-    assert launch.arguments(declared, "full") == ["-a", "-instance:prod"]
+    assert job_request.arguments(declared, "full") == ["-a", "-instance:prod"]
 
 
 def test_arguments_for_another_instance() -> None:
     with pytest.raises(InputError, match="another instance"):
-        launch.arguments(job(arguments={"full": ["-instance:prod2"]}), "full")
+        job_request.arguments(job(arguments={"full": ["-instance:prod2"]}), "full")
 
 
 @pytest.mark.parametrize(("declared", "operator", "successor"), [
@@ -107,7 +116,7 @@ def test_arguments_for_another_instance() -> None:
     (None, None, "Maria Keller"),
 ])  # fmt: skip
 def test_operator(declared: str | None, operator: str | None, successor: str | None) -> None:
-    people = launch.check_operator(
+    people = job_request.check_operator(
         {"job": job(operator=declared), "operator": operator, "taken_over_by": successor}
     )
     assert people["scheduled_by"] == declared
@@ -121,7 +130,7 @@ def test_operator(declared: str | None, operator: str | None, successor: str | N
 ])  # fmt: skip
 def test_operator_refused(declared: str | None, operator: str | None, words: str) -> None:
     with pytest.raises(guard.Refused, match=words) as caught:
-        launch.check_operator({"job": job(operator=declared), "operator": operator})
+        job_request.check_operator({"job": job(operator=declared), "operator": operator})
     assert caught.value.guard == "operator"
     assert "taken_over_by" in caught.value.way_out
 
@@ -129,7 +138,7 @@ def test_operator_refused(declared: str | None, operator: str | None, words: str
 @pytest.mark.parametrize("text", ["yes", "True", "none", "0", "-"])
 def test_no_person(text: str) -> None:
     with pytest.raises(InputError, match="name of a person"):
-        launch.person(text, "taken_over_by")
+        job_request.person(text, "taken_over_by")
 
 
 @pytest.mark.parametrize("options", [
@@ -137,8 +146,8 @@ def test_no_person(text: str) -> None:
     {"duplicates_found": 3, "accept_duplicates": True}, {"accept_duplicates": True},
 ])  # fmt: skip
 def test_duplicates(options: dict[str, Any]) -> None:
-    assert launch.check_duplicates({"job": job(kind="import"), **options})
-    assert launch.check_duplicates({"job": job(), **options}) is None
+    assert job_request.check_duplicates({"job": job(kind="import"), **options})
+    assert job_request.check_duplicates({"job": job(), **options}) is None
 
 
 @pytest.mark.parametrize(("options", "words"), [
@@ -149,7 +158,7 @@ def test_duplicates(options: dict[str, Any]) -> None:
 ])  # fmt: skip
 def test_duplicates_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(guard.Refused, match=words) as caught:
-        launch.check_duplicates({"job": job(kind="import", keys=["email"]), **options})
+        job_request.check_duplicates({"job": job(kind="import", keys=["email"]), **options})
     assert caught.value.guard == "duplicates"
 
 
@@ -170,14 +179,14 @@ def test_judge(
     code: int | None, made: float | None, wants: bool, error: float | None, outcome: str, words: str
 ) -> None:
     result = {"mtime_at": made} if made else None
-    found, reason = launch.judge(code, result, wants, {"at": error} if error else None)
+    found, reason = job_outcome.judge(code, result, wants, {"at": error} if error else None)
     assert found == outcome
     assert re.search(words, reason) if words else reason == ""
 
 
 def test_secrets() -> None:
     words = ["-mode:full", "-password:geheim77", "--token", "abcdef", "-x:http://u:hallo12@h/"]
-    assert launch.secrets(words) == {"geheim77", "abcdef", "hallo12"}
+    assert job_request.secrets(words) == {"geheim77", "abcdef", "hallo12"}
 
 
 # ----------------------------------------------------------------------------- a server
@@ -208,6 +217,7 @@ class Server:
             home=str(self.home), user=self.user, evidence=False, state="launched", mode="full",
             operator="anna.berg", taken_over_by=None, duplicates_found=None, jobs=[],
             no_duplicates_confirmed_by=None, accept_duplicates=False, wait=20, lock_timeout=5,
+            state_dir=str(self.state_dir),
             job=job(arguments={"full": ["-job:contacts", *words]}), restart_budget=100,
         )
         options["job"].update(more.pop("job", {}))
@@ -228,19 +238,22 @@ class Server:
         self.hold.unlink(missing_ok=True)
 
     def processes(self) -> list[list[str]]:
-        """The command lines of the jobs that run, as the process table has them."""
-        found = []
+        """The command lines of the jobs that run, as the process table has them. A child of a job is
+        none: between fork and exec it has the job's own command line.
+        """
+        found = {}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             try:
                 if (entry / "cwd").readlink().is_relative_to(self.home):
                     words = (entry / "cmdline").read_text().rstrip("\0").split("\0")
+                    parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
                     if words[0] == "nlserver":
-                        found.append(words)
+                        found[entry.name] = (parent, words)
             except OSError:
                 continue
-        return found
+        return [words for parent, words in found.values() if parent not in found]
 
     def ledger(self) -> list[dict[str, Any]]:
         path = self.state_dir / "ledger.jsonl"
@@ -258,7 +271,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     until(lambda: not made.processes())
 
 
-def until(condition: Callable[[], Any], limit: float = 10) -> None:
+def until(condition: Callable[[], Any], limit: float = 60) -> None:
     end = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"
@@ -302,6 +315,26 @@ def test_failure_without_a_log(server: Server) -> None:
     done = server.call("-say:libicu.so: cannot open", "-exit:127")
     assert (done.outcome, done.errors) == ("failed", [])
     assert "cannot open" in done.msg
+
+
+@pytest.mark.parametrize(("previous", "kind", "accepted", "cut"), [
+    (None, "import", "", False),
+    ({"outcome": "succeeded", "exit_code": None}, "import", "", False),
+    ({"outcome": "failed", "exit_code": 1}, "import", "", False),  # it came to its end
+    ({"outcome": "failed", "exit_code": 137}, "import", "", True),
+    ({"outcome": "failed", "exit_code": None}, "import", "", True),
+    ({"outcome": "unknown", "exit_code": None}, "import", "", True),
+    ({"outcome": "unknown", "exit_code": None}, "import", "another", True),
+    ({"outcome": "unknown", "exit_code": None}, "import", "r1", False),
+    ({"outcome": "failed", "exit_code": 137}, "export", "", False),
+])  # fmt: skip
+def test_an_import_that_was_cut_takes_a_word(previous, kind, accepted, cut) -> None:
+    told = previous and {"run": "r1", "who": "anna", "launched_at": 1000.0, **previous}
+    if not cut:
+        job_request.check_cut(job(kind=kind), told, accepted)
+        return
+    with pytest.raises(guard.Refused, match="was cut after its launch .*_cut_import=r1"):
+        job_request.check_cut(job(kind=kind), told, accepted)
 
 
 def test_signal(server: Server) -> None:
@@ -418,7 +451,7 @@ def test_two_launches_at_once(server: Server, accept: bool) -> None:
 
 
 def test_looking_is_in_nobodys_way(server: Server) -> None:
-    record = launch.Record(ledger.Store(str(server.state_dir), os.geteuid(), os.getegid()), job())
+    record = job_record.Record(ledger.Store(str(server.state_dir)), job())
     assert not record.supervised()
     Path(record.store.path).mkdir(parents=True)
     held = record.lock()
@@ -456,7 +489,7 @@ def test_supervisor_killed(server: Server) -> None:
 
 FOLLOWER = """
 import json, sys
-from ansible_collections.campaign.remediation.plugins.module_utils import launch
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import launch
 print(json.dumps(launch.answer(json.load(sys.stdin), False)))
 """
 
@@ -530,21 +563,24 @@ def test_bad_input(server: Server, more: dict[str, Any], words: str) -> None:
 
 
 def test_names_do_not_collide() -> None:
-    store = ledger.Store("/nonexistent", 0, 0)
-    names = {launch.Record(store, job(name=name)).name for name in ("a b", "a/b", "a_b", "../x")}
+    store = ledger.Store("/nonexistent")
+    given = ("a b", "a/b", "a_b", "../x")
+    names = {job_record.Record(store, job(name=name)).name for name in given}
     assert len(names) == 4
     assert all("/" not in name for name in names)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become the Campaign account")
-def test_as_root_for_another_account() -> None:
+def test_as_root_for_another_account(tmp_path: Path) -> None:
     account = pwd.getpwnam("nobody")
     with tempfile.TemporaryDirectory() as place:  # pytest's are closed to other accounts
         server = Server(Path(place))
         server.user = "nobody"
+        kept = tmp_path / "remediation"
+        server.state_dir = kept
         (server.home / "lib/export").write_text("id -un\ntouch ../var/prod/out.csv\n")
         for path in (Path(place), *Path(place).rglob("*")):
             os.chown(path, account.pw_uid, account.pw_gid)
         done = server.call(job={"result": "out*"})
         assert (done.outcome, done.output) == ("succeeded", ["nobody"])
-        assert {path.stat().st_uid for path in server.state_dir.rglob("*")} == {account.pw_uid}
+        assert {path.stat().st_uid for path in (kept, *kept.rglob("*"))} == {0}

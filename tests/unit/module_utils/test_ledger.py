@@ -9,18 +9,24 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.module_utils import ledger, model
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign import names
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import (
+    ledger,
+    lock,
+    place,
+)
 
 RAISED = {"value": "verbose", "until": 2000.0, "filters": []}
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ledger.Store:
-    made = ledger.Store(str(tmp_path / "remediation"), os.geteuid(), os.getegid())
+    made = ledger.Store(str(tmp_path / "remediation"))
     made.prepare()
     return made
 
@@ -30,8 +36,14 @@ def entry(event, module="wfserver", instance="prod", **more):
             "remedy": "restart", "at": 100.0, **more}
 
 
-def test_directory_is_beside_the_home_and_private(store):
-    assert model.state_directory("/opt/neolane/nl6") == "/opt/neolane/remediation"
+def test_directory_of_an_installation_is_private(store, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 998)
+    assert place.default_place("/opt/neolane/nl6") == "/opt/neolane/remediation"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    root = "/var/lib/campaign_remediation/"
+    assert place.default_place("/usr/local/neolane/nl6") == root + "usr-local-neolane-nl6"
+    others = {place.default_place(home) for home in ("/a-b/nl6", "/a/b-nl6", "/a/b/nl6")}
+    assert len(others) == 3 and all(other.count("/") == 4 for other in others)
     assert stat.S_IMODE(os.stat(store.path).st_mode) == 0o700
 
 
@@ -124,17 +136,16 @@ def test_never_through_a_link(store, tmp_path):
 
 def test_state_directory_that_is_none_is_refused(tmp_path):
     (tmp_path / "remediation").write_text("")
-    store = ledger.Store(str(tmp_path / "remediation"), os.geteuid(), os.getegid())
+    store = ledger.Store(str(tmp_path / "remediation"))
     with pytest.raises(ledger.StoreError, match="must be a directory"):
         store.prepare()
 
 
 def test_two_processes_write_whole_lines(store):
     script = (
-        "import sys; from ansible_collections.campaign.remediation.plugins.module_utils import"
-        " ledger\nbook = ledger.Ledger(ledger.Store(sys.argv[1], %d, %d))\n"
+        "import sys; from ansible_collections.campaign.remediation.plugins.module_utils._campaign"
+        ".record import ledger\nbook = ledger.Ledger(ledger.Store(sys.argv[1]))\n"
         "for n in range(30): book.append('begun', run=sys.argv[2], reason='x' * 300)"
-        % (os.geteuid(), os.getegid())
     )
     where = str(Path(__file__).resolve().parents[3] / "playbooks" / "collections")
     environment = {**os.environ, "PYTHONPATH": where, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -147,16 +158,116 @@ def test_two_processes_write_whole_lines(store):
     assert (runs.count("a"), runs.count("b")) == (30, 30)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another account")
-def test_root_writes_as_the_account():
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="it is about root")
+
+
+@pytest.fixture
+def place_of_all():
+    """A folder that other accounts may look into."""
     with tempfile.TemporaryDirectory() as parent:
-        Path(parent).chmod(0o755)  # root's, and the account may look into it
-        store = ledger.Store(parent + "/remediation", 65534, 65534)
-        store.prepare()
-        ledger.Ledger(store).append("begun", run="a")
-        owners = [os.stat(store.join(name)).st_uid for name in ("", ledger.NAME, ".mutex")]
-    assert owners == [65534, 65534, 65534]
-    assert (os.geteuid(), os.getegid()) == (0, 0)
+        Path(parent).chmod(0o755)
+        yield Path(parent)
+
+
+@as_root
+def test_what_root_keeps_is_roots(place_of_all):
+    store = ledger.Store(str(place_of_all / "lib" / "one"))
+    store.prepare()
+    ledger.Ledger(store).append("begun", run="a")
+    for path in (place_of_all / "lib", Path(store.path), Path(store.join(ledger.NAME))):
+        assert (path.stat().st_uid, path.stat().st_mode & 0o077) == (0, 0)
+
+
+def given_to_the_account(parent):
+    (parent / "state").mkdir(mode=0o700)
+    os.chown(parent / "state", 65534, 65534)
+
+
+def parent_of_the_account(parent):
+    (parent / "state").mkdir(mode=0o700)
+    os.chown(parent, 65534, 65534)
+
+
+def parent_that_all_may_write(parent):
+    (parent / "state").mkdir(mode=0o700)
+    parent.chmod(0o777)
+
+
+def link_of_the_account(parent):
+    (parent / "real").mkdir(mode=0o700)
+    (parent / "state").symlink_to(parent / "real")
+    os.chown(parent / "state", 65534, 65534, follow_symlinks=False)
+
+
+def link_into_the_accounts(parent):
+    (parent / "home").mkdir()
+    (parent / "home" / "state").mkdir(mode=0o700)
+    os.chown(parent / "home", 65534, 65534)
+    (parent / "state").symlink_to(parent / "home" / "state")
+
+
+@as_root
+@pytest.mark.parametrize("made", [
+    given_to_the_account, parent_of_the_account, parent_that_all_may_write, link_of_the_account,
+    link_into_the_accounts,
+])  # fmt: skip
+def test_a_place_that_another_account_could_exchange_is_refused(place_of_all, made):
+    made(place_of_all)
+    store = ledger.Store(str(place_of_all / "state"))
+    for use in (store.prepare, store.check, lambda: ledger.Ledger(store).append("begun", run="a"),
+                lambda: ledger.Ledger(store).lines()):  # fmt: skip
+        with pytest.raises(ledger.StoreError, match="another account than root can change"):
+            use()
+    assert not list(place_of_all.rglob(ledger.NAME))
+
+
+@as_root
+def test_a_place_that_is_not_there_is_not_made_in_the_accounts(place_of_all):
+    os.chown(place_of_all, 65534, 65534)
+    with pytest.raises(ledger.StoreError, match="another account than root can change"):
+        ledger.Store(str(place_of_all / "new" / "state")).prepare()
+    assert not list(place_of_all.iterdir())
+
+
+@as_root
+def test_a_link_of_roots_is_followed(place_of_all):
+    (place_of_all / "disk").mkdir()
+    (place_of_all / "lib").symlink_to("disk")
+    store = ledger.Store(str(place_of_all / "lib" / "state"))
+    store.prepare()
+    ledger.Ledger(store).append("begun", run="a")
+    assert (place_of_all / "disk" / "state" / ledger.NAME).exists()
+
+
+MALFORMED = [
+    {"at": "now"}, {"at": None}, {"at": True}, {"at": 1e300}, {"module": None}, {"module": ["x"]},
+    {"instance": 1}, {"run": {}}, {"remedy": []}, {"result": 1}, {"seconds": "1"},
+    {"precision": "verbose"}, {"precision": {}}, {"precision": {"value": "x", "until": "y"}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", MALFORMED)
+def test_a_malformed_line_is_left_out(store, change):
+    book = ledger.Ledger(store)
+    whole = book.append("begun", run="a", module="web", remedy="restart", restart=True)
+    with open(store.join(ledger.NAME), "a") as stream:
+        stream.write(json.dumps({**whole, "run": "b", **change}) + "\n[1]\n" + "[" * 9999 + "\n")
+    book.append("ended", run="a", module="web", remedy="restart", result="done")
+    lines = book.lines()
+    assert [line["run"] for line in lines] == ["a", "a"]
+    ledger.summary(lines, time.time())
+
+
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", '"x"', '{"run": ""}', '{"run": 1}', '{"run": "a", "pid": "x"}',
+    '{"run": "a", "beat": "never"}', '{"run": "a", "beat": [1]}', '{"run": "a", "who": {}}',
+    '{"run": "a", "controller": {}}', '{"run": "a", "controller": "x"}', '{"run": "a", "sign": 1}',
+    '{"run": "a", "controller": {"host": "h", "boot": "b", "space": "s", "pid": "1", "start": 1}}',
+    "[" * 100000, "\xff",
+])  # fmt: skip
+def test_a_malformed_lock_holds_nobody_up(store, text):
+    Path(store.join(lock.LOCK)).write_text(text)
+    assert lock.read(store) is None
 
 
 # ------------------------------------------------------------------------------- derived
@@ -205,6 +316,18 @@ def test_precisions():
     assert not ledger.precisions(lines)
 
 
+def test_starts_of_what_the_server_does_not_know():
+    said = "It said: 12:09:54 > No task corresponds to the mask wfserver@prod"
+    failed = entry("ended", result="failed", reason=said, at=100.0)
+    told = [{"module": "wfserver", "instance": "prod", "name": "wfserver@prod", "at": 100.0}]
+    assert ledger.unknown([failed], 50.0) == told
+    assert ledger.unknown([failed], 101.0) == []
+    assert ledger.unknown([failed, entry("ended", result="done", at=110.0)], 50.0) == []
+    other = entry("ended", result="failed", reason="After 30 s no process of it came.", at=120.0)
+    assert ledger.unknown([failed, other], 50.0) == []
+    assert ledger.unknown([failed, entry("begun", at=110.0)], 50.0) == told
+
+
 def test_summary():
     lines = [
         entry("begun", restart=True), entry("ended", result="done", precision=RAISED),
@@ -219,6 +342,21 @@ def test_summary():
         {"module": "wfserver", "instance": "prod", "times": [100.0]}
     ]
     assert len(found["precisions"]) == 1
+
+
+def test_repairs_are_remedies_that_did_their_work():
+    lines = [
+        entry("begun", module="web", instance="default", remedy="start_front_end", at=110.0),
+        entry("ended", module="web", instance="default", remedy="start_front_end", at=120.0,
+             result="done"),
+        entry("ended", remedy="restart", at=130.0, result="failed"),
+        entry("ended", remedy="restart", at=140.0, result="done", inside="run"),
+        entry("ended", remedy="reload", at=150.0, result="done"),
+        entry("ended", remedy="reload", at=160.0, result="done"),
+    ]  # fmt: skip
+    assert [(r["module"], r["remedy"], r["at"]) for r in ledger.repairs(lines)] == [
+        ("web", "start_front_end", 120.0), ("wfserver", "reload", 160.0),
+    ]  # fmt: skip
 
 
 def test_renewals_are_starts_that_went_well():
@@ -240,9 +378,43 @@ def test_summary_leaves_out_what_is_under_way_and_steps_of_a_repair():
         entry("begun", run="now"), entry("begun", run="dead"),
         entry("begun", run="dead", module="mta", inside="rebuild_shared_memory"),
     ]  # fmt: skip
-    found = ledger.summary(lines, 200.0, running="now")["interrupted"]
+    running = {"run": "now", "host": ""}
+    found = ledger.summary(lines, 200.0, running=running)["interrupted"]
     assert [(line["run"], line["module"]) for line in found] == [("dead", "wfserver")]
     assert set(found[0]) == {"at", "run", "module", "instance", "remedy", "who", "from"}
+
+
+@pytest.mark.parametrize(("step", "count"), [(True, 0), (False, 1)])
+def test_what_one_process_begins_and_ends_is_cut_when_that_process_is_gone(step, count):
+    lines = [entry("begun", run="now", state="restarted")]
+    running = {"run": "now", "host": ""}
+    found = ledger.summary(lines, 200.0, running=running, step=step)["interrupted"]
+    assert len(found) == count
+
+
+def test_the_same_run_under_another_name_is_another():
+    lines = [entry("begun", host="app1"), entry("ended", host="alias")]
+    assert len(ledger.open_repairs(lines)) == 1
+    me = {"run": "r1", "host": "alias"}
+    done = [entry("ended", host="app1", result="done"), entry("ended", host="alias", result="done"),
+            entry("ended", host="app1", result="failed"), entry("ended", run="r2", result="done")]
+    assert [line["host"] for line in ledger.done_by(done, me)] == ["app1"]
+
+
+@pytest.mark.parametrize(("events", "lost"), [
+    ((), False),
+    (("run_opened",), False),
+    (("run_opened", "taken_over"), True),
+    (("run_opened", "taken_over", "run_opened"), False),  # it came again, from the beginning
+])
+def test_a_run_that_lost_the_host(events, lost):
+    lines = [
+        entry(event, run="r2", former={"run": "r1", "host": ""}) if event == "taken_over"
+        else entry(event)
+        for event in events
+    ]
+    assert bool(ledger.lost(lines, {"run": "r1", "host": ""})) == lost
+    assert not ledger.lost(lines, {"run": "r1", "host": "alias"})
 
 
 def test_a_reload_counts_from_its_begin():
@@ -265,9 +437,9 @@ def test_the_last_lines_also_of_rotated_files(store, monkeypatch):
 
 
 def test_looking_makes_nothing(tmp_path):
-    store = ledger.Store(str(tmp_path / "remediation"), os.geteuid(), os.getegid())
+    store = ledger.Store(str(tmp_path / "remediation"))
     assert ledger.Ledger(store).last_lines() == []
-    assert ledger.read_lock(store) is None
+    assert lock.read(store) is None
     assert os.listdir(tmp_path) == []
 
 
@@ -280,4 +452,4 @@ def test_what_is_no_file_does_not_hold_a_look_up(store):
 
 
 def test_a_summary_has_the_lists_that_a_host_without_a_ledger_has():
-    assert tuple(sorted(ledger.summary([], 0.0))) == model.LEDGER_LISTS
+    assert tuple(sorted(ledger.summary([], 0.0))) == names.LEDGER_LISTS

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.module_utils import (
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.account import (
     configuration,
     logs,
-    network,
     parsers,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.errors import (
+    ProbeError,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.host import (
+    ipc,
+    network,
     proc,
+    services,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.text import (
+    decode,
+    fields,
 )
 
 PDUMP = """\
@@ -90,6 +103,7 @@ def test_nothing_runs(text: str) -> None:
         ),
         ("07:00:01 > 06/02/2024 Campaign Classic server (7.3 build 9360)", "9360"),
         ("Adobe Campaign Classic (7.4.1 build 9390@abc)", "9390@abc"),
+        ("15:16:55 >   Campaign Classic (7.3.4 build 9364@8f3ef8e of 09/04/2023)", "9364@8f3ef8e"),
     ],
 )
 def test_header_wordings(header: str, build: str) -> None:
@@ -120,27 +134,62 @@ def test_environment_keeps_newlines_and_bytes() -> None:
 
 def test_systemctl_show_of_two_units() -> None:
     text = "Id=nlserver.service\nMainPID=12\n\nId=apache2.service\nActiveState=active\n"
-    assert parsers.units(text) == [
+    assert services.units(text) == [
         {"Id": "nlserver.service", "MainPID": "12"},
         {"Id": "apache2.service", "ActiveState": "active"},
     ]
 
 
+class JournalOf:
+    """A runner that knows one command."""
+
+    def __init__(self, text: str | None) -> None:
+        self.text = text
+        self.asked: list[list[str]] = []
+
+    def run(self, command: list[str], limit: float) -> Any:
+        assert limit == 3.0
+        self.asked.append(command)
+        if self.text is None:
+            raise ProbeError("missing", "journalctl: No such file")
+        return SimpleNamespace(out=self.text.encode())
+
+
+def test_the_journal_of_a_unit() -> None:
+    runner = JournalOf(
+        "1795428000.500000 app1 nlenv[786882]: nlserver: error while loading shared libraries\n"
+        "1795428001.000000 app1 systemd[1]: nlserver.service: Failed\n-- No entries --\n"
+    )
+    assert services.journal(runner, "nlserver.service", 3.0) == [
+        {"at": 1795428000.5, "source": "nlenv",
+         "text": "nlserver: error while loading shared libraries"},
+        {"at": 1795428001.0, "source": "systemd", "text": "nlserver.service: Failed"},
+    ]
+    assert runner.asked == [[
+        "journalctl", "--no-pager", "-q", "-n", "30", "-o", "short-unix", "-u", "nlserver.service",
+    ]]
+    assert services.journal(JournalOf(None), "x", 3.0) == []
+
+
 def test_redirection_answers_of_new_and_old_builds() -> None:
     new = "<redir status='OK' date='2021-08-27 08:02:07.963-07' build='9236' instance='x'/>"
-    assert parsers.redir(new) == {"build": "9236", "status": "OK", "instance": "x"}
-    assert parsers.redir('<redir status="OK"/>') == {
+    assert network.redir(new) == {"build": "9236", "status": "OK", "instance": "x"}
+    assert network.redir('<redir status="OK"/>') == {
         "build": None,
         "status": "OK",
         "instance": None,
     }
-    assert parsers.redir("<html>404</html>") is None
+    assert network.redir("<html>404</html>") is None
 
 
 SAMPLES = [
     PDUMP + WHO,
     "2026-11-23T10:00:00.123Z\t12\t34\t1\terror\tlog\tPGS-220000 x#012y (iRc=-2006)\n",
     "2011-10-04 11:57:51.804Z B67B28C0 1 error log PostgreSQL error: x (iRc=-2006)\n",
+    "00000000 00000000 1 error log PGS-220000 x\\nLINE 1: y\n",
+    "2020-03-04 06:01:13 Mar 04, 2020 6:01:13 AM org.apache.catalina.x\\nSEVERE: y\n",
+    "03/11/2021 6:35:29 AM BAS-010015 Cannot open file '/tmp/x'\n",
+    ">>> a step failed\n",
     "<serverconf><mta autoStart='true'><relay address='x' password='y'/></mta></serverconf>",
     "   0: 0100007F:029A 00000000:0000 07 00000000:00000000 00:00000000 00000000  998 0 99 2 f 0\n",
     "<soap:Fault><faultstring>SOP-330011 xtk:session</faultstring><detail>x</detail></soap:Fault>",
@@ -169,14 +218,14 @@ def mutations(number: int) -> list[str]:
 
 
 def test_no_parser_raises_on_damaged_text() -> None:
-    for text in mutations(1500):
+    for text in mutations(600):
         data = text.encode("utf-8", "surrogateescape")
         parsers.pdump(text)
         parsers.missing(text)
         parsers.environment(data)
-        parsers.units(text)
-        parsers.fields(text)
-        parsers.decode(data[1:])
+        services.units(text)
+        fields(text)
+        decode(data[1:])
         configuration.parse(data)
         logs.parse_line(text)
         logs.signature(text)
@@ -185,5 +234,5 @@ def test_no_parser_raises_on_damaged_text() -> None:
         network.split_address(text)
         network.database(text, "PostgreSQL")
         proc.parse_sockets(text.splitlines(), "udp")
-        proc.parse_segments(text)
+        ipc.parse(text)
         proc.describe_arguments(text.split("\0"))

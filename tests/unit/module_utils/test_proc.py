@@ -11,7 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.module_utils import proc, storage
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.account import (
+    redirection,
+    storage,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.errors import (
+    ProbeError,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.host import (
+    ipc,
+    memory,
+    proc,
+)
 
 UDP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -100,12 +111,12 @@ def test_who_holds_a_socket() -> None:
 
 def test_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proc, "read", lambda *_path: SHM)
-    own = proc.shared_memory(998, set())["segments"]
+    own = ipc.shared_memory(998, set())["segments"]
     assert [(s["id"], s["key"], s["size_bytes"], s["attached"]) for s in own] == [
         (16, "0xdeadbeef", 6400064, 2)
     ]
     assert own[0]["creator_alive"] is True
-    by_key = proc.shared_memory(998, {1})["segments"]
+    by_key = ipc.shared_memory(998, {1})["segments"]
     assert [(s["id"], s["creator_alive"]) for s in by_key] == [(17, False)]
 
 
@@ -128,6 +139,10 @@ def test_a_name_with_brackets() -> None:
         (
             "nlserver wfserver -instance:prod -verbose -tracefilter:wdbc -tracefile:w_debug@prod",
             ("wfserver", "prod", "trace", True),
+        ),
+        (
+            "nlserver mta -tracefile:mta@prod -instance:prod -detach -tracefilter:nlmta",
+            ("mta", "prod", "standard", True),
         ),
         ("nlserver runwf -tracefile:runwf@prod", ("runwf", "prod", "standard", True)),
         ("nlserver export@prod -x", ("export", "prod", "standard", True)),
@@ -163,8 +178,8 @@ def test_processes_of_this_home_only(home: Path) -> None:
     try:
         assert one.stdout is not None and one.stdout.readline() == b"\n"
         table = proc.scan(str(home))
-        groups = proc.processes(table, set())
-        hidden = proc.processes(table, {one.pid})
+        groups = proc.processes(table)
+        hidden = proc.processes(table, os.getpid())
     finally:
         os.killpg(one.pid, signal.SIGKILL)
         other.kill()
@@ -179,6 +194,25 @@ def test_processes_of_this_home_only(home: Path) -> None:
     assert entry["files_open"] >= 1
     assert entry["memory_mb"] > 8
     assert entry["started_at"] > 1_000_000_000
+
+
+@pytest.mark.parametrize("child", [None, 500])
+def test_only_commands_of_our_child_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, child: int | None
+) -> None:
+    """Not every process whose parent is gone, whatever stands before it in the table."""
+    statuses = [
+        proc.Status(pid, "nlserver", "S", ppid, session, 0, 1, 0, 0)
+        for pid, ppid, session in ((10, 1, 10), (11, 10, 11), (12, 1, 12), (501, 500, 501))
+    ]
+    monkeypatch.setattr(
+        proc, "_process",
+        lambda status, *_more: ({"pid": status.pid, "name": "web", "started_at": 0.0}, True),
+    )
+    monkeypatch.setattr(proc.memory, "texts", lambda paths, _limit: [b""] * len(paths))
+    found = proc.processes(proc.Table(statuses, [], 4, []), child)["modules"]
+    pids = [entry["pid"] for entry in found]
+    assert pids == ([10, 11, 12] if child else [10, 11, 12, 501])
 
 
 def test_zombies(home: Path) -> None:
@@ -201,10 +235,46 @@ def test_pid_files(tmp_path: Path) -> None:
     assert storage.pid_file(str(path)) is None
     path.write_text(f"{os.getpid()}\n")
     found = storage.pid_file(str(path))
-    assert (found["pid"], found["alive"], found["matches"]) == (os.getpid(), True, False)
+    assert found == {"path": str(path), "pid": os.getpid()}
+    assert proc.watchdog(os.getpid()) == {"alive": True, "matches": False}
     for text in ("", "x", "-1", "99999999"):
         path.write_text(text)
-        assert storage.pid_file(str(path))["alive"] is False
+        assert proc.watchdog(storage.pid_file(str(path))["pid"])["alive"] is False
+
+
+@pytest.fixture
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home; its only process, 4711, is an nlserver whose command line is never read."""
+    home, one = tmp_path / "home", tmp_path / "proc" / "4711"
+    home.mkdir()
+    one.mkdir(parents=True)
+    (one / "cwd").symlink_to(home)
+    (one / "stat").write_text("4711 (nlserver) S 1 4711 4711 " + "0 " * 45)
+    os.mkfifo(one / "cmdline")
+    monkeypatch.setattr(proc, "PROC", str(tmp_path / "proc"))
+    monkeypatch.setattr(memory, "_hanging", set())
+    monkeypatch.setattr(memory, "PATIENCE", 0.2)
+    (tmp_path / "proc" / "stat").write_text("btime 1700000000\n")
+    return home
+
+
+def test_an_nlserver_that_does_not_show_what_it_is_may_be_any_module(hanging: Path) -> None:
+    with pytest.raises(ProbeError, match="process 4711 is an nlserver"):
+        proc.processes(proc.scan(str(hanging)))
+
+
+def test_another_that_does_not_show_it_is_none_of_the_modules(hanging: Path) -> None:
+    status = Path(proc.PROC, "4711", "stat")
+    status.write_text(status.read_text().replace("nlserver", "python3"))
+    groups = proc.processes(proc.scan(str(hanging)))
+    assert [(one["name"], one["arguments"]) for one in groups["others"]] == [("python3", [])]
+    assert not groups["modules"]
+
+
+@pytest.mark.usefixtures("hanging")
+def test_whether_it_is_a_watchdog_is_not_known_then() -> None:
+    assert proc.watchdog(4711) == {"alive": True, "matches": None}
+    assert proc.watchdog(4712) == {"alive": False, "matches": False}
 
 
 def test_core_files(tmp_path: Path) -> None:
@@ -228,7 +298,7 @@ def test_file_systems_and_spool(tmp_path: Path) -> None:
     found = storage.spool("prod", str(tmp_path / "mta"))
     assert (found["files"], found["oldest_at"]) == (2, 1000.0)
     assert storage.spool("prod", str(tmp_path / "no")) is None
-    assert storage.redirection("prod", str(tmp_path / "no")) is None
+    assert redirection.collect("prod", str(tmp_path / "no")) is None
 
 
 def test_file_systems_inside_the_instances(
@@ -253,3 +323,47 @@ def test_a_large_spool_is_counted_to_a_limit(
     for number in range(30):
         (tmp_path / str(number)).write_text("")
     assert storage.files_below(str(tmp_path))[0] == 10
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "unit"),
+    [
+        ("0::/system.slice/rsyslog.service\n", "rsyslog.service"),
+        ("2:cpu:/\n1:name=systemd:/system.slice/rsyslog.service\n", "rsyslog.service"),
+        ("0::/machine.slice/libpod-1.scope/system.slice/a.service\n", "a.service"),
+        ("0::/user.slice/user-0.slice/session-1.scope\n", None),
+        ("0::/user.slice/user-9.slice/user@9.service/app.slice/rsyslog.service\n", None),
+    ],
+)
+def test_a_user_does_not_choose_which_unit_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, cgroup: str, unit: str | None
+) -> None:
+    monkeypatch.setattr(proc, "read", lambda *_names: cgroup)
+    assert proc.unit_of(1) == unit
+
+
+# ----------------------------------------------------------------------------- waits for a disk
+
+
+def look_again(*states: str, first: str = "D") -> tuple[str, int]:
+    """The state in the end, and how often it was looked at again."""
+    left, pauses = list(states), []
+    entry = {"pid": 7, "state": first}
+
+    def state(pid: int) -> str | None:
+        assert pid == 7
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    proc.look_again([entry], 0.01, state, pauses.append)
+    return str(entry["state"]), len(pauses)
+
+
+def test_one_look_at_a_process_that_waits_for_a_disk_proves_nothing() -> None:
+    assert look_again("D", "D", "S") == ("S", 3)
+    state, looks = look_again("D")
+    assert state == "D" and looks > 1
+
+
+def test_who_does_not_wait_for_a_disk_costs_nothing() -> None:
+    for state in "STRZ":
+        assert look_again("D", first=state) == (state, 0)

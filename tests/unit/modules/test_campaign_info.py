@@ -13,13 +13,13 @@ import pytest
 import yaml
 
 from ansible_collections.campaign.remediation.plugins.modules import campaign_info
-from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.documentation import (
     options_of,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULE = "ansible_collections.campaign.remediation.plugins.modules.campaign_info"
-TARGET = sorted((ROOT / "plugins" / "module_utils").glob("*.py"))
+TARGET = sorted((ROOT / "plugins" / "module_utils").rglob("*.py"))
 
 
 def run(arguments: dict[str, Any], *prefix: str) -> tuple[int, dict[str, Any]]:
@@ -107,7 +107,7 @@ def test_only_the_standard_library_and_ourselves() -> None:
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
+            elif isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module or ""]
             # The API's client is Ansible's own HTTP, and nobody imports it without credentials.
             known = (own, "ansible.module_utils") if path.name == "soap.py" else (own,)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.campaign.remediation.plugins.module_utils import launch
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import launch
 from ansible_collections.campaign.remediation.plugins.modules import campaign_info, campaign_job
-from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.documentation import (
     options_of,
 )
 

@@ -11,18 +11,21 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.campaign.remediation.plugins.module_utils import control
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import control
 from ansible_collections.campaign.remediation.plugins.modules import (
+    campaign_file,
     campaign_guard,
     campaign_module,
+    campaign_port,
     campaign_workflow,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.documentation import (
     options_of,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = "ansible_collections.campaign.remediation.plugins.modules."
+PLUGINS = [campaign_module, campaign_guard, campaign_workflow, campaign_file, campaign_port]
 
 
 def run(name, **arguments):
@@ -35,7 +38,7 @@ def run(name, **arguments):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("plugin", [campaign_module, campaign_guard, campaign_workflow])
+@pytest.mark.parametrize("plugin", PLUGINS)
 def test_documentation_and_options_agree(plugin):
     documented = options_of(plugin.DOCUMENTATION)
     spec = plugin.argument_spec()
@@ -45,7 +48,7 @@ def test_documentation_and_options_agree(plugin):
             assert entry.get(key) == documented[name].get(key), (name, key)
 
 
-@pytest.mark.parametrize("plugin", [campaign_module, campaign_guard, campaign_workflow])
+@pytest.mark.parametrize("plugin", PLUGINS)
 def test_examples_use_known_options(plugin):
     spec = plugin.argument_spec()
     name = "campaign.remediation." + plugin.__name__.rpartition(".")[2]

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.campaign.remediation.plugins.module_utils.model import (
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
     MODULES,
     SHARED,
     UTILITIES,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils import plan as planning
-from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import BY_KEY
-from ansible_collections.campaign.remediation.plugins.plugin_utils.policy import Policy
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
+    BY_KEY,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
+    plan as planning,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.policy import (
+    Policy,
+)
 
 Json = dict[str, Any]
 

@@ -120,7 +120,7 @@ def test_a_plan_for_another_state_is_refused_host_by_host(tmp_path: Path) -> Non
         ({"app1": {"campaign_windows": ["x"]}}, {}, "app1: campaign_windows: an entry must be"),
         ({"app1": {}}, {"highest_rung": "reboot"}, "app1: campaign_highest_rung: 'reboot'"),
         ({"app1": {}}, {"read_file": "/no/such/plan"}, "cannot read the plan /no/such/plan: No"),
-        ({"app1": {}}, {"read_file": __file__}, "is no JSON"),
+        ({"app1": {}}, {"read_file": __file__}, "is not valid JSON"),
         ({"app1": {}}, {"plan_file": "/proc/no/plan.json"}, "cannot be written to /proc/no"),
         ({"app1": {}}, {"speed": 1}, "speed"),
     ],

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import BY_KEY
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
+    BY_KEY,
+)
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 TABLE: dict[str, dict[str, Any]] = yaml.safe_load(
@@ -39,3 +41,12 @@ def test_an_entry_agrees_with_the_catalogue(name: str) -> None:
     assert (entry["outcome"] == "nothing") == (not problems)
     assert ("person" in entry) == (entry["outcome"] not in ("repaired", "unproved", "nothing"))
     assert set(planned) <= {problem.remedy for problem in problems}
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if "same_as" in TABLE[name]])
+def test_the_other_entry_has_the_same_remedy_and_runs_it(name: str) -> None:
+    entry, other = TABLE[name], TABLE[TABLE[name]["same_as"]]
+    assert "same_as" not in other
+    assert entry["outcome"] == other["outcome"]
+    remedies = [[step.split()[0] for step in row["plan"]] for row in (entry, other)]
+    assert remedies[0] == remedies[1]

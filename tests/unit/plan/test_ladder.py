@@ -9,11 +9,15 @@ import yaml
 
 from ansible_collections.campaign.remediation.plugins.action import campaign_plan as action
 from ansible_collections.campaign.remediation.plugins.modules import campaign_plan
-from ansible_collections.campaign.remediation.plugins.plugin_utils import ladder, plan, policy
-from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import (
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
     BY_KEY,
     CATALOGUE,
     ORDER,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
+    ladder,
+    plan,
+    policy,
 )
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "plan.md").read_text(encoding="utf-8")
@@ -50,10 +54,10 @@ def test_what_covers_is_no_milder() -> None:
 
 
 def test_ladders_that_matter() -> None:
-    assert ladder.rungs("wfserver.errors_restart_helps", "restart") == ("restart", "kill_and_start")
+    assert ladder.rungs("web.errors_restart_helps", "restart") == ("restart", "kill_and_start")
     assert ladder.rungs("stat.quotas_not_loaded", "reload") == ("reload", "restart")
     assert ladder.rungs("mta.not_running", "start") == ("start",)
-    assert "kill_and_start" not in ladder.rungs("watchdog.memory_alert", "restart")
+    assert ladder.rungs("watchdog.memory_alert", "restart_service") == ("restart_service",)
 
 
 def test_stops_say_what_they_cut_off() -> None:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from unit.plan.builder import HOUR, NOW, finding, left, plan_of, steps
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils.policy import (
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.policy import (
     InvalidPolicy,
     Policy,
 )

@@ -11,13 +11,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.campaign.remediation.plugins.module_utils.model import (
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
     MODULES,
     SHARED,
     UTILITIES,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import diagnose
-from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds import Thresholds
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.diagnose import (
+    diagnose,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.thresholds import (
+    Thresholds,
+)
 
 Snapshot = dict[str, Any]
 
@@ -300,9 +304,10 @@ def check(name: str, status: int | None = 200, error: str | None = None, **hints
     """The answer to an HTTP request."""
     seconds = hints.pop("seconds", 0.02)
     body = hints.pop("body", "")
+    place = "127.0.0.1:8080" if name.startswith("tomcat") else "127.0.0.1"
     shown = {"blank": False, "java_trace": False, "soap_fault": None, "redir": None, **hints}
     return {
-        "name": name, "url": f"http://127.0.0.1/{name}", "status": None if error else status,
+        "name": name, "url": f"http://{place}/{name}", "status": None if error else status,
         "seconds": seconds, "error": error, "body": body, "verdict_hints": shown,
     }
 
@@ -376,7 +381,8 @@ def remembers(snapshot: Snapshot, what: str, module: str, instance: str = "", **
     """The ledger has an entry of one of its lists: `interrupted`, `precisions`, `reloads`, …"""
     if not instance:
         instance = "default" if module in SHARED else "prod"
-    data(snapshot, "ledger")[what].append({"module": module, "instance": instance, **more})
+    entries = data(snapshot, "ledger").setdefault(what, [])
+    entries.append({"module": module, "instance": instance, **more})
 
 
 # --- questions --------------------------------------------------------------------------------

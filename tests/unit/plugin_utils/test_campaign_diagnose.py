@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,15 @@ import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
+from ansible.plugins.action import ActionBase
 from ansible.template import Templar, trust_as_template
-from unit.plugin_utils.builder import (
-    Snapshot,
-    ago,
-    healthy,
-    kill,
-    mount,
-    process,
-    says,
-)
+from unit.plugin_utils.builder import Snapshot, ago, healthy, kill, mount, process, says
 
 from ansible_collections.campaign.remediation.plugins.action.campaign_diagnose import (
+    SNAPSHOT_MODULE,
     ActionModule,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.variables import (
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.variables import (
     complete,
     plain,
 )
@@ -261,3 +256,53 @@ def test_templates_of_a_site_are_filled_in() -> None:
     assert sent["quota_files"] == ["{{ not trusted }}"]
     assert complete(["a", 1, 0.5, True, None, {"b": ("c",)}])
     assert not complete({"a": [object()]}) and not complete({"{{ a }}": 1})
+
+
+# -- What is sent -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What Ansible was asked to build; it builds the text "plain"."""
+    asked: list[tuple[Any, ...]] = []
+
+    def configure(_self: Any, *given: Any, **named: Any) -> Any:
+        asked.append((*given, named))
+        return "new", "#!/py", b"plain", "/path"
+
+    monkeypatch.setattr(ActionBase, "_configure_module", configure)
+    return asked
+
+
+def sent(module: str, *more: Any, args: Mapping[str, Any] | None = None, **named: Any) -> Any:
+    """The text that goes to the host, after the action has run with its arguments."""
+    action = Action({"failed": True}, **(args or {}))
+    action.run(None, dict(VARIABLES))
+    options = action.calls[0]["module_args"]
+    return action._configure_module(module, options, *more, **named)[2]
+
+
+def test_campaign_info_goes_as_our_own_program(built: list[tuple[Any, ...]]) -> None:
+    text = sent(SNAPSHOT_MODULE, task_vars={}, args={"home": "/opt/nl6"})
+    assert text.startswith(b"# Copyright") and b"/opt/nl6" in text
+
+
+def test_any_other_module_goes_untouched(built: list[tuple[Any, ...]]) -> None:
+    assert sent("ansible.legacy.async_wrapper", task_vars={}) == b"plain"
+
+
+def test_what_a_later_ansible_passes_is_passed_on(built: list[tuple[Any, ...]]) -> None:
+    assert sent(SNAPSHOT_MODULE, {"a": 1}, "more", later=True) != b"plain"
+    ((name, _options, *rest),) = built
+    assert (name, rest) == (SNAPSHOT_MODULE, [{"a": 1}, "more", {"later": True}])
+
+
+def test_the_switch_leaves_ansible_s_own_module(built: list[tuple[Any, ...]]) -> None:
+    assert sent(SNAPSHOT_MODULE, task_vars={}, args={"plain_module": True}) == b"plain"
+
+
+def test_the_switch_is_a_variable_and_no_option_of_campaign_info() -> None:
+    action = Action({"failed": True})
+    action.run(None, {**VARIABLES, "campaign_plain_module": "yes"})
+    assert "plain_module" not in action.calls[0]["module_args"]
+    assert action._plain_module is True

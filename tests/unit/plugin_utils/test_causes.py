@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from unit.plugin_utils.builder import (
     mount,
     needs,
     process,
+    refuses,
     restarts,
     roots,
     says,
@@ -30,8 +32,10 @@ from unit.plugin_utils.builder import (
     verdicts,
 )
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils import causes
-from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import diagnose
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import causes
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.diagnose import (
+    diagnose,
+)
 
 
 def explained(server: Snapshot, finding: str) -> list[str]:
@@ -117,6 +121,42 @@ def test_only_the_nearest_causes_are_named() -> None:
     assert explained(server, "mta.errors_many@prod") == ["mta.stat_unreachable@prod"]
 
 
+def test_a_cause_does_not_begin_after_its_effect() -> None:
+    server = healthy()
+    restarts(server, "wfserver", *[ago(minutes=m) for m in (9, 7, 4, 1)])
+    says(server, "wfserver", "XYZ-1 something odd", count=50, at=ago(minutes=30))
+    assert explained(server, "wfserver.errors_many@prod") == []
+    server = healthy()
+    restarts(server, "wfserver", *[ago(minutes=m) for m in (9, 7, 4, 1)])
+    says(server, "wfserver", "XYZ-1 something odd", count=50, at=ago(minutes=2))
+    assert explained(server, "wfserver.errors_many@prod") == ["wfserver.crash_loop@prod"]
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("JST-310000 Error while compiling script 'x'", []),
+        ("Unable to write file 'x'", ["host.disk_full@default#/"]),
+        ("BAS-010015 Cannot open file errno=28, No space left", ["host.disk_full@default#/"]),
+    ],
+)
+def test_a_full_disk_explains_only_what_speaks_of_it(text: str, cause: list[str]) -> None:
+    server = healthy()
+    mount(server)["used_percent"] = 100
+    says(server, "wfserver", text, count=50)
+    (found,) = [id for id in findings(server) if id.startswith("wfserver.errors_")]
+    assert explained(server, found) == cause
+
+
+def test_a_database_that_is_down_does_not_explain_a_script() -> None:
+    server = healthy()
+    needs(server, target("database", "db", 5432, reachable=False, error="refused"))
+    says(server, "runwf", "nightlyLoad: Unable to open file 'x' errno=2 (iRc=-52)")
+    says(server, "mta", "XYZ-1 the session is lost", count=50)
+    assert explained(server, "wfserver.workflow_errors@prod") == []
+    assert explained(server, "mta.errors_many@prod") == ["host.database_unreachable@prod"]
+
+
 def test_a_stopped_watchdog_explains_what_died_since() -> None:
     server = healthy()
     kill(server, "watchdog")
@@ -177,6 +217,7 @@ def test_a_broken_java_explains_web_s_crash_loop() -> None:
     server = healthy()
     restarts(server, "web", *[ago(minutes=m) for m in (9, 6, 3, 1)])
     says(server, "web", "JVM-510037 Java library not found", "JVM-510037")
+    log(server, "web")["groups"][-1]["first_at"] = ago(minutes=9)
     answers(server, check("tomcat_logon", error="refused"), check("front_logon", status=502))
     assert roots(server) == ["web.java_broken@default"]
 
@@ -281,3 +322,15 @@ def test_a_restart_by_the_watchdog_is_not_blamed_on_a_full_log() -> None:
     server = healthy()
     process(server, "mta")["started_at"] = ago(seconds=20)
     assert roots(server) == []
+
+
+@pytest.mark.parametrize("code", ["XSV-350012", "XSV-350013"])
+def test_a_refused_logon_of_ours_explains_its_line_in_the_log(code: str) -> None:
+    server = healthy()
+    says(server, "web", f"{code} Connection denied. (remediation)", code)
+    finding = f"web.errors_restart_useless@default#{code}"
+    assert explained(server, finding) == []
+    for word, of in (("password", "XSV-350012"), ("zone", "XSV-350013")):
+        other = deepcopy(server)
+        refuses(other, word, "so it is", of)
+        assert explained(other, finding) == ([f"web.logon_{word}@prod"] if of == code else [])

@@ -9,8 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from unit.plugin_utils.builder import (
     Snapshot,
     configured,
@@ -26,18 +25,31 @@ from unit.plugin_utils.builder import (
     mount,
     verdicts,
 )
-from unit.plugin_utils.test_problems import HOLDS, Change
+from unit.plugin_utils.problems.cases import Change
+from unit.plugin_utils.problems.servers import HOLDS
 
-from ansible_collections.campaign.remediation.plugins.module_utils.model import MODULES, PROBES
-from ansible_collections.campaign.remediation.plugins.plugin_utils import causes, sources
-from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import CATALOGUE
-from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import (
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
+    MODULES,
+    PROBES,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (
+    causes,
+    sources,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
+    CATALOGUE,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.diagnose import (
     DEPTHS,
     diagnose,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.errors import MEANINGS
-from ansible_collections.campaign.remediation.plugins.plugin_utils.snapshot import InvalidSnapshot
-from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds import (
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.knowledge import (
+    MEANINGS,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.server import (
+    InvalidSnapshot,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.thresholds import (
     InvalidThreshold,
     Thresholds,
 )
@@ -65,12 +77,19 @@ def test_an_entry_is_complete(problem: Any) -> None:
     assert problem.remedy is None or re.fullmatch(r"[a-z_]+", problem.remedy)
 
 
+def test_each_key_is_entered_once() -> None:
+    keys = [problem.key for problem in CATALOGUE]
+    assert len(set(keys)) == len(keys)
+
+
 def test_the_causes_have_no_cycle() -> None:
     assert causes.depths(CATALOGUE) == DEPTHS
 
 
 def test_every_source_is_used_and_every_row_of_errors_is_known() -> None:
-    used = {problem.source for problem in CATALOGUE} | {row.source for row in MEANINGS}
+    used = {problem.source for problem in CATALOGUE} | {
+        source for row in MEANINGS for source in row.sources if source in sources.SOURCES
+    }
     assert used == set(sources.SOURCES)
     assert {row.problem for row in MEANINGS if row.problem} <= set(DEPTHS)
     codes = [row.code for row in MEANINGS]
@@ -142,7 +161,7 @@ def _broken(draw: Any) -> Snapshot:
     for change in draw(st.lists(st.sampled_from([c for _, _, c in HOLDS]), max_size=4)):
         try:
             change(server)
-        except (LookupError, StopIteration, TypeError, ValueError):
+        except (AttributeError, LookupError, StopIteration, TypeError, ValueError):
             continue  # an earlier change took away what this one wants to change
     for probe in draw(st.lists(st.sampled_from(PROBES), max_size=3)):
         if draw(st.booleans()):
@@ -161,7 +180,7 @@ def _broken(draw: Any) -> Snapshot:
     return server
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_no_rule_raises_whatever_is_missing(source: Any) -> None:
     server = _broken(source.draw)
@@ -177,15 +196,35 @@ def test_a_failed_probe_brings_no_finding_but_its_own(probe: str) -> None:
     server = healthy("prod", "prod2")
     fail(server, probe)
     brought = keys(server)
-    assert brought == (["watchdog.nlserver_hangs"] if probe in ("pdump", "missing") else [])
+    told = {"environment": "watchdog.environment_broken"}
+    told.update(dict.fromkeys(("pdump", "missing"), "watchdog.nlserver_hangs"))
+    assert brought == ([told[probe]] if probe in told else [])
     assert [entry["probe"] for entry in diagnosed(server)["unseen"]] == [probe]
+
+
+def test_where_the_environment_fails_what_depends_on_it_is_unknown() -> None:
+    """Where var is says the environment: the logs that lie in the usual place say nothing."""
+    server = healthy()
+    fail(server, "environment", "failed", "customer.sh, line 3: Syntax error")
+    log(server, "mta").update(exists=False, mtime_at=None, last_at=None)
+    assert keys(server) == ["watchdog.environment_broken"]
+    assert verdicts(server)["mta@prod"] == "unknown"
+
+
+def test_what_nlserver_says_while_it_fails_counts_for_nothing() -> None:
+    server = healthy()
+    data(server, "pdump")["tasks"] = []
+    server["probes"]["pdump"]["error"] = {"kind": "failed", "message": "it ended with -11"}
+    fail(server, "processes")
+    assert keys(server) == ["watchdog.nlserver_fails"]
+    assert verdicts(server)["mta@prod"] == "unknown"
 
 
 def test_without_any_probe_everything_is_unknown() -> None:
     server = healthy()
     for probe in PROBES:
         fail(server, probe, "failed")
-    assert keys(server) == []
+    assert keys(server) == ["watchdog.environment_broken"]
     assert verdicts(server) == {"watchdog@default": "unknown"}
 
 

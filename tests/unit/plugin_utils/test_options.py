@@ -12,7 +12,7 @@ from ansible_collections.campaign.remediation.plugins.modules import (
     campaign_info,
     campaign_job,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.documentation import (
     arguments,
     options_of,
 )

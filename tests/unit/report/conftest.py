@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils.report import build
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import build
 
 FINISHED = 1763894405.0
 SHARED = ("watchdog", "syslogd", "web", "trackinglogd")
@@ -112,7 +112,7 @@ def fleet() -> list[Json]:
                 fix="systemctl stop rsyslog\nsu - neolane -c 'nlserver start syslogd@default'",
             ),
             finding(
-                "web.precision_raised",
+                "web.log_precision_raised",
                 "default",
                 "info",
                 title="Log precision is still raised",

@@ -154,7 +154,7 @@ def test_an_earlier_report_that_cannot_be_read_is_a_warning(
     ("text", "reason"),
     [
         (None, "cannot be read: No such file or directory"),
-        ("{", "is not a report: it is no JSON"),
+        ("{", "is not a report: not valid JSON"),
         ("[]", "it has no key 'schema'"),
         ('{"schema": 7}', "has schema 7; this collection reads schema 1"),
         ('{"schema": 1, "started": ""}', "is damaged: a report has no finished"),

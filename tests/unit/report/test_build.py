@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils.report import (
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
     build,
     changes,
     repair,
@@ -57,7 +57,7 @@ def test_roots_explain_across_hosts(report: Json) -> None:
         {"host": "app2", "id": "mta.stat_unreachable@prod"},
         {"host": "mid1", "id": "mta.stat_unreachable@mid"},
     ]
-    assert second["id"] == "web.precision_raised@default"
+    assert second["id"] == "web.log_precision_raised@default"
 
 
 def test_a_cause_that_was_not_found_leaves_a_root(
@@ -135,6 +135,7 @@ def test_a_clock_ahead_does_not_start_after_the_end(make_report: Any, make_diagn
         ({"skipped": True}, "was skipped"),
         ({"failed": True, "msg": "Task failed: No such instance 'x'."}, "No such instance 'x'."),
         ({"failed": True, "msg": "bad", "module_stderr": "sudo: no\nmore"}, "bad: sudo: no"),
+        ({"failed": True, "msg": "sh: -login:a/b9 password=b9 x"}, "sh: -login:*** password=*** x"),
         ({"failed": True}, "failed"),
         ({"changed": False}, "holds no diagnosis"),
     ],

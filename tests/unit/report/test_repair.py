@@ -13,7 +13,7 @@ import pytest
 from unit.plan.builder import make, server
 from unit.report.test_files import Page
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils.report import (
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
     build,
     html,
     junit,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils.report import score
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import score
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "report.md"
 
@@ -47,6 +47,15 @@ def test_what_nobody_knows_costs_points(make_diagnosis: Any, make_report: Any) -
     modules[0]["verdict"] = "unknown"
     (host,) = make_report([make_diagnosis("app1", modules=modules)])["hosts"]
     assert (host["score"], host["grade"]) == (90, "B")
+
+
+def test_a_host_is_healthy_only_if_all_was_seen(make_diagnosis: Any, make_report: Any) -> None:
+    failed = {"probe": "storage", "kind": "timeout", "message": "no answer"}
+    skipped = {"probe": "api", "kind": "skipped", "message": "no credentials"}
+    (host,) = make_report([make_diagnosis("app1", unseen=[failed, skipped])])["hosts"]
+    assert (host["verdict"], host["score"], host["grade"]) == ("unknown", 90, "B")
+    (host,) = make_report([make_diagnosis("app1", unseen=[skipped])])["hosts"]
+    assert (host["verdict"], host["score"]) == ("healthy", 100)
 
 
 def test_no_diagnosis_no_score(report: Json) -> None:

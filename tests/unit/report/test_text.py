@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils.report import text
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import text
 
 Json = dict[str, Any]
 
@@ -45,7 +45,7 @@ Could not be looked at
   app2: http: no answer within 8 s
 
 Summary: 6 hosts: 1 healthy, 1 degraded, 1 down, 1 unreachable, 1 not diagnosed, 1 without Campaign;
-  2 critical, 2 warnings, 1 root cause."""
+  2 critical findings, 2 warnings, 1 root cause."""
 
 LARGE = """\
 
@@ -65,7 +65,7 @@ Root causes
      Key       wfserver.not_running
      Source    https://experienceleague.adobe.com/docs/page
 
-Summary: 500 hosts: 460 healthy, 40 down; 40 critical, 0 warnings, 40 root causes."""
+Summary: 500 hosts: 460 healthy, 40 down; 40 critical findings, 0 warnings, 40 root causes."""
 
 
 def shown(report: Json, **options: Any) -> str:
@@ -120,9 +120,9 @@ def test_terminal_codes_of_a_log_are_harmless(
 
 
 def test_500_hosts_stay_readable(make_report: Any, make_fleet: Any) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert shown(make_report(make_fleet(500, 40)), width=100) == LARGE
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_many_different_causes_are_cut(

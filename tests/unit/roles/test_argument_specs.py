@@ -17,7 +17,7 @@ from ansible_collections.campaign.remediation.plugins.action import (
     campaign_job,
     campaign_module,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils import policy
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import policy
 
 ROLES = [
     "export",
@@ -84,8 +84,7 @@ def test_every_option_that_comes_from_a_variable_is_specified(
 VARIABLE = re.compile(r"\b(campaign_\w+) \| default\(")
 # What tasks hand to each other, and what a targeted playbook orders.
 HANDED_ON = {
-    "campaign_actions", "campaign_ended", "campaign_began", "campaign_begun", "campaign_failed",
-    "campaign_left", "campaign_diagnosis_variable", "campaign_immediate", "campaign_instance",
+    "campaign_actions", "campaign_diagnosis_variable", "campaign_immediate", "campaign_instance",
     "campaign_line_within", "campaign_plan_only",
 }
 

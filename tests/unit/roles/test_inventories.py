@@ -15,7 +15,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.manager import VariableManager
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils import thresholds
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot import (
+    thresholds,
+)
 
 TOPOLOGIES = {"standalone": 1, "standard": 4, "enterprise": 15, "midsourcing": 3}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -10,31 +11,29 @@ import pytest
 import yaml
 
 from ansible_collections.campaign.remediation.plugins.action import (
+    campaign_file,
     campaign_guard,
     campaign_job,
     campaign_module,
     campaign_workflow,
 )
 from ansible_collections.campaign.remediation.plugins.modules import (
+    campaign_file as file_module,
     campaign_guard as guard_module,
-)
-from ansible_collections.campaign.remediation.plugins.modules import (
     campaign_job as job_module,
-)
-from ansible_collections.campaign.remediation.plugins.modules import (
     campaign_module as module_module,
-)
-from ansible_collections.campaign.remediation.plugins.modules import (
     campaign_workflow as workflow_module,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils import ladder
-from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import CATALOGUE
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
+    CATALOGUE,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder
 
 PLAYBOOKS = {
     "check_syslogd", "collect_evidence", "diagnose", "raise_log_precision",
     "rebuild_tracking_memory", "relaunch_export", "relaunch_import", "reload_configuration",
     "remediate", "restart_module", "restart_wfserver", "restore_log_precision", "start_campaign",
-    "start_module", "start_workflow", "stop_module",
+    "start_module", "start_workflow", "stop_module", "unlock",
 }
 WITHOUT_SERVERS = {"replay", "show_report"}
 PRECISION = {"raise_log_precision", "restore_log_precision"}
@@ -61,14 +60,32 @@ def load(path: Path) -> Any:
 def test_every_remedy_has_its_file_and_no_other(top: Path) -> None:
     for role, remedies in documented().items():
         files = {path.stem for path in (top / "roles" / role / "tasks").glob("*.yml")}
-        assert files - {"main", "diagnose"} == remedies, role
+        assert files - {"main", "diagnose", "restart_instance"} == remedies, role
 
 
-def test_brackets_are_remedies(top: Path) -> None:
-    brackets = load(top / "roles" / "campaign" / "vars" / "main.yml")["campaign_brackets"]
-    assert set(brackets) <= set(ladder.REMEDIES)
-    whole = {name for name, each in brackets.items() if each["whole_server"]}
+def own_modules(path: Path) -> set[str]:
+    """The modules of this collection that a remedy's file calls."""
+    text = path.read_text(encoding="utf-8")
+    return set(re.findall(r"^ *campaign\.remediation\.(\w+):$", text, re.MULTILINE))
+
+
+def test_what_asks_no_guard_by_itself_is_bracketed(top: Path) -> None:
+    """Guards: one call of a module that asks them, or a bracket around all tasks of the remedy."""
+    asking = {"campaign_job", "campaign_module", "campaign_workflow"}
+    for role, remedies in documented().items():
+        for remedy in remedies:
+            path = top / "roles" / role / "tasks" / f"{remedy}.yml"
+            by_itself = own_modules(path) and own_modules(path) <= asking
+            bracketed = ladder.REMEDIES[remedy].guard is not None
+            several = len([task for task in load(path) if "assert" not in str(task)]) > 1
+            assert bracketed or (by_itself and not several), path
+
+
+def test_the_brackets_of_what_stops_the_whole_server() -> None:
+    guards = {name: each.guard for name, each in ladder.REMEDIES.items() if each.guard}
+    whole = {name for name, guard in guards.items() if guard.whole_server}
     assert whole == {name for name, each in ladder.REMEDIES.items() if each.host_wide}
+    assert all(guards[name].restart for name in whole)
 
 
 def test_playbooks(top: Path) -> None:
@@ -100,6 +117,7 @@ def test_action_groups_have_every_module(top: Path) -> None:
 @pytest.mark.parametrize(
     ("action", "module"),
     [
+        (campaign_file, file_module),
         (campaign_guard, guard_module),
         (campaign_job, job_module),
         (campaign_module, module_module),

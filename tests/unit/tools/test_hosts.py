@@ -40,3 +40,31 @@ def test_the_hosts_of_each_scenario_are_described_as_documented(path: Path) -> N
 def test_an_unknown_scenario_is_said_with_those_that_there_are() -> None:
     with pytest.raises(hosts.HostsError, match="no scenario 'x'; there are: .*default"):
         hosts.described("x")
+
+
+def test_what_is_removed_of_a_run_is_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also hosts that a killed run did not come to write down; nothing of another run."""
+    monkeypatch.setattr(hosts, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(hosts, "missing", list)
+    files = tmp_path / "build" / "molecule"
+    (files / "run1" / "default").mkdir(parents=True)
+    (files / "run12").mkdir()
+    known = {run: hosts.Place("default", run) for run in ("run1", "run12")}
+    containers = [place.container("app1") for place in known.values()]
+    networks = [place.prefix for place in known.values()]
+
+    def podman(*words: str, **_options: object) -> str:
+        if words[:2] == ("network", "rm"):
+            networks.remove(words[-1])
+        elif words[0] == "rm":
+            for name in words[words.index("--volumes") + 1:]:
+                containers.remove(name)
+        return "\n".join({"ps": containers, "network": networks}.get(words[0], []))
+
+    monkeypatch.setattr(hosts, "podman", podman)
+    hosts.down_run("run1")
+    assert containers == [known["run12"].container("app1")]
+    assert networks == [known["run12"].prefix]
+    assert [path.name for path in files.iterdir()] == ["run12"]

@@ -1,0 +1,165 @@
+"""campaign_step: what it takes from the host's variables, and the state that it returns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.campaign.remediation.plugins.action import campaign_step
+from ansible_collections.campaign.remediation.plugins.modules import campaign_step as module
+
+Json = dict[str, Any]
+
+ILL = "wfserver.hung@prod"
+STEP: Json = {
+    "order": 2, "module": "wfserver", "instance": "prod", "subject": None, "role": "wfserver",
+    "remedy": "restart", "rungs": ["restart"], "rungs_for": {"restart": [ILL]}, "because": [ILL],
+    "keys": ["wfserver.hung"], "afterwards": None, "asks": False, "not_after": None,
+}
+
+
+class Templar:
+    """Fills in what the inventory has as a template."""
+
+    def template(self, variables: Json) -> Json:
+        return {name: variables[name].replace("{{ at }}", "/tmp") for name in variables}
+
+
+def run(variables: Json, *, check: bool = False, **arguments: Any) -> Json:
+    action = campaign_step.ActionModule.__new__(campaign_step.ActionModule)
+    action._task = SimpleNamespace(
+        args=arguments, async_val=0, check_mode=check, action="campaign_step"
+    )
+    action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/tmp"))
+    action._templar = Templar()
+    given = {"inventory_hostname": "app1", "campaign_step": STEP, **variables}
+    result: Json = action.run(task_vars=given)
+    return result
+
+
+def test_from_its_beginning_to_its_proof() -> None:
+    begun = run({}, state="begun")
+    assert (begun["rung"], begun["role"], begun["guard"], begun["changed"]) == (
+        "restart", "wfserver", {}, False,
+    )
+    ended = run(
+        {
+            "campaign_repair": begun,
+            "campaign_begun": {"skipped": True},
+            "wfserver_change": {"commands": [["nlserver", "restart"]], "left": "changed"},
+            "campaign_proof": {"remaining": {}, "unproved": {ILL: "no workflow ran"}},
+            "campaign_gone_within": 5,
+        },
+        state="ended",
+    )
+    (action,) = ended["actions"]
+    assert (action["result"], action["left"], ended["rung"]) == ("unproved", "changed", "")
+    assert "within 5 s" in action["reason"]
+    assert action["started"] == begun["began"] <= action["finished"]
+
+
+def test_all_that_is_returned_is_documented() -> None:
+    documented = module.RETURN
+    for name in run({}, state="begun"):
+        assert name == "changed" or f"\n{name}:\n" in documented, name
+
+
+def test_a_remedy_of_ansible_s_own_modules_is_bracketed() -> None:
+    step = STEP | {"remedy": "restart_service", "rungs": ["restart_service"],
+                   "rungs_for": {"restart_service": [ILL]}}
+    begun = run({"campaign_step": step}, state="begun")
+    assert begun["guard"] == {"restart": True, "whole_server": True, "lasting": False}
+
+
+def test_the_default_time_of_a_proof_is_told() -> None:
+    proof = {"remaining": {}, "unproved": {ILL: "x"}}
+    before = {"campaign_repair": {"rung": "restart", "open": [ILL]}, "campaign_proof": proof}
+    assert "within 60 s" in run(before, state="ended")["actions"][0]["reason"]
+
+
+def test_a_task_that_failed() -> None:
+    before = {"campaign_repair": {"rung": "restart", "actions": [{"because": []}]}}
+    failure = {"failed": True, "refused": True, "msg": "held", "invocation": {"password": "x"}}
+    failed = run({**before, "ansible_failed_result": failure}, state="failed")
+    assert failed["failure"] == {"failed": True, "msg": "held"}
+    assert (failed["not_done"], failed["ended"], failed["rung"]) == (
+        "refused", "unchanged", "restart",
+    )
+    assert failed["actions"] == [{"because": []}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "host", "order", "agreed"),
+    [
+        (" Yes\n", "app1", 2, True), ("y", "app1", 2, True), ("no", "app1", 2, False),
+        ("yes", "app2", 2, False), ("yes", "app1", 1, False),
+    ],
+)
+def test_a_person_s_word_is_for_one_step_of_one_host(
+    answer: str, host: str, order: int, agreed: bool
+) -> None:
+    item = [{"name": host}, {"order": order}]
+    answers = {"results": [{"skipped": True, "item": item}, {"user_input": answer, "item": item}]}
+    asking = {"campaign_step": STEP | {"asks": True}, "campaign_answers": answers}
+    assert (run(asking, state="begun")["rung"] == "restart") == agreed
+    assert run(asking | {"campaign_answers": {"skipped": True}}, state="begun", check=True)["rung"]
+
+
+@pytest.mark.parametrize("how", ["variable", "file", "template"])
+def test_a_run_that_is_asked_to_stop(how: str, tmp_path: Path) -> None:
+    stop = tmp_path / "stop"
+    asked: Json = {"campaign_stop_file": str(stop)}
+    assert run(asked, state="begun")["not_done"] == ""
+    if how == "variable":
+        asked["campaign_stopping"] = "True"
+    elif how == "template":
+        asked["campaign_stop_file"] = "{{ at }}"
+    else:
+        stop.touch()
+    assert run(asked, state="begun")["not_done"].startswith("the run was asked to stop")
+
+
+def test_what_another_name_of_the_server_has_had_done() -> None:
+    done = {key: STEP[key] for key in ("module", "instance", "remedy")} | {"host": "app9"}
+    order = STEP | {"because": []}
+    opened = {"campaign_step": order, "campaign_opened": {"done_elsewhere": [done]}}
+    assert run(opened, state="begun")["not_done"].endswith("under the name app9")
+
+
+def test_what_is_gone_since() -> None:
+    looked = {"campaign_present": {"remaining": {}}}
+    assert run(looked, state="begun")["not_done"] == "what it was planned for is gone since"
+    assert run({"campaign_present": {"skipped": True}}, state="begun")["not_done"] == ""
+
+
+def test_the_steps_are_looked_at_where_they_are_needed() -> None:
+    finish = STEP | {"remedy": "finish_repair", "rungs": ["finish_repair"], "because": []}
+    both = {"campaign_step": finish, "campaign_steps": [finish, STEP]}
+    assert run(both, state="begun")["looks_again"] is True
+    assert run(both | {"campaign_steps": [finish]}, state="begun")["looks_again"] is False
+
+
+def test_the_repair_of_the_host_failed() -> None:
+    variables = {
+        "campaign_steps": [STEP], "campaign_repair": {"actions": [], "lost": ""},
+        "ansible_failed_result": {"failed": True, "msg": "cannot be reached"},
+    }
+    (action,) = run(variables, state="cut")["actions"]
+    assert (action["result"], action["reason"]) == ("not_repaired", "cannot be reached")
+
+
+def test_a_line_that_was_awaited_needs_no_step() -> None:
+    change = {"campaign_change": {"commands": [["nlserver", "config", "-reload"]]}}
+    result = run({**change, "campaign_step": None}, state="awaited", path="/log")
+    (action,) = result["actions"]
+    assert (action["result"], action["remedy"]) == ("done", "check_syslogd")
+    assert action["command"] == [["nlserver", "config", "-reload"]]
+
+
+def test_what_is_no_state() -> None:
+    with pytest.raises(AnsibleActionFail, match="state"):
+        run({}, state="stopped")

@@ -1,0 +1,53 @@
+"""A server for every problem: how one is entered.
+
+`holds` names the id of a finding that a change to a healthy server brings, and what of it must
+then be the only root (False: no root; None: one of several). `near` makes a change that looks like
+the problem and is not. `for_each` does the same as `holds` for several modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from unit.plugin_utils.builder import Snapshot
+
+Change = Callable[[Snapshot], object]
+# By finding and name of the change: pytest may load a file of these under a second name.
+HOLDS: dict[tuple[str, str], tuple[bool | None, Change]] = {}
+NEAR: dict[tuple[str, str], Change] = {}
+
+SUPERVISED = ("syslogd@default", "stat@prod", "mta@prod", "web@default", "trackinglogd@default",
+              "inMail@prod", "wfserver@prod")
+PERMANENT = ("watchdog@default", *SUPERVISED)
+UTILITIES = ("tracking@prod", "export@prod", "import@prod")
+
+
+def holds(finding: str, *, root: bool | None = True) -> Callable[[Change], Change]:
+    def enter(change: Change) -> Change:
+        HOLDS[finding, change.__name__] = root, change
+        return change
+
+    return enter
+
+
+def near(key: str) -> Callable[[Change], Change]:
+    def enter(change: Change) -> Change:
+        NEAR[key, change.__name__] = change
+        return change
+
+    return enter
+
+
+def for_each(
+    targets: tuple[str, ...], name: str, root: bool | None = True
+) -> Callable[..., None]:
+    """The same case for several modules."""
+
+    def enter(change: Callable[[Snapshot, str], object]) -> None:
+        for target in targets:
+            module, instance = target.split("@")
+            finding = f"{module}.{name}@{instance}"
+            HOLDS[finding, change.__name__] = root, partial(change, module=module)
+
+    return enter

@@ -1,0 +1,34 @@
+"""docs/developer/coverage.md: each documented symptom and log line is found, or says why not."""
+
+from __future__ import annotations
+
+import coverage_docs
+import pytest
+from coverage_docs import Row
+
+
+def test_each_row_has_a_key_or_a_reason_and_the_page_is_up_to_date(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert coverage_docs.main(["--check"]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("row", "gap"),
+    [
+        (Row("mta", "it is odd", ()), "it is odd: neither a key nor a reason"),
+        (Row("mta", "it is odd", ("mta.odd",)), "it is odd: there is no mta.odd"),
+        (Row("mta", "it is odd", ("MODULE.odd",)), "it is odd: there is no MODULE.odd"),
+        (Row("mta", "it is odd", (), ("mta.hung",)),
+         "it is odd: mta.hung is there: move it to found"),
+    ],
+)
+def test_a_gap(row: Row, gap: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coverage_docs, "symptoms", lambda: [row])
+    assert coverage_docs.gaps() == [gap]
+    assert coverage_docs.main(["--check"]) == 1
+
+
+def test_every_module_of_the_mission_has_symptoms() -> None:
+    named = {row.module for row in coverage_docs.symptoms()}
+    assert named >= set(coverage_docs.MODULES)
