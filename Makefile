@@ -6,13 +6,11 @@ VENV := $(CURDIR)/.venv
 RUN := PATH="$(VENV)/bin:$$PATH" PYTHONDONTWRITEBYTECODE=1
 export PYTHON
 
-# Tests against real processes that fail are run again, on a busy machine a moment may be missed: the
-# closing lines name them (R). What fails three times is broken.
-RERUNS := --reruns 2 --reruns-delay 2 -r fEsR
-
-# Arguments for one run, e.g. make unit ARGS="-k snapshot", make lab-break FAULT=module_hung.
+# Arguments for one run, e.g. make unit ARGS="-k snapshot", make lab-break FAULT=module_hung,
+# make cases CASES=../others.
 ARGS ?=
 FAULT ?=
+CASES ?=
 
 .PHONY: help
 help:  ## Show this list
@@ -26,7 +24,8 @@ demo: venv-demo  ## Start the lab, break two things in it, diagnose it, repair i
 
 .PHONY: test
 test: venv  ## Run all stages below; one verdict
-	@$(RUN) python tools/stages.py lint types unit sanity doctor integration matrix molecule
+	@$(RUN) python tools/stages.py unit cases doctor integration hostile + \
+		lint types sanity matrix molecule
 
 # -- Stages of make test, each usable alone ---------------------------------------------------
 
@@ -38,6 +37,8 @@ lint: venv  ## ruff, yamllint, workflows, ansible-lint (production), changelog
 	$(RUN) ANSIBLE_COLLECTIONS_PATH=playbooks/collections \
 		ansible-lint --offline --profile production --strict $(ARGS)
 	$(RUN) antsibull-changelog lint
+	$(RUN) python tools/errors_docs.py --check
+	$(RUN) python tools/coverage_docs.py --check
 
 .PHONY: types
 types: venv  ## mypy --strict on what runs on the controller
@@ -46,7 +47,12 @@ types: venv  ## mypy --strict on what runs on the controller
 .PHONY: unit
 unit: venv  ## Unit tests
 	@tools/browser
-	$(RUN) pytest tests/unit --junitxml=build/junit/unit.xml $(ARGS)
+	$(RUN) pytest tests/unit -n 2 --junitxml=build/junit/unit.xml $(ARGS)
+
+.PHONY: cases
+cases: venv  ## Published cases (tests/cases): what a server shows, what must be said; CASES=FOLDER for others
+	@$(RUN) PYTHONPATH=playbooks/collections:lab:tests:tools python -m cases \
+		--junitxml build/junit/cases.xml $(ARGS) $(if $(CASES),"$(abspath $(CASES))")
 
 .PHONY: sanity
 sanity: venv  ## ansible-test sanity on the built collection
@@ -54,21 +60,34 @@ sanity: venv  ## ansible-test sanity on the built collection
 
 .PHONY: doctor
 doctor: venv  ## campaign-doctor: every command, exit code and interruption, against labs of their own
-	$(RUN) pytest tests/doctor -n 3 $(RERUNS) --junitxml=build/junit/doctor.xml $(ARGS)
+	$(RUN) pytest tests/doctor -n 3 --junitxml=build/junit/doctor.xml $(ARGS)
 
 .PHONY: integration
 integration: venv  ## Playbooks, installed collection and every fault, against labs of their own
-	$(RUN) pytest tests/integration -n 3 $(RERUNS) --junitxml=build/junit/integration.xml $(ARGS)
+	@tools/services
+	$(RUN) pytest tests/integration -n 3 --junitxml=build/junit/integration.xml $(ARGS)
+
+.PHONY: hostile
+hostile: venv  ## As root: an account that attacks root's runs, one row each (docs/developer/security.md)
+	$(RUN) pytest tests/hostile -n 3 --junitxml=build/junit/hostile.xml $(ARGS)
 
 .PHONY: matrix
 matrix: venv  ## Every Python on targets, every ansible-core that is supported
-	$(RUN) pytest tests/matrix $(RERUNS) --junitxml=build/junit/matrix.xml $(ARGS)
+	$(RUN) pytest tests/matrix --junitxml=build/junit/matrix.xml $(ARGS)
 
 .PHONY: molecule
 molecule: venv  ## Real hosts with systemd and SSH (podman, as root): make molecule ARGS=default
 	@$(RUN) python tools/scenarios.py $(ARGS)
 
 # -- Beside make test -------------------------------------------------------------------------
+
+.PHONY: nightly
+nightly: venv  ## The integration tests with every row of the fault matrix in full, dealt to the fleets anew
+	@$(RUN) python tools/stages.py integration-nightly
+
+.PHONY: integration-nightly
+integration-nightly: venv
+	$(RUN) pytest tests/integration --nightly -n 3 --junitxml=build/junit/integration-nightly.xml $(ARGS)
 
 .PHONY: benchmark
 benchmark: venv  ## Measure diagnose.yml on 50 lab servers (docs/benchmark.md)
@@ -109,6 +128,6 @@ lab-heal:  ## Undo the faults
 .PHONY: clean
 clean:  ## Stop the lab; remove .venv, caches, reports and builds
 	@if [ -d build/molecule ] && [ -d .venv ]; then $(RUN) python tools/hosts.py clean || true; fi
-	@if [ -d .lab ]; then $(RUN) lab/labctl down --purge || true; fi
+	@$(RUN) lab/labctl down --purge || true
 	rm -rf .venv .venv.lock .lab .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache build tests/output campaign-report
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

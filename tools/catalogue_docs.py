@@ -21,21 +21,20 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT / "playbooks" / "collections"))
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils import (  # noqa: E402
-    ladder,
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (  # noqa: E402
     sources,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.catalogue import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (  # noqa: E402
     CATALOGUE,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.errors import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.knowledge import (  # noqa: E402
     MEANINGS,
-    Restart,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.model import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.model import (  # noqa: E402
     Problem,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.thresholds import (  # noqa: E402
     Thresholds,
 )
 
@@ -45,7 +44,7 @@ HEADING = """\
 # The catalogue of problems
 
 What `campaign_diagnose` can find. Written by `tools/catalogue_docs.py`: change the files in
-`plugins/plugin_utils/problems/` and run it again.
+`plugins/plugin_utils/_campaign/diagnosis/problems/` and run it again.
 
 A finding that another one explains names it (`caused_by`); only roots are repaired. **Remedy**
 is the task file of the role that applies the documented fix; where there is none, the entry
@@ -115,14 +114,7 @@ def _plain(text: str) -> str:
 
 def _errors() -> Iterator[str]:
     yield "## Error codes and log lines\n"
-    yield "| code or words | meaning | restart | why |\n|---|---|---|---|"
-    words = {
-        Restart.HELPS: "helps", Restart.USELESS: "does not help", Restart.UNKNOWN: "unknown",
-    }
-    for row in MEANINGS:
-        shown = f" → `{row.problem}`" if row.problem else ""
-        yield f"| {row.code} | {row.text}{shown} | {words[row.restart]} | {row.why} |"
-    yield ""
+    yield "What the lines of the logs mean: [errors.md](user/errors.md).\n"
 
 
 def _thresholds() -> Iterator[str]:
@@ -141,11 +133,18 @@ def data() -> dict[str, Any]:
         "codes": [
             {
                 "code": row.code,
+                "lines": [
+                    {"codes": sorted(each.codes), "words": list(each.words)}
+                    for each in row.alternatives
+                ],
+                "modules": list(row.modules),
                 "meaning": row.text,
                 "restart": row.restart.value,
-                "why": row.why,
+                "who": row.who,
+                "action": row.action,
+                "harmless": row.harmless or None,
                 "problem": row.problem or None,
-                "source": sources.url(row.source),
+                "source": [sources.shown(source) for source in row.sources],
             }
             for row in MEANINGS
         ],
@@ -175,7 +174,7 @@ def _problem(problem: Problem) -> dict[str, Any]:
             for rung in rungs
         ],
         "reason": None if problem.reason is None else _words(problem.reason),
-        "fix": [{"who": who, "text": _words(text)} for who, text in problem.fix.steps],
+        "fix": [{"who": step.who, "text": _words(step.template)} for step in problem.fix.steps],
         "source": sources.url(problem.source),
     }
 

@@ -16,7 +16,7 @@ import yaml
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT / "playbooks" / "collections"), str(CHECKOUT / "lab")]
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils import ladder  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder  # noqa: E402
 from campaign_lab import faults  # noqa: E402
 
 FILE = CHECKOUT / "docs" / "faults.md"
@@ -25,11 +25,13 @@ HEADING = """\
 # The fault matrix
 
 What the lab can break, what is found, and what `playbooks/remediate.yml` then does. Written by
-`tools/fault_docs.py` from `tests/integration/faults.yml`, which the tests run line by line:
-each fault is broken on a fresh server with two instances beside a second server. The diagnosis must
-name the root and nothing false beside it; check mode must change nothing and announce what
-then happens; afterwards the finding must be gone, and every other module must have the process
-and the configuration that it had before; a second run must change nothing.
+`tools/fault_docs.py` from `tests/integration/faults.yml`, which the tests run line by line. Each
+fault is broken on a server of its own with two instances. A fleet of eleven or twelve such servers
+and a healthy one goes through the same runs of the playbooks. The diagnosis must name the root
+and nothing false beside it; check mode must change nothing and announce what then happens;
+afterwards the finding must be gone, and every other module must have the process and the
+configuration that it had before; a second run must change nothing. Nothing may be found on the
+healthy server or done to it. `make nightly` deals the faults to the fleets anew each day.
 
 **Found** are the roots; what they explain is shown under them in the report. **Done** is the plan.
 What follows in brackets is tried only if the step before it was proved not to help. *In vain* are

@@ -381,6 +381,13 @@ def down(place: Place) -> None:
     shutil.rmtree(place.directory, ignore_errors=True)
 
 
+def down_run(run: str) -> None:
+    """Remove all hosts and networks of a run, also those that it did not come to write down."""
+    if not missing():
+        _remove(f"{checkout_prefix()}-{run}-", f"{checkout_prefix()}-{run}-*")
+    shutil.rmtree(CHECKOUT / "build" / "molecule" / run, ignore_errors=True)
+
+
 def clean() -> None:
     """Remove what any run of this checkout has left, also one that was killed."""
     if not missing():
@@ -440,10 +447,10 @@ def main() -> int:
             clean()
         elif options.command == "list":
             list_hosts(run)
+        elif options.scenario:
+            down(Place(options.scenario, run))
         else:
-            chosen = [Place(options.scenario, run)] if options.scenario else places(run)
-            for place in chosen:
-                down(place)
+            down_run(run)
     except (HostsError, OSError, subprocess.SubprocessError) as error:
         print(f"hosts: {error}", file=sys.stderr)
         return 1

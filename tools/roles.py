@@ -24,17 +24,14 @@ import yaml
 TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "playbooks" / "collections"))
 
-from ansible_collections.campaign.remediation.plugins.action import (  # noqa: E402
-    campaign_job,
-    campaign_module,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils import policy  # noqa: E402
-from ansible_collections.campaign.remediation.plugins.plugin_utils.changing import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.action import campaign_job, campaign_module  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.changing import (  # noqa: E402
     GUARDS,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.documentation import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.documentation import (  # noqa: E402
     options_of as options_documented,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import policy  # noqa: E402
 
 # Role, and the Campaign module that it looks after.
 ROLES = {

@@ -53,7 +53,9 @@ def unpack(trees: Path) -> Path:
         cwd=CHECKOUT)
     (archive,) = trees.glob("*.tar.gz")
     with tarfile.open(archive) as built:
-        built.extractall(target, filter="data")
+        # Python 3.11.2, Debian 12's, has no filters yet.
+        built.extraction_filter = getattr(tarfile, "data_filter", None)
+        built.extractall(target)
     return target
 
 

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NamedTuple
 
+import caretaker
 import hosts
 from stages import LEFT_OUT
 
@@ -57,6 +58,7 @@ def lacking() -> str:
     if missing and "root" not in missing and shutil.which("apt-get"):
         print(f"scenarios: installing {' '.join(PACKAGES)}", flush=True)
         apt = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        apt.pop("TMPDIR", None)  # what a package starts does not belong to this run
         for words in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
             done = subprocess.run(["apt-get", "-qq", *words], env=apt, stdin=subprocess.DEVNULL,
                                   capture_output=True, encoding="utf-8", errors="replace",
@@ -77,7 +79,7 @@ class Running:
         self.log = BUILD / f"molecule-{scenario}.log"
         (JUNIT / f"molecule-{scenario}.xml").unlink(missing_ok=True)
         environment = {
-            **os.environ, "CAMPAIGN_MOLECULE_RUN": name, "NO_COLOR": "1",
+            **os.environ, "NO_COLOR": "1",
             "MOLECULE_EPHEMERAL_DIRECTORY":
                 str(self.place.directory.parent / f"{scenario}.molecule"),
         }  # fmt: skip
@@ -164,6 +166,8 @@ def main() -> int:
         return 0 if os.environ.get("CAMPAIGN_STAGES") else 1
     JUNIT.mkdir(parents=True, exist_ok=True)
     name = f"run{os.getpid()}"
+    os.environ["CAMPAIGN_MOLECULE_RUN"] = name
+    caretaker.temporary_folder("--hosts", name)
     try:
         hosts.build()
         results = run(chosen, name)
@@ -171,9 +175,7 @@ def main() -> int:
         print(f"scenarios: {error}", file=sys.stderr)
         return 1
     finally:
-        for place in hosts.places(name):
-            hosts.down(place)
-        shutil.rmtree(CHECKOUT / "build" / "molecule" / name, ignore_errors=True)
+        hosts.down_run(name)
         merge(chosen)
     print()
     for result in results:

@@ -20,19 +20,18 @@ from typing import Any
 TOP = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TOP / path) for path in ("playbooks/collections", "lab", "tests")]
 
+import caretaker  # noqa: E402
 import yaml  # noqa: E402
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator  # noqa: E402
 
-from ansible_collections.campaign.remediation.plugins.module_utils.snapshot import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.payload.isolated import (  # noqa: E402
     take,
 )
-from ansible_collections.campaign.remediation.plugins.modules.campaign_info import (  # noqa: E402
-    argument_spec,
-)
-from ansible_collections.campaign.remediation.plugins.plugin_utils.diagnosis import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.modules.campaign_info import argument_spec  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.diagnose import (  # noqa: E402
     diagnose,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils.thresholds import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.thresholds import (  # noqa: E402
     Thresholds,
 )
 from integration.harness import Lab, wait_until  # noqa: E402
@@ -146,7 +145,7 @@ def taken(name: str, root: Path) -> Json:
     entry = TABLE.get(name, {})
     lab = Lab(root)
     try:
-        lab.up()
+        lab.up(instances=entry.get("instances", ()))
         var = lab.home() / "var" / "prod"
         wait_until(lambda: any(var.glob("import/contacts_import*.done")), 15)
         time.sleep(2 + entry.get("after", 0))  # what changes now is younger by the clock, too
@@ -181,8 +180,10 @@ def main() -> int:
     parser.add_argument("fault", nargs="*", help="entries of faults.yml, or healthy (all)")
     names = parser.parse_args().fault or [KEPT_WHOLE, *TABLE]
     FILES.mkdir(exist_ok=True)
+    caretaker.temporary_folder()
     for name in names:
         with tempfile.TemporaryDirectory(prefix="campaign-snapshot-") as folder:
+            Path(folder).chmod(0o711)  # the account of the servers has to get to its lab
             kept = taken(name, Path(folder) / "lab")
         path = FILES / f"{name}.json"
         path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Writes docs/user/errors.md from the knowledge of errors.ini: `tools/errors_docs.py`.
+
+With --check it writes nothing, and fails where the page is not the table's.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(CHECKOUT / "playbooks" / "collections"))
+
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (  # noqa: E402
+    sources,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.knowledge import (  # noqa: E402
+    MEANINGS,
+    Alternative,
+    Kind,
+    Meaning,
+)
+
+FILE = CHECKOUT / "docs" / "user" / "errors.md"
+HEADING = """\
+# Error codes and log lines
+
+What the lines of Campaign's logs mean, whether a restart of the module helps, who acts, and what to
+do. `campaign-doctor explain` says the same of a code (`campaign-doctor explain XSV-350012`) or of
+the words of a line. Written by `tools/errors_docs.py` from
+`plugins/plugin_utils/_campaign/diagnosis/errors.ini`.
+
+* A code on a line of level info reports what is done: it is no error.
+* A line that only wraps another error says that something failed; the next code says why.
+* Lines that one process logged at once are one event, and one finding.
+* Lines within minutes after a daily restart (`processRestartTime`), here or on the server called,
+  are caused by that restart where the table says so. They are reported as that, not as a fault.
+* So are lines from before a repair that are not repeated since.
+"""
+
+
+def page() -> str:
+    """The whole document."""
+    return "\n".join([HEADING, *_contents(), *(text for row in MEANINGS for text in _entry(row))])
+
+
+def _contents() -> Iterator[str]:
+    yield "| code or words | meaning | a restart |\n|---|---|---|"
+    for row in MEANINGS:
+        note = {Kind.NOTE: " (no error)", Kind.WRAPPER: " (wraps another error)"}.get(row.kind, "")
+        name = f"[{row.code}](#{_anchor(row.code)})"
+        yield f"| {name} | {_cell(row.text)}{note} | {row.restart.words} |"
+    yield ""
+
+
+def _anchor(heading: str) -> str:
+    return "".join(c for c in heading.lower() if c.isalnum() or c in "-_")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _entry(row: Meaning) -> Iterator[str]:
+    yield f"## {row.code}\n"
+    yield f"{_cell(row.text[0].upper() + row.text[1:])}.\n"
+    yield f"* **Lines with** {'; or '.join(_line(each) for each in row.alternatives)}"
+    yield f"* **Logged by** {', '.join(row.modules)}"
+    yield f"* **A restart** {row.restart.words}"
+    yield f"* **Who acts** {row.who}"
+    yield f"* **What to do** {_cell(row.action)}"
+    if row.harmless:
+        yield f"* **No error** {_cell(row.harmless)}"
+    if row.within:
+        yield f"* Beside [{row.within}](#{_anchor(row.within)}) it tells of the same event."
+    if row.problem:
+        yield f"* **Finding** `{row.problem}`"
+    yield f"* **Source** {', '.join(sources.shown(source) for source in row.sources)}\n"
+
+
+def _line(each: Alternative) -> str:
+    parts = [*sorted(each.codes), *each.words, *(f"/{p.pattern}/" for p in each.patterns)]
+    return " and ".join(f"`{part}`" for part in parts)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or compare it."""
+    text = page()
+    if "--check" in arguments:
+        if FILE.is_file() and FILE.read_text(encoding="utf-8") == text:
+            return 0
+        print(f"{FILE.relative_to(CHECKOUT)} is not what tools/errors_docs.py writes: run it.")
+        return 1
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    FILE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
