@@ -318,11 +318,13 @@ def _account_command(command: List[str], done: Any) -> None:
 
 
 def processes_of(uid: int) -> List[int]:
-    """The pids of an account's processes."""
+    """The pids of an account's processes; a container's account may have the same uid."""
     found = []
+    ours = os.stat("/proc/self/ns/pid")
     for name in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
-            if os.stat("/proc/" + name).st_uid == uid:
+            if (os.stat("/proc/" + name).st_uid == uid
+                    and os.path.samestat(os.stat("/proc/%s/ns/pid" % name), ours)):
                 found.append(int(name))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -166,6 +167,26 @@ def test_its_processes_and_its_memory_go_with_it(own: str, tmp_path: Path) -> No
     for kind, column in (("shm", 9), ("sem", 6)):
         rows = Path("/proc/sysvipc", kind).read_text().splitlines()[1:]
         assert [row for row in rows if row.split()[column] == str(uid)] == []
+
+
+def test_an_account_of_a_container_is_another(own: str, tmp_path: Path) -> None:
+    """It may have the same uid, and what it runs is in the machine's process table, too."""
+    account.take(str(tmp_path))
+    uid = str(pwd.getpwnam(own).pw_uid)
+    as_account = ["setpriv", "--reuid", uid, "--clear-groups", "sh", "-c", "echo; exec sleep 600"]
+    with contextlib.ExitStack() as running:
+        here, elsewhere = (
+            running.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
+            for command in (as_account, ["unshare", "--pid", "--fork", "--kill-child", *as_account])
+        )
+        running.callback(here.kill)
+        running.callback(elsewhere.kill)
+        for each in (here, elsewhere):
+            assert each.stdout and each.stdout.readline() == b"\n"
+        children = Path(f"/proc/{elsewhere.pid}/task/{elsewhere.pid}/children").read_text()
+        inside = int(children)
+        assert Path(f"/proc/{inside}").stat().st_uid == int(uid)
+        assert account.processes_of(int(uid)) == [here.pid]
 
 
 def test_an_account_that_was_there_before_stays(own: str, tmp_path: Path) -> None:
