@@ -7,6 +7,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -180,11 +181,11 @@ def test_an_account_of_a_container_is_another(own: str, tmp_path: Path) -> None:
             for command in (as_account, ["unshare", "--pid", "--fork", "--kill-child", *as_account])
         )
         running.callback(here.kill)
-        running.callback(elsewhere.kill)
         for each in (here, elsewhere):
             assert each.stdout and each.stdout.readline() == b"\n"
         children = Path(f"/proc/{elsewhere.pid}/task/{elsewhere.pid}/children").read_text()
         inside = int(children)
+        running.callback(os.kill, inside, signal.SIGKILL)  # its parent ends with it
         assert Path(f"/proc/{inside}").stat().st_uid == int(uid)
         assert account.processes_of(int(uid)) == [here.pid]
 
