@@ -90,7 +90,7 @@ integration-nightly: venv
 	$(RUN) pytest tests/integration --nightly -n 3 --junitxml=build/junit/integration-nightly.xml $(ARGS)
 
 .PHONY: benchmark
-benchmark: venv  ## Measure diagnose.yml on 50 lab servers (docs/benchmark.md)
+benchmark: venv  ## Measure diagnose.yml on 50 lab servers (docs/developer/benchmark.md)
 	$(RUN) python tests/benchmark/benchmark.py $(ARGS)
 
 .PHONY: build

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""report.json, typed. What the keys mean is written in docs/report.md, and nowhere else.
+"""report.json, typed. What the keys mean is written in docs/user/report.md, and nowhere else.
 
 Keys are only ever added: those that are not known here are kept, and those that an older collection
 did not write have a value that says "not known".

@@ -20,5 +20,5 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """The hosts of the inventory that --ansible-inventory names."""
     inventory = request.config.getoption("--ansible-inventory")
     if not inventory:
-        pytest.fail("These tests need hosts: --ansible-inventory=… (docs/molecule.md)")
+        pytest.fail("These tests need hosts: --ansible-inventory=… (docs/developer/molecule.md)")
     return Site(Path(inventory).resolve(), tmp_path_factory.mktemp("reports"))

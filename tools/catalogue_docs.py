@@ -4,7 +4,7 @@
 
 """Writes what is derived from the catalogue: `tools/catalogue_docs.py`; tests compare.
 
-docs/problems.md is for people, campaign_doctor/catalogue.json for `campaign-doctor explain`, which
+docs/user/problems.md is for people, campaign_doctor/catalogue.json for `campaign-doctor explain`, which
 imports no plugin.
 """
 
@@ -38,7 +38,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.sna
     Thresholds,
 )
 
-FILE = CHECKOUT / "docs" / "problems.md"
+FILE = CHECKOUT / "docs" / "user" / "problems.md"
 DATA = CHECKOUT / "campaign_doctor" / "catalogue.json"
 HEADING = """\
 # The catalogue of problems
@@ -114,7 +114,7 @@ def _plain(text: str) -> str:
 
 def _errors() -> Iterator[str]:
     yield "## Error codes and log lines\n"
-    yield "What the lines of the logs mean: [errors.md](user/errors.md).\n"
+    yield "What the lines of the logs mean: [errors.md](errors.md).\n"
 
 
 def _thresholds() -> Iterator[str]:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Writes the derived parts of docs/campaign-doctor.md: `tools/doctor_docs.py`; a test compares.
+"""Writes the derived parts of docs/user/campaign-doctor.md: `tools/doctor_docs.py`; a test compares.
 
 What stands between the marks comes from the command itself: commands, options, exit codes,
 and the keys of its configuration file.
@@ -26,7 +26,7 @@ from campaign_doctor.cli import app  # noqa: E402
 from campaign_doctor.configuration import Settings  # noqa: E402
 from campaign_doctor.outcome import WORST_FIRST, ExitCode  # noqa: E402
 
-FILE = CHECKOUT / "docs" / "campaign-doctor.md"
+FILE = CHECKOUT / "docs" / "user" / "campaign-doctor.md"
 MARK = re.compile(r"(<!-- derived: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

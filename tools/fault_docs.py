@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Writes docs/faults.md from the table of the tests: `tools/fault_docs.py`; a test compares."""
+"""Writes docs/developer/faults.md from the table of the tests: `tools/fault_docs.py`; a test compares."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ sys.path[:0] = [str(CHECKOUT / "playbooks" / "collections"), str(CHECKOUT / "lab
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder  # noqa: E402
 from campaign_lab import faults  # noqa: E402
 
-FILE = CHECKOUT / "docs" / "faults.md"
+FILE = CHECKOUT / "docs" / "developer" / "faults.md"
 TABLE = CHECKOUT / "tests" / "integration" / "faults.yml"
 HEADING = """\
 # The fault matrix

@@ -14,7 +14,7 @@ usage: tools/hosts.py image                build the image unless it is there
 
 A run is named by $CAMPAIGN_MOLECULE_RUN (dev); two runs and two checkouts do not meet. What a run
 has on disk lies in build/molecule/RUN/SCENARIO: the inventory, an SSH key, the hosts file.
-Needs root, and Debian's podman, runc, netavark and mmdebstrap. See docs/molecule.md.
+Needs root, and Debian's podman, runc, netavark and mmdebstrap. See docs/developer/molecule.md.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ KEYWORDS = {
     "campaign_remediate": {
         "type": "bool",
         "default": False,
-        "description": "Whether to repair what is found (C(docs/plan.md), C(docs/playbooks.md)).",
+        "description": "Whether to repair what is found (C(docs/user/plan.md), C(docs/user/playbooks.md)).",
     },
     "campaign_plan_file": {
         "type": "path",

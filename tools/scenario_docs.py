@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Writes the table of docs/molecule.md from the scenarios: `tools/scenario_docs.py`.
+"""Writes the table of docs/developer/molecule.md from the scenarios: `tools/scenario_docs.py`.
 
 What a scenario is, is said by its tests' docstring; its hosts by hosts.yml; what it proves by the
 names of its tests. A test compares.
@@ -18,7 +18,7 @@ import yaml
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SCENARIOS = CHECKOUT / "molecule"
-FILE = CHECKOUT / "docs" / "molecule.md"
+FILE = CHECKOUT / "docs" / "developer" / "molecule.md"
 BEGIN = "<!-- What follows is written by tools/scenario_docs.py. -->"
 END = "<!-- Here it ends. -->"
 COLUMNS = ("Scenario", "What it is", "Hosts", "What it proves")

@@ -7,7 +7,7 @@
 usage: tools/scenarios.py [SCENARIO...]      (make molecule ARGS="SCENARIO..."); all without one
 
 What is missing on the machine is installed where apt can do it as root. Within make test a machine
-that cannot run them leaves them out; called by itself that is an error. See docs/molecule.md.
+that cannot run them leaves them out; called by itself that is an error. See docs/developer/molecule.md.
 """
 
 from __future__ import annotations

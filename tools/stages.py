@@ -6,7 +6,7 @@ usage: tools/stages.py STAGE... [+ STAGE...]...
 The stages of a lane run one after the other; a + begins another lane, which runs beside it, and
 whose output is shown when the lane has ended. Every stage runs, even after one has failed: the
 closing table shows all that is wrong, how long each stage took and what it cost
-(docs/development.md, "Where the time goes"). Output, JUnit files and durations stay in build/. A
+(docs/developer/development.md, "Where the time goes"). Output, JUnit files and durations stay in build/. A
 process or a lab that a stage leaves behind is named and ended, and the stage has failed.
 """
 

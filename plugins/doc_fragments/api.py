@@ -17,7 +17,7 @@ options:
     description:
       - The credentials of the server's API, one entry an instance. Keep them in a vault.
       - Without them, what is only in the database is not checked. The report says so.
-      - C(docs/api.md) says which rights the operator needs.
+      - C(docs/user/api.md) says which rights the operator needs.
     type: list
     elements: dict
     default: []

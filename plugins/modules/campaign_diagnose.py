@@ -10,7 +10,7 @@ description:
   - Takes a snapshot of the server with M(campaign.remediation.campaign_info) and judges it on the
     controller by the catalogue of problems, in one task and one round trip.
   - Each finding has its evidence, the findings that explain it, the documented fix as a command to
-    paste, and its source. The catalogue is in C(docs/problems.md).
+    paste, and its source. The catalogue is in C(docs/user/problems.md).
   - An option that the task leaves out is taken from the host's variable C(campaign_<option>), if
     there is one, for example O(home) from C(campaign_home); not so O(snapshot),
     O(return_snapshot), O(unless_stopped) and O(gone). So a site writes its values once, in its
@@ -29,7 +29,7 @@ options:
   thresholds:
     description:
       - Thresholds by name that replace the catalogue's, for example C(disk_alert_percent).
-      - The names and the defaults are in C(docs/problems.md).
+      - The names and the defaults are in C(docs/user/problems.md).
     type: dict
     default: {}
   snapshot:

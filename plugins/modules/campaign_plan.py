@@ -12,7 +12,7 @@ description:
   - Only findings that no other one explains are repaired, each with the mildest documented remedy.
   - Nothing is done on the hosts, and no connection is made. Run it once for all of them, with
     O(ignore:run_once=true).
-  - The plan, its policy and the ladder of remedies are described in C(docs/plan.md).
+  - The plan, its policy and the ladder of remedies are described in C(docs/user/plan.md).
 options:
   hosts:
     description: Hosts to plan for. By default all hosts of the play.

@@ -3,7 +3,7 @@
 All three run in turn, several rounds, against the same servers, with the same forks
 and interpreter; medians are compared. Beside the times stand the processor seconds of each
 candidate and of all that it starts: they tell more on a machine that has other work, too. See
-docs/benchmark.md.
+docs/developer/benchmark.md.
 
 Before, with one server on the machine: the processor time of a snapshot on the host.
 
@@ -36,7 +36,7 @@ SELDOM = {"commands": 3}
 MODULES = ("watchdog", "syslogd", "stat", "mta", "web", "trackinglogd", "tracking", "inMail",
            "wfserver", "export", "import")
 
-# What docs/benchmark.md promises.
+# What docs/developer/benchmark.md promises.
 MOST_OF_PING = 0.9
 TIMES_FASTER = 8.0
 CONTROLLER_MB = 150

@@ -3,7 +3,7 @@
 A schema's attributes are known by their path (``@internalName``, ``scheduling/@contactDate``);
 its table is named after it (``xtk:workflow`` is ``xtk_workflow``). The names come from the vendor's
 documentation, from ``adobe/acc-js-sdk`` and from queries that users published; what is the
-lab's own is marked here with ``own`` and named in docs/lab.md. Columns that no attribute
+lab's own is marked here with ``own`` and named in docs/developer/lab.md. Columns that no attribute
 names are the lab's inner working: no query can reach them.
 """
 

@@ -371,7 +371,7 @@ class Fault:
     seconds: ClassVar[float] = 60.0
     """Longest time until it is in effect."""
     seen: ClassVar[str] = ""
-    """What an observer sees, for docs/lab.md."""
+    """What an observer sees, for docs/developer/lab.md."""
 
     registry: ClassVar[Dict[str, Type[Fault]]] = {}
     name: ClassVar[str] = ""

@@ -75,7 +75,7 @@ TECHNICAL_WORKFLOWS = {
 }
 TECHNICAL_FOLDER = "nmsTechnicalWorkflow"
 # Numbers in the database. Of the workflows' the vendor publishes paused and stopped, of the jobs'
-# all, of the deliveries' none: docs/api.md says what the others rest on.
+# all, of the deliveries' none: docs/user/api.md says what the others rest on.
 WORKFLOW_STATES = {"start_pending": 1, "started": 11, "paused": 13, "stopped": 20}
 DELIVERY_STATES = {"waiting": 51, "preparation_failed": 37}
 JOB_STATES = {"running": 2, "finished": 5, "error": 6, "pausing": 7, "paused": 8}

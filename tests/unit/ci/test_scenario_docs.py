@@ -1,4 +1,4 @@
-"""docs/molecule.md tells what each scenario proves, and no more than that."""
+"""docs/developer/molecule.md tells what each scenario proves, and no more than that."""
 
 from __future__ import annotations
 

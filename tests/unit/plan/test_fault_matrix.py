@@ -1,4 +1,4 @@
-"""The table of the fault matrix agrees with the catalogue, the ladder and docs/faults.md."""
+"""The table of the fault matrix agrees with the catalogue, the ladder and docs/developer/faults.md."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_documentation_is_the_table_s() -> None:
     assert spec and spec.loader
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    written = (CHECKOUT / "docs" / "faults.md").read_text(encoding="utf-8")
+    written = (CHECKOUT / "docs" / "developer" / "faults.md").read_text(encoding="utf-8")
     assert written == tool.page(), "run tools/fault_docs.py"
 
 

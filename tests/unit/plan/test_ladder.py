@@ -20,7 +20,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.pla
     policy,
 )
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "plan.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "user" / "plan.md").read_text(encoding="utf-8")
 REPAIRED = [problem for problem in CATALOGUE if problem.remedy]
 
 
@@ -70,7 +70,7 @@ def test_stops_say_what_they_cut_off() -> None:
 
 
 def rows() -> list[str]:
-    """The table of ladders, as docs/plan.md has it."""
+    """The table of ladders, as docs/user/plan.md has it."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for problem in REPAIRED:
         rungs = ladder.rungs(problem.key, problem.remedy or "")
@@ -104,7 +104,7 @@ class Words(dict):
 
 def test_the_page_has_every_ladder() -> None:
     missing = [row for row in (*rows(), *remedies()) if row not in PAGE.splitlines()]
-    assert not missing, "docs/plan.md lacks:\n" + "\n".join(missing)
+    assert not missing, "docs/user/plan.md lacks:\n" + "\n".join(missing)
     tables = [line for line in PAGE.splitlines() if "→ a person |" in line]
     assert tables == rows()
 

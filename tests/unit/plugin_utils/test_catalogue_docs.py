@@ -1,4 +1,4 @@
-"""docs/problems.md says what the catalogue says."""
+"""docs/user/problems.md says what the catalogue says."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def test_the_documentation_is_the_catalogue_s() -> None:
     assert spec and spec.loader
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    written = (CHECKOUT / "docs" / "problems.md").read_text(encoding="utf-8")
+    written = (CHECKOUT / "docs" / "user" / "problems.md").read_text(encoding="utf-8")
     assert written == tool.page() + "\n", "run tools/catalogue_docs.py"

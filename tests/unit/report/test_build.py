@@ -187,7 +187,7 @@ def test_json_is_as_documented(report: Json) -> None:
         "changes": changed,
         "change": changed["worse"][0],
     }
-    page = (DOCS / "report.md").read_text(encoding="utf-8")
+    page = (DOCS / "user" / "report.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", page, re.DOTALL | re.MULTILINE))
     assert {name.lower() for name in sections} == set(built)
     for name, text in sections.items():

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import score
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "report.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "user" / "report.md"
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@
 """The program that takes a snapshot on a host, sent in place of the one that Ansible puts together.
 
 Two thirds of what an Ansible module takes on a host is Ansible's own library, which is compiled
-there at each call. Taking a snapshot needs none of it (docs/benchmark.md).
+there at each call. Taking a snapshot needs none of it (docs/developer/benchmark.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A host's score and grade: one number to sort a fleet by. docs/report.md has the same table."""
+"""A host's score and grade: one number to sort a fleet by. docs/user/report.md has the same table."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the probes bring of a server and its machine: records, as docs/report.md's facts have them."""
+"""What the probes bring of a server and its machine: records, as docs/user/report.md's facts have them."""
 
 from __future__ import annotations
 

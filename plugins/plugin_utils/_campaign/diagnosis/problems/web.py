@@ -507,7 +507,7 @@ def api_unreadable(server: Server) -> Iterator[Evidence]:
     needs=("api",),
     reason="rights that {login} lacks, or a package that this server has not: what the query is"
     " about is not judged",
-    fix=advice("docs/api.md says which rights the operator needs"),
+    fix=advice("docs/user/api.md says which rights the operator needs"),
     causes=("web.session_error", "host.database_unreachable"),
 )
 def api_query_refused(server: Server) -> Iterator[Evidence]:
