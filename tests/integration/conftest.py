@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The fleets and what else takes long, or does at night, come first."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_signal_to_all() -> Iterator[None]:
+    """A module that does not run has pid 0, and 0 is the group of all that tests: of make, too."""
+    kill = os.kill
+
+    def to_one(pid: int, number: int) -> None:
+        assert pid > 0, f"signal {number} would go to every process of the group or of the account"
+        kill(pid, number)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "kill", to_one)
+        yield
 
 
 @pytest.fixture(scope="session")

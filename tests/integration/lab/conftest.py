@@ -93,6 +93,11 @@ class LabUnderTest:
                 return process.pid
         return 0
 
+    def running(self, module: str, instance: str = "") -> int:
+        """The pid of a module, once it runs: what is to get a signal is never 0."""
+        pid: int = eventually(lambda: self.pid(module, instance), what=f"{module} does not run")
+        return pid
+
     def log(self, instance: str, name: str) -> str:
         """The text of a log file; empty if there is none."""
         path = self.home / "var" / instance / "log" / f"{name}.log"

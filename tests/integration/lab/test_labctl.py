@@ -152,7 +152,7 @@ def test_down_leaves_nothing(empty_lab: Callable[..., Any]) -> None:
     lab.labctl("up")
     pids = {process.pid for process in lab.processes()}
     assert segments(pids)
-    os.kill(lab.pid("web"), signal.SIGSTOP)
+    os.kill(lab.running("web"), signal.SIGSTOP)
     lab.labctl("down")
     assert lab.processes() == []
     assert segments(pids) == []
