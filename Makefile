@@ -39,6 +39,7 @@ lint: venv  ## ruff, yamllint, workflows, ansible-lint (production), changelog
 	$(RUN) antsibull-changelog lint
 	$(RUN) python tools/errors_docs.py --check
 	$(RUN) python tools/coverage_docs.py --check
+	$(RUN) python tools/report_schema.py --check
 
 .PHONY: types
 types: venv  ## mypy --strict on what runs on the controller

@@ -55,7 +55,8 @@ class Module(_Part):
     memory_mb: float | None = None
     started_at: float | None = None
     precision: str | None = None
-    findings: list[str] = []
+    filters: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -74,8 +75,8 @@ class Finding(_Part):
     title: str
     summary: str = ""
     evidence: dict[str, Any] = {}
-    caused_by: list[str] = []
-    caused_by_ids: list[str] = []
+    caused_by: tuple[str, ...] = ()
+    caused_by_ids: tuple[str, ...] = ()
     remedy: str | None = None
     automatic: bool = False
     reason: str | None = None
@@ -96,6 +97,18 @@ class Probe(_Part):
     message: str
 
 
+class Work(_Part):
+    """A piece of work in flight."""
+
+    kind: str
+    what: str
+    module: str
+    instance: str
+    pid: int | None = None
+    origin: str | None = Field(default=None, alias="from")
+    since: float | None = None
+
+
 class Step(_Part):
     """A step of a plan."""
 
@@ -103,17 +116,25 @@ class Step(_Part):
     module: str
     instance: str
     remedy: str
-    rungs: list[str] = []
-    because: list[str] = []
-    keys: list[str] = []
+    rungs: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     title: str = ""
     command: str | None = None
     cancels: str | None = None
-    refused_unless: str | None = None
     limit: str | None = None
     subject: str | None = None
     not_after: str | None = None
-    work: list[dict[str, Any]] | None = None
+    commands: tuple[tuple[str, ...], ...] | None = None
+    refused_unless: str | None = None
+    work: tuple[Work, ...] | None = None
+    role: str = ""
+    rungs_for: dict[str, tuple[str, ...]] = {}
+    severity: Severity = Severity.INFO
+    verify: tuple[str, ...] = ()
+    afterwards: str | None = None
+    asks: bool = False
+    instances: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:
@@ -128,6 +149,7 @@ class Left(_Part):
     key: str
     module: str
     instance: str
+    severity: Severity = Severity.INFO
     why: str
     reason: str
     until: str | None = None
@@ -141,8 +163,8 @@ class Action(_Part):
     remedy: str
     rung: str | None = None
     subject: str | None = None
-    because: list[str] = []
-    command: list[Any] | str = []
+    because: tuple[str, ...] = ()
+    command: str | tuple[Any, ...] = ()
     result: str
     reason: str | None = None
     guard: str | None = None
@@ -152,7 +174,7 @@ class Action(_Part):
     started: str | None = None
     finished: str | None = None
     evidence: str | None = None
-    left: Literal["as_before", "changed", "unknown"] | None = None
+    left: str = "unknown"
 
     @property
     def label(self) -> str:
@@ -170,21 +192,22 @@ class Host(_Part):
     score: int | None = None
     grade: str | None = None
     error: str | None = None
+    started_at: float | None = None
     taken_at: float | None = None
     seconds: float | None = None
     home: str | None = None
     user: str | None = None
     build: str | None = None
     installed: bool | None = None
-    instances: list[str] = []
-    modules: list[Module] = []
-    findings: list[Finding] = []
-    unseen: list[Probe] = []
-    plan: list[Step] = []
-    left: list[Left] = []
+    instances: tuple[str, ...] = ()
+    modules: tuple[Module, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    unseen: tuple[Probe, ...] = ()
+    plan: tuple[Step, ...] = ()
+    left: tuple[Left, ...] = ()
     plan_refused: str | None = None
-    plan_notes: list[str] = []
-    actions: list[Action] = []
+    plan_notes: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
 
 
 class Node(_Part):
@@ -197,7 +220,7 @@ class Node(_Part):
 class Root(Node):
     """A finding that no other explains."""
 
-    explains: list[Node] = []
+    explains: tuple[Node, ...] = ()
 
 
 class Summary(_Part):
@@ -258,10 +281,10 @@ class Since(_Part):
 class HostChanges(_Part):
     """Names of hosts that came, went, lost their diagnosis or have one again."""
 
-    appeared: list[str] = []
-    vanished: list[str] = []
-    lost: list[str] = []
-    back: list[str] = []
+    appeared: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
 
 
 class ScoreChange(_Part):
@@ -276,13 +299,13 @@ class Changes(_Part):
     """What changed from one report to the next."""
 
     since: Since
-    new: list[Change] = []
-    gone: list[Change] = []
-    worse: list[Change] = []
-    better: list[Change] = []
-    unseen: list[Change] = []
+    new: tuple[Change, ...] = ()
+    gone: tuple[Change, ...] = ()
+    worse: tuple[Change, ...] = ()
+    better: tuple[Change, ...] = ()
+    unseen: tuple[Change, ...] = ()
     hosts: HostChanges = Field(default_factory=HostChanges)
-    scores: list[ScoreChange] = []
+    scores: tuple[ScoreChange, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything changed."""
@@ -303,8 +326,8 @@ class Report(_Part):
     started: str
     finished: str
     collection: str
-    hosts: list[Host]
-    roots: list[Root]
+    hosts: tuple[Host, ...]
+    roots: tuple[Root, ...]
     summary: Summary
     changes: Changes | None = None
 

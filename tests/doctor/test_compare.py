@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ def between(old: Json, new: Json) -> Changes:
     return compare(Report.of(old), Report.of(new))
 
 
-def told(entries: list[Change]) -> list[tuple[str, str]]:
+def told(entries: Sequence[Change]) -> list[tuple[str, str]]:
     return [(entry.host, entry.id) for entry in entries]
 
 
@@ -50,11 +51,11 @@ def test_a_greater_degree_is_worse_and_a_smaller_one_better() -> None:
     graver = disk("disk_full", "/var")
     for milder, worse in ((mild, grave), (grave, graver), (mild, graver)):
         up = between(report(host(findings=[milder])), report(host(findings=[worse])))
-        assert (told(up.worse), up.new, up.gone) == ([("app1", worse["id"])], [], [])
+        assert (told(up.worse), up.new, up.gone) == ([("app1", worse["id"])], (), ())
         assert up.worse[0].was is not None
         assert up.worse[0].was.id == milder["id"]
         down = between(report(host(findings=[worse])), report(host(findings=[milder])))
-        assert (told(down.better), down.new, down.gone) == ([("app1", milder["id"])], [], [])
+        assert (told(down.better), down.new, down.gone) == ([("app1", milder["id"])], (), ())
 
 
 def test_another_disk_is_another_trouble() -> None:
@@ -79,11 +80,11 @@ def test_hosts_that_come_and_go() -> None:
     new = report(host("a"), unreachable("b"), host("c", findings=[DOWN]), host("e"))
     found = between(old, new)
     hosts = found.hosts
-    assert (hosts.appeared, hosts.vanished) == (["e"], ["d"])
-    assert (hosts.lost, hosts.back) == (["b"], ["c"])
+    assert (hosts.appeared, hosts.vanished) == (("e",), ("d",))
+    assert (hosts.lost, hosts.back) == (("b",), ("c",))
     # What cannot be seen is not gone.
     assert told(found.unseen) == [("b", "wfserver.not_running@prod")]
-    assert found.gone == []
+    assert found.gone == ()
     assert told(found.new) == [("c", "wfserver.not_running@prod")]
 
 
@@ -100,7 +101,7 @@ def test_hosts_that_come_and_go() -> None:
 )
 def test_what_was_not_looked_at_is_not_gone(finding_: Json, now: dict[str, Any]) -> None:
     found = between(report(host(findings=[finding_])), report(host(**now)))
-    assert (told(found.unseen), found.gone) == ([("app1", finding_["id"])], [])
+    assert (told(found.unseen), found.gone) == ([("app1", finding_["id"])], ())
 
 
 def test_scores() -> None:

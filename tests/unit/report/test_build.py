@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
     build,
     changes,
-    repair,
+    model,
 )
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -172,14 +172,14 @@ def test_json_is_as_documented(report: Json) -> None:
     jsonschema.Draft202012Validator(schema).validate(report)
     defined = {"report": schema["properties"]}
     defined.update({name: part["properties"] for name, part in schema["$defs"].items()})
-    repairs = repair.host_part({"steps": [{}], "left": [{}]}, [{}])
+    full = model.Report.of(report).as_dict()
     built = {
-        "step": repairs["plan"][0],
-        "left": repairs["left"][0],
-        "action": repairs["actions"][0],
+        "step": model.Step(instances=("prod", "prod2")).as_dict(),
+        "left": model.Left().as_dict(),
+        "action": model.Action().as_dict(),
         "report": report,
         "host": report["hosts"][1],
-        "module": report["hosts"][1]["modules"][0],
+        "module": full["hosts"][1]["modules"][0],
         "finding": report["hosts"][1]["findings"][0],
         "probe": report["hosts"][1]["unseen"][0],
         "root": report["roots"][0],

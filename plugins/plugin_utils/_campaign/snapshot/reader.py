@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Reading what a host answered, as typed records.
+"""Reading what a host answered, or a file holds, as typed records.
 
 Whatever is missing, null or of another type becomes the field's default; an item without a
 field that it cannot do without is left out. So a rule never meets a surprise: what it may
-find absent has `None` in its type.
+find absent has `None` in its type. A word that is none of a `Literal` is kept: a later version
+may have written it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
+from enum import Enum
 from functools import cache
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 ABSENT = object()
+
+REST = "more"  # the field of what a kind of record does not know, if it keeps that
 
 LARGEST = 2.0**62  # no number of a host is larger: to compute with it must not overflow
 
@@ -47,16 +51,34 @@ def _mapping(value: Any) -> Any:
     return value if isinstance(value, Mapping) else ABSENT
 
 
+def _anything(value: Any) -> Any:
+    return value
+
+
 _SCALARS: dict[Any, Callable[[Any], Any]] = {
-    str: _text, bool: _flag, float: number, int: integer,
+    str: _text, bool: _flag, float: number, int: integer, object: _anything,
 }
+
+
+class Entry(NamedTuple):
+    """A field of a record: its name, its key in JSON, its reader, and whether it must be there."""
+
+    name: str
+    key: str
+    read: Callable[[Any], Any]
+    required: bool
 
 
 def reader_of(hint: Any) -> Callable[[Any], Any]:
     """The function that reads a value of an annotated type."""
     options = typing.get_args(hint)
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        return reader_of(next(option for option in options if option is not type(None)))
+        return _either([reader_of(option) for option in options if option is not type(None)])
+    if typing.get_origin(hint) is Literal:
+        return _SCALARS[type(options[0])]
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        known = {member.value: member for member in hint}
+        return lambda value: known.get(value, ABSENT) if isinstance(value, str) else ABSENT
     if typing.get_origin(hint) is tuple:
         item = reader_of(options[0])
 
@@ -74,33 +96,52 @@ def reader_of(hint: Any) -> Callable[[Any], Any]:
     return _mapping
 
 
-@cache
-def fields_of(kind: type) -> tuple[tuple[str, Callable[[Any], Any], bool], ...]:
-    """Of a kind of record: the name of each field, its reader, and whether it must be there."""
+def _either(readers: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """What the first of some readers can read."""
+    if len(readers) == 1:
+        return readers[0]
+    return lambda value: next(
+        (found for found in (read(value) for read in readers) if found is not ABSENT), ABSENT
+    )
+
+
+def _fields_of(kind: type) -> tuple[Entry, ...]:
+    """The fields of a kind of record; a key that is no name for Python is in the metadata."""
     hints = typing.get_type_hints(kind)
     return tuple(
-        (
+        Entry(
             entry.name,
+            entry.metadata.get("key", entry.name),
             reader_of(hints[entry.name]),
             entry.default is MISSING and entry.default_factory is MISSING,
         )
-        for entry in fields(kind)
+        for entry in fields(kind) if entry.name != REST
     )
+
+
+fields_of: Callable[[type], tuple[Entry, ...]] = cache(_fields_of)
+
+
+@cache
+def _known(kind: type) -> frozenset[str] | None:
+    """The keys of a kind that keeps what it does not know; None for another."""
+    rest = any(entry.name == REST for entry in fields(kind))
+    return frozenset(entry.key for entry in fields_of(kind)) if rest else None
 
 
 def read(kind: type, value: Any) -> Any:
     """A record of this kind from a mapping; ABSENT if that lacks what the kind cannot do without."""
     if not isinstance(value, Mapping):
         return ABSENT
-    read: dict[str, Any] = {}
-    for name, reader, required in fields_of(kind):
-        item = value.get(name)
+    known: dict[str, Any] = {}
+    for name, key, reader, required in fields_of(kind):
+        item = value.get(key)
         item = ABSENT if item is None else reader(item)
         if item is not ABSENT:
-            read[name] = item
+            known[name] = item
         elif required:
             return ABSENT
-    return kind(**read)
-
-
-# --- what the probes bring --------------------------------------------------------------------
+    keys = _known(kind)
+    if keys is not None and not keys.issuperset(value):
+        known[REST] = {key: item for key, item in value.items() if key not in keys}
+    return kind(**known)

@@ -1,0 +1,187 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What a diagnosis says of a host, as JSON has it: its modules, its findings, its failed probes.
+
+What the keys mean is in docs/user/report.md. The fields of a record are its keys, in this order; one
+without a default is a key that no reader can do without. Keys are only ever added: those that are
+not known here are kept as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from functools import cache
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+from ..snapshot.reader import ABSENT, fields_of, read
+
+Json = dict[str, Any]
+Facts = Mapping[str, object]  # by name, whatever there is to say
+R = TypeVar("R", bound="Record")
+
+# Of a key that earlier versions did not write, and of one that is written only if it is known.
+LATER = {"later": True}
+IF_KNOWN = {"later": True, "if_known": True}
+
+
+class Schema(NamedTuple):
+    """What the schema says of a type beside what Python does; the keys are those of JSON schema."""
+
+    pattern: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+Moment = Annotated[str, Schema(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+Key = Annotated[str, Schema(pattern=r"^[A-Za-z]+\.[a-z0-9_]+$")]
+
+State = Literal["running", "stopped", "hung", "idle", "unknown"]
+ModuleVerdict = Literal["healthy", "degraded", "down", "unknown", "not_expected"]
+Precision = Literal["standard", "verbose", "trace"]
+ProbeKind = Literal["timeout", "denied", "missing", "invalid", "failed", "skipped"]
+
+
+class Severity(str, Enum):
+    """How bad it is. Critical: a service does not work. Info: good to know."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return _RANKS[self]
+
+
+_RANKS = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """An object of the report's JSON."""
+
+    more: Facts = field(default_factory=dict)  # keys that are not known here
+
+    @classmethod
+    def of(cls: type[R], data: object) -> R:
+        """From a mapping. Raises ValueError if that lacks what the record cannot do without."""
+        found = read(cls, data)
+        if found is ABSENT:
+            raise ValueError(f"no {cls.__name__.lower()}: {lacks(cls, data) or 'it is no object'}")
+        return typed(cls, found)
+
+    def as_dict(self) -> Json:
+        """For JSON."""
+        data: Json = {}
+        for name, key, if_known in _written(type(self)):
+            value = getattr(self, name)
+            if value is not None or not if_known:
+                data[key] = _plain(value)
+        return {**data, **self.more} if self.more else data
+
+
+def lacks(kind: type[Record], data: object) -> str | None:
+    """The first key that is missing and that the record cannot do without."""
+    known = data if isinstance(data, Mapping) else {}
+    return next((f.key for f in fields_of(kind) if f.required and f.key not in known), None)
+
+
+def typed(kind: type[R], record: Any) -> R:
+    """What was read, as what it is."""
+    assert isinstance(record, kind)
+    return record
+
+
+def _written_of(kind: type) -> tuple[tuple[str, str, bool], ...]:
+    """Field, key, and whether it is left out where it is not known."""
+    hidden = {entry.name for entry in fields(kind) if entry.metadata.get("if_known")}
+    return tuple((entry.name, entry.key, entry.name in hidden) for entry in fields_of(kind))
+
+
+_written: Callable[[type], tuple[tuple[str, str, bool], ...]] = cache(_written_of)
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Record):
+        return value.as_dict()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module(Record):
+    """A Campaign module on an instance."""
+
+    module: str
+    instance: str
+    state: State
+    verdict: ModuleVerdict
+    pid: int | None = None
+    memory_mb: float | None = None
+    started_at: float | None = None
+    precision: Precision | None = None
+    filters: tuple[str, ...] = field(default=(), metadata=LATER)
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding(Record):
+    """A problem that holds."""
+
+    id: str
+    key: Key
+    module: str
+    instance: str
+    severity: Severity
+    title: str
+    summary: str = ""
+    evidence: Facts = field(default_factory=dict)
+    caused_by: tuple[str, ...] = ()
+    caused_by_ids: tuple[str, ...] = ()
+    remedy: str | None = None
+    automatic: bool = False
+    reason: str | None = None
+    fix: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe(Record):
+    """A probe that failed."""
+
+    probe: str
+    kind: ProbeKind
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis(Record):
+    """What was found on a host, or why nothing was."""
+
+    name: str
+    reachable: bool = True
+    error: str | None = None
+    started_at: float | None = None
+    taken_at: float | None = None
+    seconds: float | None = None
+    home: str | None = None
+    user: str | None = None
+    addresses: tuple[str, ...] = ()
+    build: str | None = None
+    starts_by: Facts | None = None
+    installed: bool | None = None
+    instances: tuple[str, ...] = ()
+    modules: tuple[Module, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    unseen: tuple[Probe, ...] = ()
+    thresholds: Facts = field(default_factory=dict)
+    untried: Mapping[str, str] = field(default_factory=dict)

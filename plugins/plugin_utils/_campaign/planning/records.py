@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""A plan and what was done of it, as JSON has them: steps, what is left, actions.
+
+What the keys mean is in docs/user/report.md, for the plan itself in docs/user/plan.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DEFAULT
+
+from ..diagnosis.records import IF_KNOWN, LATER, Facts, Moment, Record, Severity
+
+SCHEMA: Final = 1
+
+Why = Literal[
+    "caused_by", "no_automatic_remedy", "policy", "window", "muted", "excluded",
+    "ladder_exhausted", "state_changed",
+]
+Result = Literal["repaired", "done", "unproved", "not_repaired", "refused", "skipped"]
+StateAfter = Literal["as_before", "changed", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work(Record):
+    """A piece of work in flight, as campaign_guard reports it."""
+
+    kind: str
+    what: str
+    module: str
+    instance: str
+    pid: int | None = field(default=None, metadata=IF_KNOWN)
+    origin: str | None = field(default=None, metadata={"key": "from", **IF_KNOWN})
+    since: float | None = field(default=None, metadata=IF_KNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Record):
+    """A step of a plan."""
+
+    order: int = 0
+    module: str = "host"
+    instance: str = DEFAULT
+    remedy: str = ""
+    rungs: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    title: str = ""
+    command: str | None = None
+    cancels: str | None = None
+    limit: str | None = None
+    subject: str | None = None
+    not_after: str | None = None
+    commands: tuple[tuple[str, ...], ...] | None = field(default=None, metadata=LATER)
+    refused_unless: str | None = field(default=None, metadata=LATER)
+    work: tuple[Work, ...] | None = None  # None: nobody looked
+    role: str = field(default="", metadata=LATER)
+    rungs_for: Mapping[str, Sequence[str]] = field(default_factory=dict, metadata=LATER)
+    severity: Severity = field(default=Severity.INFO, metadata=LATER)
+    verify: tuple[str, ...] = field(default=(), metadata=LATER)
+    afterwards: str | None = field(default=None, metadata=LATER)
+    asks: bool = field(default=False, metadata=LATER)
+    instances: tuple[str, ...] | None = field(default=None, metadata=IF_KNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left(Record):
+    """A finding that the plan does not repair."""
+
+    id: str = ""
+    key: str = ""
+    module: str = "host"
+    instance: str = DEFAULT
+    severity: Severity = field(default=Severity.INFO, metadata=LATER)
+    why: Why = "no_automatic_remedy"
+    reason: str = ""
+    until: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action(Record):
+    """What a remediation did."""
+
+    module: str = "host"
+    instance: str = DEFAULT
+    remedy: str = ""
+    rung: str | None = None
+    subject: str | None = None
+    because: tuple[str, ...] = ()
+    command: str | tuple[object, ...] = ()
+    result: Result = "skipped"
+    reason: str | None = None
+    guard: str | None = None
+    before: Facts = field(default_factory=dict)
+    after: Facts = field(default_factory=dict)
+    left: StateAfter = "unknown"
+    seconds: float | None = None
+    started: Moment | None = None
+    finished: Moment | None = None
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fingerprint(Record):
+    """The state that the plan for a host was made for."""
+
+    findings: tuple[str, ...] = ()
+    processes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostPlan(Record):
+    """What is planned for a host."""
+
+    name: str
+    error: str | None = None
+    refused: str | None = None
+    fingerprint: Fingerprint = field(default_factory=Fingerprint)
+    steps: tuple[Step, ...] = ()
+    left: tuple[Left, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Record):
+    """The plan of a run."""
+
+    schema: Literal[1] = SCHEMA
+    made_at: Moment
+    expires_at: Moment
+    run: str
+    collection: str = ""
+    hosts: tuple[HostPlan, ...]
