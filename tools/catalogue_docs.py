@@ -180,7 +180,14 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 
 def _words(template: str) -> str:
-    return re.sub(r"\{(\w+)(?::[^}]*)?\}", r"<\1>", template)
+    """A template as it reads with several of each; what a host fills in stands in angle brackets."""
+    return re.sub(r"\{(\w+)(?::([^}]*))?\}", _filled, template)
+
+
+def _filled(field: re.Match[str]) -> str:
+    name, words = field[1], field[2] or ""
+    many = words[2:].partition("|")[2] or f"{words[2:]}s"
+    return {"#": f"<{name}> {many}", "?": many}.get(words[:1], f"<{name}>")
 
 
 def main() -> None:

@@ -99,7 +99,7 @@ def test_a_saved_report_on_the_terminal(replayed: Run, report_dir: Path) -> None
     })
     assert done.code == 2
     assert "campaign_fail_on=critical" in done.output
-    assert "watchdog: Nothing runs" in done.output
+    assert "watchdog: Campaign is down" in done.output
     assert done.report == replayed.report
 
 

@@ -245,7 +245,7 @@ def test_a_root_without_a_remedy_says_why() -> None:
     host = plan_of("host.disk_full@default#/")
     (entry,) = host["left"]
     assert (entry["why"], entry["reason"]) == (
-        "no_automatic_remedy", "what may be deleted is a person's decision"
+        "no_automatic_remedy", "you decide what can be deleted"
     )
 
 

@@ -81,7 +81,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("tracking logs have a negative lastMsgId", 9364, "NEO-52290",
         ("tracking.*", "wfserver.errors_*", "wfserver.workflow_errors"), r"lastMsgId"),
     Bug("the OAuth token of the bounce mailbox expires", 9390, "NEO-80683",
-        ("inMail.mailbox_login_refused",), r"oauth: it is asked|asked with"),
+        ("inMail.mailbox_login_refused",), r": it uses "),
     Bug("slots of mtachild are blocked, and deliveries stay on 'Start pending'; deliveries are"
         " stuck behind a paused one", 9390, "NEO-82351, NEO-84553, NEO-85150, NEO-83809",
         ("mta.deliveries_waiting",)),

@@ -36,9 +36,9 @@ class Restart(str, Enum):
     def words(self) -> str:
         """The same in words."""
         return {
-            "helps": "helps", "no": "does not help", "unknown": "unknown",
+            "helps": "helps", "no": "does not help", "unknown": "may or may not help",
             "after_fix": "helps only after the cause is fixed",
-            "heals": "is not needed: it heals by itself",
+            "heals": "is not needed: it recovers by itself",
         }[self.value]
 
 

@@ -351,7 +351,9 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 class _Words(string.Formatter):
-    """Fills in facts as people read them: {age:duration}, {at:time}."""
+    """Fills in facts as people read them: {age:duration}, {at:time}, {count:# error} ("1 error",
+    "2 errors") and {count:? is|are} ("is", "are").
+    """
 
     def get_value(self, key: Any, args: Any, kwargs: Any) -> Any:
         value = super().get_value(key, args, kwargs)
@@ -364,12 +366,24 @@ class _Words(string.Formatter):
             return duration(value)
         if format_spec == "time":
             return moment(value)
+        if format_spec.startswith("# "):
+            return f"{self.format_field(value, '')} {_numbered(value, format_spec[2:])}"
+        if format_spec.startswith("? "):
+            return _numbered(value, format_spec[2:])
         return f"{value:g}" if isinstance(value, float) else str(value)
 
     def text(self, value: Any, format_spec: str) -> str:
-        """A fact that is no number."""
-        del format_spec
+        """A fact that is not a number."""
+        if format_spec[:2] in ("# ", "? "):
+            many = _numbered(None, format_spec[2:])
+            return f"{value} {many}" if format_spec[0] == "#" else many
         return str(value)
+
+
+def _numbered(count: float | None, words: str) -> str:
+    """The singular for one, else the plural: `error`, or both forms as in `is|are`."""
+    one, _bar, many = words.partition("|")
+    return one if count == 1 else many or f"{one}s"
 
 
 class _Prose(_Words):

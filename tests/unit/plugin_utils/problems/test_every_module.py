@@ -306,7 +306,7 @@ def test_a_job_that_would_fail_again_is_not_launched_again() -> None:
         finding = findings(server)["export.failed@prod#contacts_export"]
         assert finding["remedy"] == remedy
         assert finding["automatic"] is bool(remedy)
-        assert ("give the directory" in (finding["reason"] or "")) is not bool(remedy)
+        assert ("rights of the directory" in (finding["reason"] or "")) is not bool(remedy)
 
 
 @for_each(EVERY, "daily_restart_errors")

@@ -125,7 +125,7 @@ def test_an_interrupted_repair_tells_who_when_and_what_is_now() -> None:
     kill(server, "wfserver")
     found = findings(server)["host.repair_interrupted@prod#wfserver:restart"]
     assert found["summary"] == (
-        "restart of wfserver@prod, begun by anna at 2025-11-18 11:30:00 UTC, never ended;"
+        "restart of wfserver@prod, started by anna at 2025-11-18 11:30:00 UTC, never finished;"
         " wfserver@prod is stopped now."
     )
     assert found["remedy"] == "finish_repair"

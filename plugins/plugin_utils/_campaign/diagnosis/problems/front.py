@@ -29,14 +29,14 @@ def _unit(server: Server) -> str:
 
 
 @problems.problem(
-    title="The web server in front runs with the library of an older build",
+    title="The front-end web server uses the library of an older build",
     severity=WARNING,
-    summary="The web server in front still has Campaign's library of {loaded} loaded; the server is"
-    " build {build}.",
+    summary="The front-end web server still has Campaign's library from {loaded} loaded; the server"
+    " is build {build}.",
     source="linux_web_server",
     needs=(),
-    reason="after an upgrade the web server is stopped and started: a reload keeps the old library,"
-    " and no restart of a Campaign module changes it",
+    reason="after an upgrade, stop and start the web server: a reload keeps the old library, and a"
+    " restart of a Campaign module does not change it",
     fix=as_root("systemctl stop {unit}", "systemctl start {unit}"),
 )
 def front_library_old(server: Server) -> Iterator[Evidence]:
@@ -48,7 +48,7 @@ def front_library_old(server: Server) -> Iterator[Evidence]:
     old = front < build if front is not None and build is not None else bool(replaced)
     if old:
         yield Evidence({
-            "loaded": f"build {front}" if front is not None else "a file that was replaced since",
+            "loaded": "a replaced file" if front is None else f"build {front}",
             "build": build,
             "pids": " ".join(str(process.pid) for process in replaced) or None,
             "unit": _unit(server),
@@ -56,15 +56,17 @@ def front_library_old(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The web server includes Campaign's file of an older Tomcat",
+    title="The web server includes the Campaign file for an older Tomcat",
     severity=WARNING,
     summary="{path}, line {line}, includes {file}{state}.",
     source="linux_web_server",
     needs=("service", "storage"),
-    reason="from Tomcat 8 on the file is in nl6/conf; until the line names it, the next start of"
-    " the web server {outcome}",
+    reason="since Tomcat 8 the file is in nl6/conf; until the line names it, the next start of the"
+    " web server {outcome}",
     fix=as_root("apachectl configtest").then(
-        advice("let line {line} of {path} include {wanted}, and have it checked before a start")
+        advice(
+            "change line {line} of {path} to include {wanted}, and check the result before a start"
+        )
     ),
 )
 def front_include_old(server: Server) -> Iterator[Evidence]:
@@ -78,22 +80,22 @@ def front_include_old(server: Server) -> Iterator[Evidence]:
             yield Evidence(
                 {
                     "path": include.path, "line": include.line, "file": include.file,
-                    "wanted": wanted, "state": ", which is not there" if missing else "",
-                    "outcome": "fails" if missing else "uses the older one",
+                    "wanted": wanted, "state": ", which does not exist" if missing else "",
+                    "outcome": "fails" if missing else "uses the old file",
                 },
                 subject=f"{include.path}:{include.line}", severity=None if missing else INFO,
             )
 
 
 @problems.problem(
-    title="The web server may not read the addresses of tracked links",
+    title="The web server cannot read the addresses of tracked links",
     severity=WARNING,
-    summary="Tracked links are not found ({count} times), and the web server may not read the"
-    " file of their addresses: {files} ({mode}).",
+    summary="Tracked links are not found ({count:# time}), and the web server cannot read the file"
+    " with their addresses: {files} ({mode}).",
     source="tracking_logs",
     needs=("logs", "storage"),
-    reason="the file's mode must be at least 644; no restart changes it",
-    fix=as_account("chmod 644 {path}").then(advice("and so each other file that is named")),
+    reason="the file mode must be at least 644; a restart does not change it",
+    fix=as_account("chmod 644 {path}").then(advice("and the same for each other file listed")),
 )
 def link_file_unreadable(server: Server) -> Iterator[Evidence]:
     groups = reported("web.tracked_link_unknown", server, server.tasks_of("web"))

@@ -51,7 +51,7 @@ def _disks(server: Server, low: float, high: float) -> Iterator[Evidence]:
 
 
 CLEAN_UP = as_root("du -xk {path} | sort -n | tail -20")
-WHAT_TO_DELETE = "what may be deleted is a person's decision"
+WHAT_TO_DELETE = "you decide what can be deleted"
 
 
 @problems.problem(
@@ -124,12 +124,12 @@ BIGGEST = as_root("ps -eo rss,pid,user,args --sort=-rss | head -15")
 
 
 @problems.problem(
-    title="Memory is used up",
+    title="The host is out of memory",
     severity=CRITICAL,
-    summary="{memory_percent} % of the memory and {swap_percent} % of the swap are in use.",
+    summary="{memory_percent} % of memory and {swap_percent} % of swap are in use.",
     source="monitoring",
     needs=("machine",),
-    reason="which process is to give memory back is a person's decision",
+    reason="an operator decides which process to restart",
     fix=BIGGEST,
 )
 def memory_exhausted(server: Server) -> Iterator[Evidence]:
@@ -140,12 +140,12 @@ def memory_exhausted(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Memory runs short",
+    title="The host is low on memory",
     severity=WARNING,
-    summary="{memory_percent} % of the memory and {swap_percent} % of the swap are in use.",
+    summary="{memory_percent} % of memory and {swap_percent} % of swap are in use.",
     source="monitoring",
     needs=("machine",),
-    reason="which process is to give memory back is a person's decision",
+    reason="an operator decides which process to restart",
     fix=BIGGEST,
 )
 def memory_high(server: Server) -> Iterator[Evidence]:
@@ -162,10 +162,10 @@ def memory_high(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="The load is high",
     severity=WARNING,
-    summary="The load of the last 15 minutes is {load} on {cpus} processors ({percent:g} %).",
+    summary="The 15-minute load average is {load} on {cpus} processors ({percent:g} %).",
     source="monitoring",
     needs=("machine",),
-    reason="what makes the load must be found first",
+    reason="find the cause of the load first",
     fix=as_root("top -b -n 1 | head -20"),
 )
 def load_high(server: Server) -> Iterator[Evidence]:
@@ -177,10 +177,10 @@ def load_high(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="The load is rising",
     severity=INFO,
-    summary="The load of the last 15 minutes is {load} on {cpus} processors ({percent:g} %).",
+    summary="The 15-minute load average is {load} on {cpus} processors ({percent:g} %).",
     source="monitoring",
     needs=("machine",),
-    reason="below the alert value it needs no answer",
+    reason="below the alert limit no action is needed",
     fix=as_root("top -b -n 1 | head -20"),
 )
 def load_rising(server: Server) -> Iterator[Evidence]:
@@ -206,12 +206,12 @@ def _used_up(what: str, used: int | None, limit: int | None, alert: float) -> It
 
 
 @problems.problem(
-    title="File handles run out",
+    title="The host is running out of file handles",
     severity=WARNING,
-    summary="{used} of {limit} file handles of the machine are in use ({percent:g} %).",
+    summary="{used} of the machine's {limit} file handles are in use ({percent:g} %).",
     source="monitoring",
     needs=("machine",),
-    reason="which process holds them must be found first",
+    reason="find the process that holds them first",
     fix=as_root("cat /proc/sys/fs/file-nr", "lsof -u {user} | wc -l"),
 )
 def file_handles(server: Server) -> Iterator[Evidence]:
@@ -223,12 +223,12 @@ def file_handles(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Processes run out",
+    title="The host is near its limit of processes",
     severity=WARNING,
-    summary="{used} of {limit} processes of the machine are in use ({percent:g} %).",
+    summary="{used} of the {limit} processes that the machine allows are running ({percent:g} %).",
     source="monitoring",
     needs=("machine",),
-    reason="which program starts them must be found first",
+    reason="find the program that starts them first",
     fix=as_root("ps -eo user= | sort | uniq -c | sort -n | tail"),
 )
 def processes(server: Server) -> Iterator[Evidence]:
@@ -242,10 +242,11 @@ def processes(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="A crash left a core file",
     severity=WARNING,
-    summary="{count} core files; the newest is {path} of {at:time}.",
+    summary="{count:# core file}; the newest, {path}, is from {at:time}.",
     source="stack_trace",
     needs=("storage",),
-    reason="a person keeps it and takes a back trace for support; the watchdog restarts the module",
+    reason="keep it and take a backtrace for vendor support; the watchdog restarts the module by"
+    " itself",
     fix=as_account("gdb {home}/bin/nlserver {path} -batch -ex 'thread apply all bt'"),
 )
 def core_file(server: Server) -> Iterator[Evidence]:
@@ -259,12 +260,12 @@ def core_file(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The vendor has marked the build as deprecated",
+    title="The build is deprecated",
     severity=INFO,
-    summary="Build {build} is marked as deprecated by the vendor; {current} is current.",
+    summary="The vendor has deprecated build {build}; {current} is current.",
     source="release_notes",
     needs=("pdump",),
-    reason="an upgrade is planned by the site; no restart changes the build",
+    reason="your site plans upgrades; a restart does not change the build",
     fix=advice("plan the upgrade to {current}; read its release notes first"),
 )
 def build_deprecated(server: Server) -> Iterator[Evidence]:
@@ -274,12 +275,13 @@ def build_deprecated(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Defunct processes",
+    title="Campaign has defunct child processes",
     severity=WARNING,
-    summary="{count} children of Campaign processes are defunct; parents: {parents}.",
+    summary="{count:# child process|child processes} of Campaign {count:? is|are} defunct;"
+    " parents: {parents}.",
     source="monitoring",
     needs=("machine", "processes"),
-    reason="a zombie goes with its parent; which restart suits is a person's decision",
+    reason="a zombie disappears with its parent; an operator decides which process to restart",
     fix=as_root("ps -o pid,ppid,stat,args --ppid {ppid}"),
     causes=("wfserver.children_dying",),
 )
@@ -299,7 +301,7 @@ def zombies(server: Server) -> Iterator[Evidence]:
     summary="The server's clock differs from the controller's by {skew_seconds:g} s.",
     source="linux",
     needs=(),
-    reason="the time service of the machine is not Campaign's",
+    reason="the machine's time service is not part of Campaign",
     fix=as_root("timedatectl", "chronyc tracking"),
 )
 def clock_skew(server: Server) -> Iterator[Evidence]:
@@ -318,11 +320,11 @@ def clock_skew(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="A configuration file cannot be read",
     severity=CRITICAL,
-    summary="{path}, line {line}: {message}. What it says after that is unknown: {unknown}",
+    summary="{path}, line {line}: {message}. Settings after this point are unknown: {unknown}",
     source="configuration",
     needs=(),
-    reason="what the file should say is known to who edited it; a module that starts now may not"
-    " start, or do so with other values",
+    reason="only the person who edited the file knows what it should contain; a module that starts"
+    " now may fail, or run with other values",
     fix=as_account("xmllint --noout {path}"),
 )
 def configuration_unreadable(server: Server) -> Iterator[Evidence]:
@@ -344,18 +346,18 @@ def _unknown(server: Server, file: ConfigurationFile) -> str:
         if task.configuration and task.configuration.unknown and task.module not in UTILITIES
         and (file.name == SERVER_FILE or task.instance in (file.instance, DEFAULT))
     ]
-    return named(labels, 8) if labels else "nothing that is looked at"
+    return named(labels, 8) if labels else "none that the diagnosis uses"
 
 
 @problems.problem(
-    title="A configuration of an instance that never ran here",
+    title="An instance that never ran here is configured",
     severity=WARNING,
-    summary="{path}: {name} never ran here: a copy? Nlserver takes the file for an instance; with"
-    " its next start it may run {modules} on {databases}.",
+    summary="{name} never ran here: is {path} a copy? nlserver treats the file as an instance; its"
+    " next start may run {modules} on {databases}.",
     source="configuration",
     needs=("configuration",),
-    reason="nothing of it is started: it has no var directory, no process, and the inventory does"
-    " not name it",
+    reason="nothing of it is started: it has no var directory and no process, and the inventory"
+    " does not name it",
     fix=advice(
         "move {path} out of {home}/conf; if it is an instance, name it in campaign_instances"
     ),
@@ -390,9 +392,9 @@ def _behind(server: Server, reached: bool) -> Iterator[tuple[ConfigurationFile, 
 
 
 @problems.problem(
-    title="The configuration changed and was not loaded",
+    title="The changed configuration is not loaded",
     severity=WARNING,
-    summary="{path} changed at {changed_at:time}; with the older one run: {modules}.",
+    summary="{path} changed at {changed_at:time}; still using the old version: {modules}.",
     source="administration",
     needs=("processes", "configuration"),
     remedy="reload",
@@ -408,13 +410,15 @@ def configuration_changed(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The configuration changed, and some modules read it only when they start",
+    title="Some modules still use the configuration they started with",
     severity=INFO,
-    summary="{path} changed at {changed_at:time} and was loaded; these began before: {modules}.",
+    summary="{path} changed at {changed_at:time} and was loaded; started before that: {modules}.",
     source="operating_principle",
     needs=("processes", "configuration"),
-    reason="their daily restart loads it; whether it concerns them sooner knows who edited it",
-    fix=as_account("nlserver restart MODULE@INSTANCE").then(advice("for those that it concerns")),
+    reason="their daily restart loads it; if the change is urgent, restart them earlier",
+    fix=as_account("nlserver restart MODULE@INSTANCE").then(advice(
+        "for each module that needs the change now"
+    )),
 )
 def configuration_read_at_start(server: Server) -> Iterator[Evidence]:
     waiting = {file.name for file, _modules in _behind(server, True)}
@@ -427,13 +431,14 @@ def configuration_read_at_start(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="A repair was begun and never ended",
+    title="A repair was interrupted",
     severity=WARNING,
-    summary="{remedy} of {what}, begun by {who} at {at:time}, never ended; {what} is {state} now.",
+    summary="{remedy} of {what}, started by {who} at {at:time}, never finished; {what} is {state}"
+    " now.",
     source="administration",
     needs=("ledger", "tasks"),
     remedy="finish_repair",
-    fix=advice("start what it has stopped and look at {what}; the ledger says more of run {run}"),
+    fix=advice("start what it stopped and check {what}; the ledger has the details of run {run}"),
 )
 def repair_interrupted(server: Server) -> Iterator[Evidence]:
     for repair in server.ledger.interrupted:
@@ -457,7 +462,7 @@ def repair_interrupted(server: Server) -> Iterator[Evidence]:
     summary="The database of {instance} does not answer: {shown}",
     source="connect",
     needs=(),
-    reason="the database is not Campaign's: its administrator must look",
+    reason="the database is not part of Campaign: contact the database administrator",
     fix=as_account("nlserver pdump -who"),
 )
 def database_unreachable(server: Server) -> Iterator[Evidence]:
@@ -486,13 +491,14 @@ def database_unreachable(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="An operator that workflows need is disabled",
+    title="A disabled operator owns workflows",
     severity=WARNING,
-    summary="The operator {operator} of {instance} is disabled, and workflows are his or hers"
-    " ({count}): {workflows}",
+    summary="Operator {operator} of {instance} is disabled but owns {count:# workflow}:"
+    " {workflows}",
     source="workflow",
     needs=("api",),
-    reason="whether the account comes back or another takes over is the site's decision",
+    reason="your site decides whether to enable the account or to give its workflows to another"
+    " operator",
     fix=advice("enable {operator} in the console, or have another operator start these workflows"),
 )
 def operator_disabled(server: Server) -> Iterator[Evidence]:
@@ -513,14 +519,14 @@ def _ids(server: Server, low: float, high: float) -> Iterator[Evidence]:
             )
 
 
-RENEW_IDS = advice("ask the vendor's support how xtkNewId is extended, before it wraps")
-ID_REASON = "the sequence xtkNewId is the database's; it is extended with the vendor's support"
+RENEW_IDS = advice("ask vendor support how to extend xtkNewId before it wraps around")
+ID_REASON = "xtkNewId is a sequence of the database; extend it with the help of vendor support"
 
 
 @problems.problem(
-    title="Numbers of new records are nearly used up",
+    title="Record IDs (xtkNewId) are nearly exhausted",
     severity=CRITICAL,
-    summary="xtkNewId of {instance} has given {percent:g} % of its numbers; {left} are left.",
+    summary="xtkNewId of {instance} has used {percent:g} % of its range; {left} IDs are left.",
     source="performance",
     needs=("api",),
     reason=ID_REASON,
@@ -531,9 +537,9 @@ def ids_nearly_used_up(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Numbers of new records run short",
+    title="Record IDs (xtkNewId) are running out",
     severity=WARNING,
-    summary="xtkNewId of {instance} has given {percent:g} % of its numbers; {left} are left.",
+    summary="xtkNewId of {instance} has used {percent:g} % of its range; {left} IDs are left.",
     source="performance",
     needs=("api",),
     reason=ID_REASON,
@@ -547,11 +553,11 @@ def ids_run_short(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="The host does not answer",
     severity=CRITICAL,
-    summary="{name} could not be reached, and other hosts need it: {error}",
+    summary="{name} is unreachable, and other hosts depend on it: {error}",
     source="connect",
     needs=(),
     reason="nothing can be done on a host that does not answer",
-    fix=advice("reach {name} by its console; look at power, network and sshd there"),
+    fix=advice("use the console of {name}; check power, network and sshd"),
 )
 def does_not_answer(_server: Server) -> Iterator[Evidence]:
     """No snapshot of such a host exists: the finding is made where hosts are looked at together."""

@@ -37,13 +37,13 @@ def _upgrade(
 
 
 @problems.problem(
-    title="The post-upgrade was not carried out",
+    title="The post-upgrade failed",
     severity=WARNING,
     summary="The post-upgrade of {instance} stopped: {sample}",
     source="usual_commands",
     needs=("logs",),
-    reason="what it stopped at must be corrected first; no restart carries it out",
-    fix=advice("correct what {path} names").then(
+    reason="correct the error first, then run it again; a restart does not run it",
+    fix=advice("correct the error that {path} reports").then(
         as_account("nlserver config -postupgrade -allinstances")
     ),
 )
@@ -56,9 +56,9 @@ def _stopped(group: LogGroup, row: Meaning | None) -> bool:
 
 
 @problems.problem(
-    title="Resources of the site conflict with the new build",
+    title="Customised resources conflict with the new build",
     severity=INFO,
-    summary="The post-upgrade of {instance} left {count} conflicts. The last: {sample}",
+    summary="The post-upgrade of {instance} left {count:# conflict}. The last: {sample}",
     source="usual_commands",
     needs=("logs",),
     **as_documented("upgrade-conflict"),
@@ -70,12 +70,12 @@ def upgrade_conflicts(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The post-upgrade left notes",
+    title="The post-upgrade left notes to review",
     severity=INFO,
-    summary="The post-upgrade of {instance} left {count} notes. The last: {sample}",
+    summary="The post-upgrade of {instance} left {count:# note}. The last: {sample}",
     source="usual_commands",
     needs=("logs",),
-    reason="the update itself has worked, and no restart changes a note",
+    reason="the upgrade itself worked; a restart does not change the notes",
     fix=advice("read {path}"),
 )
 def upgrade_notes(server: Server) -> Iterator[Evidence]:
@@ -86,10 +86,10 @@ def upgrade_notes(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Oracle's time zone files differ",
+    title="Oracle time zone files differ",
     severity=WARNING,
     summary="The Oracle client and the database of {instance} use different time zone files"
-    " ({count} times): {sample}",
+    " ({count:# time}): {sample}",
     source="workflow",
     needs=("logs",),
     **as_documented("ORA-01805"),
@@ -105,12 +105,12 @@ def database_time_zone_files(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="Log lines are dated in the future",
     severity=WARNING,
-    summary="{count} log lines are dated up to {ahead} after now ({modules}): a clock is off, or"
-    " was.",
+    summary="{count:# log line} {count:? is|are} dated up to {ahead} in the future ({modules}): a"
+    " clock is or was wrong.",
     source="log_files",
     needs=("logs",),
-    reason="the clock of the machine is not Campaign's; such lines are left out here, as nobody"
-    " knows when they were written",
+    reason="the machine's clock is not part of Campaign; these lines are ignored, because it is"
+    " unknown when they were written",
     fix=as_root("timedatectl", "chronyc tracking"),
     causes=("host.clock_skew",),
 )
@@ -129,9 +129,9 @@ OWN_LOGS = frozenset((*MODULES, *(child for each in CHILD_LOGS.values() for chil
 
 
 @problems.problem(
-    title="Another module logs errors",
+    title="Another Campaign module logs errors",
     severity=WARNING,
-    summary="{module} of {instance} logged {count} times: {meaning} ({code}). {sample}",
+    summary="{module} of {instance} logged {count:# time}: {meaning} ({code}). {sample}",
     source="log_files",
     needs=("logs",),
     reason="a restart of {module} {restart}: {action}",

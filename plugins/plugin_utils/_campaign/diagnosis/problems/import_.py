@@ -13,9 +13,9 @@ problems = Catalogue("import")
 add_line(
     problems,
     "duplicate_key",
-    title="An import writes records that are there already",
+    title="An import writes records that already exist",
     severity=WARNING,
-    summary="{target} logged {count} times that a record is there already (duplicate): {sample}",
+    summary="{target} logged {count:# time} that a record already exists (duplicate): {sample}",
     source="modules",
     **as_documented("PGS-220000/duplicate"),
 )

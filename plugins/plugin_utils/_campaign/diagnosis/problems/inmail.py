@@ -22,14 +22,14 @@ TALKED = ("login", "protocol")  # errors of a mailbox that answers
 
 
 @problems.each(
-    title="Copies of bounce mails fill the disk",
+    title="Copies of bounce mails are filling the disk",
     severity=WARNING,
     summary="dump is on in the msgDump element of {target} in {file}: inMail keeps a copy of every"
-    " mail it reads, and nothing removes it.",
+    " mail that it reads, and nothing deletes the copies.",
     source="configuration_file",
     needs=("configuration",),
-    reason="these files are for an investigation: whoever set dump must take it back, then inMail"
-    " restarts; a restart alone changes nothing",
+    reason="the copies are for troubleshooting: whoever set dump must turn it off, then restart"
+    " inMail; a restart alone changes nothing",
     fix=advice('set dump="false" in the msgDump element in {home}/conf/{file}').then(
         as_account("nlserver restart {target}")
     ),
@@ -44,10 +44,11 @@ def messages_dumped(_server: Server, task: Task) -> Facts | None:
 @problems.problem(
     title="The bounce mailbox is unreachable",
     severity=CRITICAL,
-    summary="The mailbox {mailbox} of {instance} does not answer ({error}).",
+    summary="The mailbox {mailbox} of {instance} does not answer ({error}): bounces are not"
+    " processed.",
     source="network",
     needs=("network",),
-    reason="the mail server, or the way to it, is not Campaign's",
+    reason="the mail server and the network to it are not part of Campaign",
     fix=as_root("nc -vz {host} {port}"),
 )
 def mailbox_unreachable(server: Server) -> Iterator[Evidence]:
@@ -84,13 +85,14 @@ def _read_elsewhere(server: Server, target: Target) -> bool:
 @problems.problem(
     title="The bounce mailbox refuses the login",
     severity=CRITICAL,
-    summary="The mailbox {mailbox} of {instance} refuses the account's name or password{note}.",
+    summary="The mailbox {mailbox} of {instance} refuses the user name or password{note}.",
     source="modules",
     needs=(),
-    reason="name and password are in the external account: an administrator corrects them{note}",
+    reason="user name and password are in the external account: an administrator must correct"
+    " them{note}",
     fix=advice(
-        "check the external account of the bounce mails, and campaign_mailboxes; with Microsoft"
-        " OAuth 2.0 set up its connection again, then restart inMail"
+        "check the external account for bounce mails, and campaign_mailboxes; with Microsoft OAuth"
+        " 2.0, set up its connection again, then restart inMail"
     ),
 )
 def mailbox_login_refused(server: Server) -> Iterator[Evidence]:
@@ -125,13 +127,13 @@ def _token(server: Server, account: Account | None) -> str:
     found = f"build {build} does" if build else f"builds below {TOKEN_BUILD} do"
     if account and account.oauth:
         return (
-            f": it is asked with {account.oauth}, and the refresh token has expired; {found} not"
-            f" keep it, build {TOKEN_BUILD} does (NEO-80683): no restart helps before the"
+            f": it uses {account.oauth}, and the refresh token has expired; {found} not keep it,"
+            f" build {TOKEN_BUILD} does (NEO-80683), and a restart does not help before the"
             " connection is set up again"
         )
     return (
-        f" (with Microsoft OAuth 2.0 it is the refresh token that has expired: {found} not keep it,"
-        f" build {TOKEN_BUILD} does)"
+        " (with Microsoft OAuth 2.0, it means that the refresh token has expired: "
+        f"{found} not keep it, build {TOKEN_BUILD} does)"
     )
 
 
@@ -139,22 +141,23 @@ def _token(server: Server, account: Account | None) -> str:
     title="The bounce mailbox answers with an error",
     severity=WARNING,
     summary=(
-        "The mailbox {mailbox} of {instance} answers with an error ({answer}): how many bounce"
-        " mails wait in it is not known."
+        "The mailbox {mailbox} of {instance} answers with an error ({answer}): it is unknown how"
+        " many bounce mails are waiting."
     ),
     source="modules",
     needs=("network",),
-    reason="the mail server is not Campaign's; one that is in use is free once its session ends",
-    fix=advice("look for the mailbox on its mail server, and at the log of inMail"),
+    reason="the mail server is not part of Campaign; a mailbox that is in use is free again when"
+    " that session ends",
+    fix=advice("check the mailbox on its mail server, and the log of inMail"),
 )
 def mailbox_error(server: Server) -> Iterator[Evidence]:
     return turning_away(server, "mailbox")
 
 
 @problems.problem(
-    title="Bounce mails pile up",
+    title="Bounce mails are piling up",
     severity=WARNING,
-    summary="{messages} mails wait in the mailbox {mailbox} of {instance}.",
+    summary="{messages:# mail} {messages:? is|are} waiting in the mailbox {mailbox} of {instance}.",
     source="modules",
     needs=("network",),
     remedy="restart",
@@ -174,9 +177,9 @@ def mailbox_backlog(server: Server) -> Iterator[Evidence]:
 
 
 @problems.each(
-    title="The log is silent",
+    title="inMail has stopped logging",
     severity=WARNING,
-    summary="{target} runs and has logged nothing since {last_at:time}.",
+    summary="{target} is running but has logged nothing since {last_at:time}.",
     source="modules",
     needs=("logs", "processes"),
     remedy="restart",
@@ -200,11 +203,11 @@ def log_silent(server: Server, task: Task) -> Facts | None:
 @problems.each(
     title="No bounce account is active",
     severity=WARNING,
-    summary="{target} has no mailbox to read: {found}.",
+    summary="{target} has no mailbox to read ({found}): bounces are not processed.",
     source="modules",
     needs=("api",),
-    reason="which mailbox the bounce mails go to is the site's decision",
-    fix=advice("enable the external account of the bounce mails in the console"),
+    reason="your site decides which mailbox receives bounce mails",
+    fix=advice("enable the external account for bounce mails in the console"),
 )
 def account_missing(server: Server, task: Task) -> Facts | None:
     database = server.database(task.instance)
@@ -217,13 +220,13 @@ def account_missing(server: Server, task: Task) -> Facts | None:
 
 
 @problems.each(
-    title="No bounce mail was processed for long",
+    title="No bounce mail was processed recently",
     severity=WARNING,
     summary="{target} last processed a bounce mail at {last_at:time}.",
     source="modules",
     needs=("api",),
-    reason="whether bounces went missing shows in the mailbox; what is not sent does not bounce",
-    fix=advice("look into the mailbox, and at the sender's error address of the deliveries"),
+    reason="the mailbox shows whether bounces are missing; if nothing was sent, nothing bounces",
+    fix=advice("check the mailbox, and the error address of the deliveries"),
     causes=(
         "inMail.not_running", "inMail.hung", "inMail.crash_loop", "inMail.log_silent",
         "inMail.mailbox_unreachable", "inMail.mailbox_login_refused", "inMail.mailbox_backlog",

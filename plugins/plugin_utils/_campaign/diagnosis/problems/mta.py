@@ -28,12 +28,13 @@ NOT_SENDING = (
 
 
 @problems.each(
-    title="The statistics server's address is missing",
+    title="mta has no statistics server address",
     severity=CRITICAL,
-    summary="statServerAddress of {target} is empty: mta does not start without it.",
+    summary="statServerAddress of {target} is empty: mta does not start without it, and no mail"
+    " goes out.",
     source="deliverability",
     needs=("configuration",),
-    reason="which statistics server is to be used is the site's decision",
+    reason="your site decides which statistics server to use",
     fix=advice(
         'set statServerAddress="localhost:7777" (or the shared one) in'
         " {home}/conf/config-{instance}.xml"
@@ -47,14 +48,14 @@ def stat_address_missing(server: Server, task: Task) -> Facts | None:
 
 
 @problems.each(
-    title="No mail is really sent (verifyMode)",
+    title="mta only simulates sending (verifyMode)",
     severity=CRITICAL,
-    summary="verifyMode is on for {target} in {file}: deliveries end as sent, and no recipient gets"
-    " anything.",
+    summary="verifyMode is on for {target} in {file}: deliveries end as sent, but no recipient"
+    " gets any mail.",
     source="configuration_file",
     needs=("configuration",),
-    reason="verifyMode is for simulations and tests: whoever set it must take it back, then mta"
-    " restarts",
+    reason="verifyMode is for simulations and tests: whoever set it must turn it off, then restart"
+    " mta",
     fix=advice('set verifyMode="false" in {home}/conf/{file}').then(
         as_account("nlserver restart {target}")
     ),
@@ -67,14 +68,14 @@ def verify_mode(_server: Server, task: Task) -> Facts | None:
 
 
 @problems.each(
-    title="Copies of sent messages fill the disk",
+    title="Copies of sent messages are filling the disk",
     severity=WARNING,
-    summary="{attributes} set for {target} in {file}: mta writes what it sends to {path}, and nothing"
-    " removes it.",
+    summary="With {attributes} set for {target} in {file}, mta writes a copy of what it sends to"
+    " {path}, and nothing deletes the copies.",
     source="configuration_file",
     needs=("configuration",),
-    reason="these files are for an investigation: whoever set {attributes} must take it back, then"
-    " mta restarts; a restart alone changes nothing",
+    reason="the copies are for troubleshooting: whoever set {attributes} must clear it, then"
+    " restart mta; a restart alone changes nothing",
     fix=advice("empty {attributes} in {home}/conf/{file}").then(
         as_account("nlserver restart {target}")
     ),
@@ -94,13 +95,13 @@ def messages_dumped(_server: Server, task: Task) -> Facts | None:
 
 
 @problems.problem(
-    title="A child uses more memory than its working set allows",
+    title="An mtachild exceeds its memory limit (maxWorkingSetMb)",
     severity=WARNING,
     summary="mtachild {pid} of {target} uses {memory_mb:g} MB; at maxWorkingSetMb ({limit_mb} MB)"
     " it stops sending until it is replaced.",
     source="deliverability",
     needs=("processes", "configuration"),
-    reason="a restart only begins the same round again: raise maxWorkingSetMb, or lower"
+    reason="a restart only starts the same cycle again: raise maxWorkingSetMb, or lower"
     " maxWaitingMessages ({waiting})",
     fix=advice(
         "raise maxWorkingSetMb, or lower maxWaitingMessages, in the child element of mta, then"
@@ -125,13 +126,16 @@ def working_set_reached(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The statistics server does not answer",
+    title="mta cannot reach its statistics server",
     severity=CRITICAL,
     summary="{target} cannot reach stat on {stat_host}:{stat_port} ({error}): no mail goes out.",
     source="modules",
     needs=("network",),
-    reason="the remedy is that of stat, on {stat_host}",
-    fix=advice("look at stat on {stat_host}: nlserver pdump; {stat_port}/udp open between the two"),
+    reason="fix stat on {stat_host}",
+    fix=advice(
+        "check stat on {stat_host} (nlserver pdump), and that {stat_port}/udp is open between the"
+        " two hosts"
+    ),
     causes=(
         "stat.not_running", "stat.hung", "stat.crash_loop", "stat.port_taken",
         "stat.port_not_held", "watchdog.nothing_runs",
@@ -176,9 +180,9 @@ def _served_by_sick_stat(server: Server, target: Target) -> bool:
 
 
 @problems.each(
-    title="The temporary directory lies on another device",
+    title="The temporary directory is on another device",
     severity=CRITICAL,
-    summary="{target} cannot move its temporary files ({count} times): {sample}",
+    summary="{target} cannot move its temporary files ({count:# time}): {sample}",
     source="temporary_files",
     needs=("logs",),
     remedy="move_tmp",
@@ -199,9 +203,9 @@ def temporary_device(server: Server, task: Task) -> Evidence | None:
 
 
 @problems.each(
-    title="A quota holds messages back",
+    title="A quota is holding back mail",
     severity=WARNING,
-    summary="The MX rules hold messages of {target} back ({count} times): {sample}",
+    summary="MX rules are holding back mail of {target} ({count:# time}): {sample}",
     source="deliverability",
     needs=("logs",),
     reason="a quota is policy, not a failure: a restart only loses the statistics",
@@ -219,7 +223,7 @@ def quota_met(server: Server, task: Task) -> Evidence | None:
     summary="{target} cannot reach the relay {relay} ({error}): no mail goes out.",
     source="network",
     needs=("network",),
-    reason="the relay, or the way to it, is not Campaign's",
+    reason="the relay and the network to it are not part of Campaign",
     fix=as_root("nc -vz {host} {port}"),
 )
 def relay_unreachable(server: Server) -> Iterator[Evidence]:
@@ -230,12 +234,12 @@ def relay_unreachable(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The mail relay turns the server away",
+    title="The mail relay rejects the server",
     severity=CRITICAL,
     summary="The relay {relay} answers {target} with an error ({answer}): no mail goes out.",
     source="network",
     needs=("network",),
-    reason="the relay is not Campaign's: its administrator sees why it refuses this host",
+    reason="the relay is not part of Campaign: its administrator can see why it refuses this host",
     fix=as_root("nc -v {host} {port}"),
 )
 def relay_error(server: Server) -> Iterator[Evidence]:
@@ -255,7 +259,7 @@ def _relayed(server: Server, target: Target) -> bool:
     summary="{target} cannot reach the relay {relay} ({error}); another one answers.",
     source="network",
     needs=("network",),
-    reason="the relay, or the way to it, is not Campaign's",
+    reason="the relay and the network to it are not part of Campaign",
     fix=as_root("nc -vz {host} {port}"),
 )
 def relay_missing(server: Server) -> Iterator[Evidence]:
@@ -263,12 +267,12 @@ def relay_missing(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The mail relay's name is not resolved",
+    title="The name of the mail relay cannot be resolved",
     severity=CRITICAL,
     summary="{target} cannot resolve {host} (DNS): no mail goes out.",
     source="network",
     needs=("network",),
-    reason="the name service is not Campaign's",
+    reason="DNS is not part of Campaign",
     fix=as_root("getent hosts {host}", "cat /etc/resolv.conf"),
 )
 def dns_failed(server: Server) -> Iterator[Evidence]:
@@ -278,9 +282,10 @@ def dns_failed(server: Server) -> Iterator[Evidence]:
 
 
 @problems.each(
-    title="No children although mail waits",
+    title="mta has no child process although mail is waiting",
     severity=CRITICAL,
-    summary="{target} has no mtachild; {files} messages wait, the oldest since {oldest_at:time}.",
+    summary="{target} has no mtachild: no mail goes out, and {files:# message} {files:? is|are}"
+    " waiting, the oldest since {oldest_at:time}.",
     source="modules",
     needs=("processes", "storage", "logs"),
     remedy="restart",
@@ -303,12 +308,13 @@ def no_children(server: Server, task: Task) -> Facts | None:
 
 
 @problems.each(
-    title="The spool does not move",
+    title="The mail spool is not moving",
     severity=WARNING,
-    summary="{files} messages of {target} wait, the oldest since {oldest_at:time}.",
+    summary="{files:# message} of {target} {files:? is|are} waiting, the oldest since"
+    " {oldest_at:time}.",
     source="performance",
     needs=("storage",),
-    reason="what holds the messages back must be found first: quotas, the relay, the domains",
+    reason="find what holds the mail back first: quotas, the relay, the domains",
     fix=advice("read mtachild.log; nlserver pdump -who"),
     causes=(
         *NOT_SENDING, "mta.no_children", "mta.quota_met", "mta.working_set_reached",
@@ -330,14 +336,16 @@ def _waiting(server: Server, task: Task, minutes: float) -> Facts | None:
 
 
 @problems.problem(
-    title="Deliveries wait past their contact date",
+    title="Deliveries are waiting past their contact date",
     severity=WARNING,
-    summary="Deliveries of {instance} wait past their contact date ({count}, {to_send} messages),"
-    " the oldest since {oldest_at:time}: {deliveries}",
+    summary="{count:# delivery|deliveries} of {instance} {count:? is|are} waiting past the contact"
+    " date ({to_send:# message}), the oldest since {oldest_at:time}: {deliveries}",
     source="delivery_statuses",
     needs=("api",),
-    reason="what holds them back must be found first: quotas, the volume, the mta of another host",
-    fix=as_account("nlserver pdump").then(advice("open the deliveries' audit in the console")),
+    reason="find what holds them back first: quotas, the volume, the mta of another host",
+    fix=as_account("nlserver pdump").then(advice(
+        "open the audit of the deliveries in the console"
+    )),
     causes=(
         *NOT_SENDING, "mta.no_children", "mta.quota_met", "mta.working_set_reached",
         "mta.spool_stuck", "stat.quotas_not_loaded", "watchdog.nothing_runs",
@@ -357,14 +365,14 @@ def deliveries_waiting(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Deliveries failed in their preparation",
+    title="Delivery preparation failed",
     severity=WARNING,
-    summary="Deliveries of {instance} failed in their preparation ({count}, {to_send} messages):"
-    " {deliveries}",
+    summary="Preparation failed for {count:# delivery|deliveries} of {instance}"
+    " ({to_send:# message}): {deliveries}",
     source="delivery_failures",
     needs=("api",),
-    reason="the delivery's audit says why; who prepared it corrects it and prepares it again",
-    fix=advice("open the deliveries' audit in the console"),
+    reason="the audit of the delivery says why; its author must correct it and prepare it again",
+    fix=advice("open the audit of the deliveries in the console"),
     causes=("host.database_unreachable", "host.disk_full"),
 )
 def deliveries_failed(server: Server) -> Iterator[Evidence]:

@@ -23,12 +23,12 @@ def add_nlserver(problems: Catalogue) -> None:
     """Enter what keeps everybody from asking the server anything."""
 
     @problems.problem(
-        title="The environment of Campaign is broken",
+        title="The Campaign environment is broken",
         severity=CRITICAL,
-        summary="{why}: no module can be started, and nlserver was not asked.",
+        summary="{why}: no module can be started, and nlserver was not run.",
         source="configuration",
         needs=(),
-        reason="whoever edited env.sh or customer.sh must correct it; what depends on it is"
+        reason="whoever edited env.sh or customer.sh must correct it; whatever depends on it is"
         " unknown",
         fix=as_account("sh -n {home}/customer.sh", "sh -x {home}/env.sh"),
         causes=("host.disk_full", "host.memory_exhausted"),
@@ -39,9 +39,9 @@ def add_nlserver(problems: Catalogue) -> None:
             yield Evidence({"why": failure.message[:300], "error": failure.kind})
 
     @problems.problem(
-        title="The command nlserver does not work",
+        title="The nlserver command does not work",
         severity=CRITICAL,
-        summary="nlserver cannot be asked: {why}",
+        summary="nlserver fails: {why}",
         source="usual_commands",
         needs=(),
         reason="every remedy needs nlserver itself; a restart would stop modules and start none",
@@ -56,12 +56,12 @@ def add_nlserver(problems: Catalogue) -> None:
             yield Evidence({"why": failure.message[:300]})
 
     @problems.problem(
-        title="The command nlserver is slow",
+        title="The nlserver command is slow",
         severity=WARNING,
         summary="nlserver pdump took {seconds:g} s.",
         source="usual_commands",
         needs=("pdump",),
-        reason="it answers: find what it waits for, often the machine's load or disk",
+        reason="it still answers: find what it is waiting for, often CPU load or disk",
         fix=as_root("top -b -n 1 | head -20", "iostat -x 1 3"),
         causes=("host.load_high", "host.memory_exhausted", "host.disk_full"),
     )

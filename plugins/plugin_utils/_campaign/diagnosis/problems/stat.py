@@ -21,7 +21,7 @@ problems = Catalogue("stat")
     summary="{port}/udp is held by {holder} (process {pid}): mta gets no quotas.",
     source="network",
     needs=("sockets", "configuration"),
-    reason="the process that holds it must give the port up",
+    reason="the process that holds the port must release it",
     fix=as_root("{stop}").then(RESTART),
 )
 def port_taken(server: Server, task: Task) -> Facts | None:
@@ -45,17 +45,17 @@ def _sharing(server: Server, task: Task) -> list[Task]:
 
 
 @problems.problem(
-    title="Two statistics servers want the same port",
+    title="Two statistics servers are set to the same port",
     severity=WARNING,
-    summary="stat of {instances} are to hold {port}/udp, and only one can: the others serve"
-    " nobody.",
+    summary="stat of {instances} are set to {port}/udp, but only one can hold it: the others serve"
+    " no mta.",
     source="deliverability",
     needs=("configuration", "tasks"),
-    reason="a restart does not help: instances that share a machine need one statistics server,"
-    " the others are to be switched off",
+    reason="a restart does not help: instances that share a machine need one statistics server;"
+    " switch the others off",
     fix=advice(
-        'set autoStart="false" for stat of all instances but one, and have every mta ask that one'
-        " (statServerAddress); or give each a port of its own"
+        'set autoStart="false" for stat of all instances but one, and point every mta at that one'
+        " (statServerAddress); or give each its own port"
     ),
 )
 def port_wanted_twice(server: Server) -> Iterator[Evidence]:
@@ -73,9 +73,9 @@ def port_wanted_twice(server: Server) -> Iterator[Evidence]:
 
 
 @problems.each(
-    title="Does not hold its port",
+    title="stat is not listening on its port",
     severity=CRITICAL,
-    summary="{target} runs, but nobody listens on {port}/udp: mta gets no quotas.",
+    summary="{target} is running, but nothing is listening on {port}/udp: mta gets no quotas.",
     source="network",
     needs=("sockets", "tasks", "configuration"),
     remedy="restart",
@@ -90,9 +90,9 @@ def port_not_held(server: Server, task: Task) -> Facts | None:
 
 
 @problems.problem(
-    title="Quotas changed and were not reloaded",
+    title="The changed quotas are not loaded",
     severity=WARNING,
-    summary="{path} changed at {changed_at:time}; {target} read its quotas before.",
+    summary="{path} changed at {changed_at:time}; {target} still uses the quotas from before.",
     source="deliverability",
     needs=("storage", "processes"),
     remedy="reload",

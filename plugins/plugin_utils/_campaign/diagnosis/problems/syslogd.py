@@ -48,9 +48,9 @@ def port_taken(server: Server) -> Iterator[Evidence]:
 
 
 @problems.each(
-    title="Does not hold its port",
+    title="syslogd is not listening on its port",
     severity=CRITICAL,
-    summary="{target} runs, but nobody listens on {port}/udp: no module can log.",
+    summary="{target} is running, but nothing is listening on {port}/udp: no module can log.",
     source="modules",
     needs=("sockets", "tasks"),
     remedy="restart",
@@ -79,9 +79,10 @@ def _listens_elsewhere(server: Server, task: Task) -> int | None:
 
 
 @problems.each(
-    title="Listens on another port than configured",
+    title="syslogd listens on the wrong port",
     severity=CRITICAL,
-    summary="{target} listens on {actual}/udp; the modules send to {port}/udp: lines are lost.",
+    summary="{target} listens on {actual}/udp, but the modules send to {port}/udp: log lines are"
+    " lost.",
     source="modules",
     needs=("sockets", "tasks"),
     remedy="restart",
@@ -102,9 +103,9 @@ def wrong_port(server: Server, task: Task) -> Facts | None:
 
 
 @problems.problem(
-    title="Logs are missing",
+    title="Modules have no log file",
     severity=WARNING,
-    summary="{count} running modules have no log file: {modules}.",
+    summary="{count:# running module} {count:? has|have} no log file: {modules}.",
     source="log_files",
     needs=("logs", "processes"),
     remedy="restart",
@@ -123,7 +124,7 @@ def logs_missing(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Logs do not grow",
+    title="Logs have stopped growing",
     severity=CRITICAL,
     summary="{why}; the last line of any log is from {last_at:time}.",
     source="log_files",
@@ -159,7 +160,7 @@ def logs_not_growing(server: Server) -> Iterator[Evidence]:
     elif any(task.state == "running" for task in server.tasks) and server.older(
         last, server.limits.log_silence_minutes
     ):
-        why = "modules run and log nothing"
+        why = "modules are running but log nothing"
     else:
         return
     yield Evidence({"why": why, "last_at": last, "modules": " ".join(unheard) or None})
@@ -168,12 +169,15 @@ def logs_not_growing(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="A log directory is not writable",
     severity=CRITICAL,
-    summary="{path} is not writable for {user} (owner {owner}, mode {mode}).",
+    summary="{user} cannot write to {path} (owner {owner}, mode {mode}).",
     source="log_files",
     needs=("logs",),
-    reason="who owns a directory is a person's decision",
+    reason="you decide who should own the directory",
     fix=as_account("chmod u+rwx {path}").then(
-        advice("if it is not the account's: as the account, move it aside and make it anew")
+        advice(
+            "if another account owns it: as the Campaign account, move it aside and create it"
+            " again"
+        )
     ),
     causes=("host.disk_full",),
 )
@@ -192,10 +196,10 @@ def directory_not_writable(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="A log file is not writable",
     severity=CRITICAL,
-    summary="{path} is not writable for {user}: the lines of {module} are lost.",
+    summary="{user} cannot write to {path}: log lines of {module} are lost.",
     source="log_files",
     needs=("logs",),
-    reason="what made it so must be found first: owner, mode or an attribute",
+    reason="find the cause first: owner, mode or a file attribute",
     fix=as_account("ls -l {path}", "lsattr {path}"),
     causes=("syslogd.directory_not_writable", "host.disk_full"),
 )
@@ -209,12 +213,12 @@ def log_not_writable(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="No space for logs",
+    title="There is no space for logs",
     severity=CRITICAL,
-    summary="{path}, where the logs lie, is {used_percent:g} % full: lines are lost.",
+    summary="{path}, which holds the logs, is {used_percent:g} % full: log lines are lost.",
     source="monitoring",
     needs=("storage",),
-    reason="what may be deleted is a person's decision",
+    reason="you decide what can be deleted",
     fix=as_root("du -xk {path} | sort -n | tail -20"),
     causes=("host.disk_full",),
 )
@@ -229,14 +233,14 @@ def no_space(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="A log was not read as a whole",
+    title="A log was read only in part",
     severity=INFO,
-    summary="{path} has {size_mb:g} MB: of the log window only what is from {from_at:time} on was"
+    summary="{path} is {size_mb:g} MB: of the log window, only lines since {from_at:time} were"
     " read.",
     source="log_files",
     needs=("logs",),
-    reason="nothing is wrong with the log; what is older was not judged",
-    fix=advice("see which module logs so much (log precision); a shorter window is read whole"),
+    reason="the log itself is fine; older lines were not checked",
+    fix=advice("find the module that logs so much (log precision), or use a shorter log window"),
 )
 def log_read_in_part(server: Server) -> Iterator[Evidence]:
     for log in server.logs.logs:

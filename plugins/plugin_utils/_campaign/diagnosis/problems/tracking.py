@@ -28,11 +28,11 @@ CONSOLIDATE = as_account("nlserver tracking -instance:{instance}")
 @problems.problem(
     title="A redirection server is unreachable",
     severity=CRITICAL,
-    summary="tracking of {instance} cannot reach the redirection server {shown}; deliveries with"
+    summary="tracking of {instance} cannot reach the redirection server {shown}: deliveries with"
     " tracking wait for it.",
     source="tracking_logs",
     needs=(),
-    reason="the remedy is that of the web server on {redirection_host}",
+    reason="fix the web server on {redirection_host}",
     fix=as_root("curl -sS {url}"),
     causes=("web.front_down", "web.redirection_missing", "web.relay_broken", "web.tomcat_down"),
 )
@@ -96,10 +96,10 @@ URL = re.compile(r"https?://([^\s/:'\"]+)")
 @problems.problem(
     title="A redirection server is misconfigured",
     severity=WARNING,
-    summary="tracking of {instance} meets a misconfigured redirection server: {sample}",
+    summary="tracking of {instance} reports a misconfigured redirection server: {sample}",
     source="tracking_logs",
     needs=("logs",),
-    reason="the redirection module or the tracking alias must be corrected there",
+    reason="correct the redirection module or the tracking alias there",
     fix=advice("open http://<redirection server>/r/test; compare the tracking instance's name"),
     causes=("tracking.redirection_unreachable", "web.redirection_missing"),
 )
@@ -117,14 +117,14 @@ def redirection_misconfigured(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="A line of a tracking log is corrupt",
+    title="A tracking log has a corrupt line",
     severity=WARNING,
-    summary="In the tracking logs of {instance} {lines} not whole, the first is line {line} of"
-    " {path}: one stops the Tracking workflow.",
+    summary="The tracking logs of {instance} have {count:# corrupt line}, the first at line {line}"
+    " of {path}: a corrupt line stops the Tracking workflow.",
     source="tracking_troubleshooting",
     needs=("storage",),
-    reason="a start meets the same line again: first stop the Tracking workflow, then delete the"
-    " line, then start the workflow; no restart of a module helps",
+    reason="restarting a module does not help, as it reads the same line again: stop the Tracking"
+    " workflow, delete the line, then start the workflow",
     fix=as_account("sed -n {line}p {path}").then(
         advice("stop the Tracking workflow, delete this line, start the workflow")
     ),
@@ -162,12 +162,12 @@ def _errors_since(server: Server, instance: str, since: float) -> bool:
 
 
 @problems.problem(
-    title="The Tracking workflow is in error",
+    title="The Tracking workflow is failing",
     severity=WARNING,
-    summary="The Tracking workflow of {instance} failed {count} times: {sample}",
+    summary="The Tracking workflow of {instance} failed {count:# time}: {sample}",
     source="tracking_logs",
     needs=("logs",),
-    reason="what failed in it must be corrected, then the workflow is restarted in the console",
+    reason="correct the error, then restart the workflow in the console",
     fix=CONSOLIDATE,
     causes=(
         "tracking.corrupt_line",
@@ -201,11 +201,12 @@ def _workflow(server: Server, instance: str) -> Workflow | None:
 @problems.each(
     title="The Tracking workflow is paused on an error",
     severity=WARNING,
-    summary="The Tracking workflow of {instance} is paused on an error. {sample}",
+    summary="The Tracking workflow of {instance} is paused on an error: opens and clicks are not"
+    " collected. {sample}",
     source="tracking_logs",
     needs=("api",),
     remedy="start_workflow",
-    fix=advice("correct what its journal says, then start it in the console"),
+    fix=advice("correct the error that its journal reports, then start it in the console"),
     causes=(
         "tracking.corrupt_line",
         "tracking.redirection_unreachable", "tracking.redirection_misconfigured", *TROUBLE,
@@ -228,8 +229,8 @@ def workflow_in_error(server: Server, task: Task) -> Facts | None:
 @problems.each(
     title="The Tracking workflow does not run",
     severity=WARNING,
-    summary="The Tracking workflow of {instance} is started and last ran at"
-    " {last_at:time}; it is to run every {period_hours:g} hours.",
+    summary="The Tracking workflow of {instance} is started but last ran at {last_at:time}; it"
+    " should run every {period_hours:g} hours.",
     source="tracking_logs",
     needs=("api",),
     remedy="start_workflow",
@@ -249,8 +250,10 @@ def workflow_late(server: Server, task: Task) -> Facts | None:
     summary="The Tracking workflow of {instance} is {how}; it last ran at {last_at:time}.",
     source="tracking_logs",
     needs=("api",),
-    reason="a person paused or stopped it: whether it is to run is that person's decision",
-    fix=advice("start it in the console, or ask who stopped it: its journal names the operator"),
+    reason="an operator paused or stopped it and decides whether it should run",
+    fix=advice(
+        "start it in the console, or ask whoever stopped it (its journal names the operator)"
+    ),
 )
 def workflow_stopped(server: Server, task: Task) -> Facts | None:
     database, workflow = server.database(task.instance), _workflow(server, task.instance)
@@ -263,10 +266,10 @@ def workflow_stopped(server: Server, task: Task) -> Facts | None:
 
 
 @problems.each(
-    title="The last consolidation is old",
+    title="Tracking logs were not consolidated recently",
     severity=WARNING,
-    summary="The tracking logs of {instance} were last consolidated at {last_at:time}, by its"
-    " database.",
+    summary="The tracking logs of {instance} were last consolidated at {last_at:time}, according"
+    " to the database.",
     source="tracking_logs",
     needs=("api", "logs"),
     remedy="consolidate",
@@ -292,9 +295,9 @@ WORKFLOW = re.compile(
 
 
 @problems.each(
-    title="Consolidation is late",
+    title="Consolidation of tracking logs is late",
     severity=WARNING,
-    summary="{target} last ran at {last_at:time}; {files} tracking logs wait.",
+    summary="{target} last ran at {last_at:time}; {files:# tracking log} {files:? is|are} waiting.",
     source="tracking_logs",
     needs=("logs", "storage"),
     remedy="consolidate",

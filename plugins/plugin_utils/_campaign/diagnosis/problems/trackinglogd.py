@@ -24,7 +24,7 @@ REBUILD = advice(
 @problems.problem(
     title="The tracking shared memory is stale",
     severity=CRITICAL,
-    summary="Shared memory of another version is in the way ({shown}): {sample}",
+    summary="Shared memory of another version blocks trackinglogd ({shown}): {sample}",
     source="tracking_parameters",
     needs=(),
     remedy="rebuild_shared_memory",
@@ -45,7 +45,7 @@ def held(server: Server) -> Facts:
     return {
         "owners": " and ".join(owners),
         "shown": named(f"{kind} {key} of {owner or 'unknown'}" for kind, key, owner in both)
-        or "segments and semaphores are not to be seen",
+        or "segments and semaphores could not be listed",
         "semaphores": len(server.semaphores),
     }
 
@@ -59,9 +59,9 @@ def _orphans(server: Server) -> list[Segment]:
 
 
 @problems.problem(
-    title="Too many shared memory segments",
+    title="The account holds too many shared memory segments",
     severity=WARNING,
-    summary="The account holds {segments} shared memory segments; {orphans} belong to nobody.",
+    summary="The account holds {segments} shared memory segments; {orphans} of them are orphaned.",
     source="monitoring",
     needs=("shared_memory",),
     remedy="rebuild_shared_memory",
@@ -79,7 +79,7 @@ def too_many_segments(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Tracking logs do not grow",
+    title="Tracking logs have stopped growing",
     severity=WARNING,
     summary="The newest tracking log of {instance} is from {newest_at:time}.",
     source="tracking_logs",
@@ -108,12 +108,12 @@ def files_not_growing(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Tracking logs reach their size limit",
+    title="Tracking logs are at their size limit",
     severity=WARNING,
     summary="The tracking logs of {instance} fill {used_mb} of {limit_mb} MB: the oldest are lost.",
     source="configuration_file",
     needs=("storage", "configuration"),
-    reason="the logs must be fetched (tracking), or maxLogsSizeOnDiskMb raised by the site",
+    reason="run tracking to collect the logs, or raise maxLogsSizeOnDiskMb",
     fix=as_account("nlserver tracking -instance:{instance}"),
     causes=("tracking.consolidation_late", "tracking.workflow_failed"),
 )

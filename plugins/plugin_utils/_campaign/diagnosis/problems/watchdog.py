@@ -35,9 +35,10 @@ add_nlserver(problems)
 
 
 @problems.problem(
-    title="Nothing runs",
+    title="Campaign is down",
     severity=CRITICAL,
-    summary="No Campaign module runs: {expected} are to start by themselves.",
+    summary="Campaign is down: {expected:# module} should be running (autoStart is on), but none"
+    " is.",
     source="connect",
     needs=("tasks",),
     remedy="start_service",
@@ -58,9 +59,10 @@ def nothing_runs(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The watchdog does not run",
+    title="watchdog does not run",
     severity=CRITICAL,
-    summary="The watchdog does not run; {running} modules run unsupervised: what dies stays dead.",
+    summary="The watchdog is not running: {running:# module} {running:? runs|run} unsupervised,"
+    " and none is restarted if it dies.",
     source="modules",
     needs=("tasks",),
     remedy="start_service",
@@ -81,14 +83,14 @@ def stopped(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The command nlserver does not return",
+    title="The nlserver command hangs",
     severity=CRITICAL,
     summary="nlserver {commands} did not answer in time: modules cannot be started or stopped.",
     source="usual_commands",
     needs=(),
     reason="every remedy needs nlserver itself",
     fix=as_root("ps -o pid,stat,wchan:32,args -C nlserver").then(
-        advice("state D means a disk, F a lock: see what it waits for")
+        advice("find what it is waiting for: state D points to a disk, F to a lock")
     ),
     causes=("host.disk_full", "host.memory_exhausted"),
 )
@@ -110,8 +112,8 @@ def nlserver_hangs(server: Server) -> Iterator[Evidence]:
     summary="nlserver cannot load a library: {sample}",
     source="linux_packages",
     needs=(),
-    reason="the build is not made for this operating system: install the one that is; no restart"
-    " helps before that",
+    reason="this build is for another operating system: install the right one; a restart does not"
+    " help before that",
     fix=as_account("ldd {home}/bin/nlserver | grep 'not found'"),
 )
 def wrong_library(server: Server) -> Iterator[Evidence]:
@@ -131,14 +133,14 @@ def wrong_library(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="A module is not known to the server",
+    title="The server does not know a module",
     severity=INFO,
-    summary="The server knows no {module}: it answered {command} with 'No task corresponds to the"
-    " mask'.",
+    summary="The server does not know {module}: it answered {command} with 'No task corresponds to"
+    " the mask'.",
     source="usual_commands",
     needs=(),
-    reason="no start or restart helps: the build is too old for the module, the configuration has"
-    " no element of it, or its name or instance is misspelt",
+    reason="a start or restart does not help: the build is too old for the module, the"
+    " configuration has no element for it, or its name or instance is misspelt",
     fix=advice(
         "check spelling and instance, and the module's element in serverConf.xml (pipelined needs"
         " build 20.3 or later)"
@@ -160,9 +162,9 @@ def module_unknown(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Shared memory of another version",
+    title="Shared memory is from another version",
     severity=CRITICAL,
-    summary="The watchdog meets shared memory of another version: {sample}",
+    summary="The watchdog finds shared memory of another version: {sample}",
     source="tracking_parameters",
     needs=("logs",),
     remedy="rebuild_shared_memory",
@@ -180,9 +182,9 @@ def shared_memory_version(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The service does not start at boot",
+    title="The Campaign service does not start at boot",
     severity=WARNING,
-    summary="The service {unit} is not enabled: after a reboot nothing runs.",
+    summary="The service {unit} is not enabled: after a reboot, Campaign stays down.",
     source="administration",
     needs=("service",),
     remedy="enable_service",
@@ -195,13 +197,13 @@ def service_not_enabled(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Runs outside its service",
+    title="watchdog runs outside its service",
     severity=INFO,
-    summary="The watchdog runs, but the service {unit} is {active_state}:"
-    " a reboot will not stop it in order.",
+    summary="The watchdog is running, but the service {unit} is {active_state}: a reboot will not"
+    " stop it cleanly.",
     source="administration",
     needs=("service", "processes"),
-    reason="taking it over means a stop of everything: at a time that suits",
+    reason="moving it under the service stops everything; schedule it",
     fix=as_account("nlserver shutdown").then(as_root("systemctl start {unit}")),
 )
 def outside_service(server: Server) -> Iterator[Evidence]:
@@ -212,9 +214,9 @@ def outside_service(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The pid file is stale",
+    title="The watchdog pid file is stale",
     severity=WARNING,
-    summary="{path} names process {pid}, which is no watchdog.",
+    summary="{path} names process {pid}, which is not a watchdog.",
     source="administration",
     needs=("storage",),
     remedy="clear_pid_file",

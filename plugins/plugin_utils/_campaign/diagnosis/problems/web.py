@@ -38,9 +38,10 @@ def _page(check: Check) -> Facts:
 
 
 @problems.problem(
-    title="The web server in front does not answer",
+    title="The front-end web server does not answer",
     severity=CRITICAL,
-    summary="{url} does not answer ({error}): nobody gets to Campaign, no link is tracked.",
+    summary="{url} does not answer ({error}): users cannot reach Campaign and links are not"
+    " tracked.",
     source="linux_web_server",
     needs=("http",),
     remedy="start_front_end",
@@ -63,10 +64,10 @@ def front_down(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="The redirection module is missing",
     severity=CRITICAL,
-    summary="{url} answers with status {status} and no <redir>: no link is tracked.",
+    summary="{url} answers with status {status} and no <redir>: links are not tracked.",
     source="linux_web_server",
     needs=("http",),
-    reason="the web server's configuration must load the module nlsrvmod",
+    reason="the web server configuration must load nlsrvmod",
     fix=as_root("apachectl -M | grep -i nlsrv"),
 )
 def redirection_missing(server: Server) -> Iterator[Evidence]:
@@ -82,10 +83,10 @@ def redirection_missing(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="Another process holds Tomcat's port",
     severity=CRITICAL,
-    summary="{port}/tcp is held by {holder} (process {pid}): web cannot answer there.",
+    summary="{port}/tcp is held by {holder} (process {pid}): web cannot serve users.",
     source="network",
     needs=("sockets", "configuration"),
-    reason="the process that holds it must give the port up",
+    reason="the process that holds the port must release it",
     fix=as_root("{stop}").then(as_account("nlserver restart web")),
 )
 def port_taken(server: Server) -> Iterator[Evidence]:
@@ -100,7 +101,7 @@ def port_taken(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="Tomcat is down",
     severity=CRITICAL,
-    summary="{url} does not answer ({why}).",
+    summary="{url} does not answer ({why}): consoles and web pages do not work.",
     source="connect",
     needs=("http",),
     remedy="restart",
@@ -130,9 +131,9 @@ def _was_moved(server: Server, check: Check) -> bool:
 
 
 @problems.problem(
-    title="Tomcat does not answer in time",
+    title="Tomcat does not respond",
     severity=CRITICAL,
-    summary="{url} accepts the connection and gives no page.",
+    summary="{url} accepts connections but does not respond.",
     source="connect",
     needs=("http",),
     remedy="restart",
@@ -146,13 +147,13 @@ def not_answering(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The front end does not reach Tomcat",
+    title="The front end cannot reach Tomcat",
     severity=CRITICAL,
     summary="{url} answers {status}: {why}.",
     source="linux_web_server",
     needs=("http",),
     reason="a restart of web does not help: httpPort, server.xml and every targetUrl of the relay"
-    " must name the same port, and what targetUrl names must answer",
+    " must name the same port, and the server that targetUrl names must answer",
     fix=as_account("grep -n targetUrl {home}/conf/serverConf.xml").then(as_root("apachectl -S")),
     causes=(*ANSWERS_BADLY, "web.server_error"),
 )
@@ -198,9 +199,9 @@ def _place(url: str) -> tuple[str, int] | None:
 
 
 @problems.problem(
-    title="The logon page is an error",
+    title="The logon page returns an error",
     severity=CRITICAL,
-    summary="{url} answers {status}.",
+    summary="{url} returns status {status}: users cannot log on.",
     source="connect",
     needs=("http",),
     remedy="restart",
@@ -216,7 +217,7 @@ def server_error(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="The logon page is blank",
     severity=CRITICAL,
-    summary="{url} is an empty page.",
+    summary="{url} returns an empty page: users cannot log on.",
     source="connect",
     needs=("http",),
     remedy="restart",
@@ -232,10 +233,10 @@ def blank_page(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="The Java integration is broken",
     severity=CRITICAL,
-    summary="web finds no working Java: {sample}",
+    summary="web cannot find a working Java: {sample}",
     source="connect",
     needs=(),
-    reason="JDK_HOME in customer.sh must name an installed Java; then web is restarted",
+    reason="JDK_HOME in customer.sh must name an installed Java; then restart web",
     fix=as_account("grep JDK_HOME {home}/customer.sh", "ls -d /usr/lib/jvm/*").then(
         advice("correct JDK_HOME").then(as_account("nlserver restart web"))
     ),
@@ -252,12 +253,12 @@ def java_broken(server: Server) -> Iterator[Evidence]:
 
 for _name, _code, _title, _summary in (
     (
-        "class_path_outdated", "class-path", "The class path names JARs that are not there",
-        "web finds JARs of its class path missing at each start ({count} times): {sample}",
+        "class_path_outdated", "class-path", "The class path names missing JARs",
+        "web reports missing JARs of its class path at each start ({count:# time}): {sample}",
     ),
     (
         "tracked_link_unknown", "unknown-link", "Tracked links are not found",
-        "The redirection server does not know a tracked link ({count} times): {sample}",
+        "The redirection server does not know a tracked link ({count:# time}): {sample}",
     ),
 ):
     add_line(
@@ -281,7 +282,7 @@ def _first(server: Server, hinted: Callable[[Hints], bool]) -> Check | None:
 
 
 @problems.problem(
-    title="Sessions are refused with an xtk:session error",
+    title="Logons fail with an xtk:session error",
     severity=CRITICAL,
     summary="Consoles cannot log on: {fault}",
     source="modules",
@@ -310,12 +311,12 @@ REFUSALS = ("XSV-350008", "XSV-350012", "XSV-350013", "XSV-350014")  # a logon, 
 
 
 @problems.problem(
-    title="The chain to the database is broken",
+    title="web cannot reach the database",
     severity=CRITICAL,
-    summary="{url} does not say OK although Tomcat works: {answer}",
+    summary="{url} reports a failure although Tomcat works: {answer}",
     source="monitoring",
     needs=("http",),
-    reason="the database, or web's connections to it, must be looked at",
+    reason="check the database and the connections of web to it",
     fix=as_account("nlserver pdump -who"),
     causes=(*ANSWERS_BADLY, "web.session_error", "host.database_unreachable"),
 )
@@ -327,15 +328,15 @@ def ping_failed(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The pool of database connections is full",
+    title="The database connection pool of web is full",
     severity=WARNING,
-    summary="web has as many database connections as its pool may have ({count} times): {sample}",
+    summary="web has used up its pool of database connections ({count:# time}): {sample}",
     source="performance",
     needs=("logs",),
-    reason="a restart frees the connections for a while and hides what keeps them: find that, or"
-    " raise maxCnx of dataSource/pool",
+    reason="a restart frees the connections only for a while and hides what holds them: find that,"
+    " or raise maxCnx of dataSource/pool",
     fix=as_account("nlserver pdump -who").then(
-        advice("raise maxCnx of the pool of that data source, in the file of the instance")
+        advice("raise maxCnx of the pool of that data source in the instance file")
     ),
 )
 def connection_pool_full(server: Server) -> Iterator[Evidence]:
@@ -345,12 +346,12 @@ def connection_pool_full(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Pages are slow",
+    title="Web pages are slow",
     severity=WARNING,
     summary="{url} took {seconds} s.",
     source="performance",
     needs=("http",),
-    reason="what it waits for must be found first",
+    reason="find what it is waiting for first",
     fix=as_account("nlserver pdump -who"),
     causes=(
         "host.load_high", "host.memory_exhausted", "host.memory_high", "web.memory_alert",
@@ -381,7 +382,7 @@ def _refused(server: Server, *kinds: str) -> Iterator[Evidence]:
             yield Evidence(facts, database.instance)
 
 
-CREDENTIALS = "the credentials in the inventory (campaign_api) or the operator must be corrected"
+CREDENTIALS = "correct the credentials in the inventory (campaign_api) or the operator"
 
 
 @problems.problem(
@@ -398,12 +399,12 @@ def logon_password(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The security zone refuses the API",
+    title="The security zone refuses the API logon",
     severity=WARNING,
     summary="{login} may not log on to {instance} from this address: {message}",
     source="security_zones",
     needs=("api",),
-    reason="which addresses a zone admits is the site's decision",
+    reason="your site decides which addresses a zone admits",
     fix=advice(
         "allow the address in a securityZone of {home}/conf/serverConf.xml that admits user and"
         " password, then: nlserver config -reload; or set campaign_api_from"
@@ -414,13 +415,13 @@ def logon_zone(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="A session of the API expired at once",
+    title="An API session expired immediately",
     severity=WARNING,
-    summary="The session of {login} on {instance} ended in the middle: {message}",
+    summary="The API session of {login} on {instance} ended too early: {message}",
     source="connect",
     needs=("api",),
-    reason="web was restarted meanwhile, or the sessions' time-out is far too short",
-    fix=advice("diagnose again; if it comes back, look at sessionTimeOut of the security zones"),
+    reason="web was restarted in the meantime, or the session time-out is far too short",
+    fix=advice("diagnose again; if it comes back, check sessionTimeOut of the security zones"),
     causes=(*ANSWERS_BADLY, "web.session_error"),
 )
 def session_expired(server: Server) -> Iterator[Evidence]:
@@ -428,12 +429,12 @@ def session_expired(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="The API meets an error of the database",
+    title="The API reports a database error",
     severity=WARNING,
-    summary="The API of {instance} answers with an error of the database: {message}",
+    summary="The API of {instance} reports a database error: {message}",
     source="connect",
     needs=("api",),
-    reason="the database, or the statement that it refuses, must be looked at",
+    reason="check the database and the statement that it refuses",
     fix=as_account("nlserver pdump -who"),
     causes=("host.database_unreachable", "web.session_error", "web.ping_failed", *ANSWERS_BADLY),
 )
@@ -447,8 +448,8 @@ def api_database(server: Server) -> Iterator[Evidence]:
     summary="{url} does not answer for {instance} ({error}): {message}",
     source="connect",
     needs=("api",),
-    reason="web itself must answer first; else url, proxy or firewall are wrong",
-    fix=advice("check url of campaign_api, and from where it is asked (campaign_api_from)"),
+    reason="web itself must answer first; otherwise the URL, a proxy or a firewall is wrong",
+    fix=advice("check url in campaign_api, and which machine calls it (campaign_api_from)"),
     causes=(
         *ANSWERS_BADLY, "web.relay_broken", "web.server_error", "web.blank_page", "web.slow",
         "web.front_down", "host.database_unreachable",
@@ -459,12 +460,12 @@ def api_unreachable(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="TLS to the API is refused",
+    title="The TLS connection to the API fails",
     severity=WARNING,
     summary="{url} of {instance}: {message}",
     source="security_zones",
     needs=("api",),
-    reason="the certificate or the trust in it must be corrected",
+    reason="correct the certificate, or trust its authority",
     fix=advice("name the authority in campaign_api_ca_path, or correct the certificate"),
 )
 def api_tls(server: Server) -> Iterator[Evidence]:
@@ -472,13 +473,14 @@ def api_tls(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="What answers is not the API",
+    title="The URL is not a Campaign API",
     severity=WARNING,
     summary="{url} of {instance}: {message}",
     source="connect",
     needs=("api",),
-    reason="the URL is another server's, or what lies in front of web does not pass the calls on",
-    fix=advice("check url and host of campaign_api"),
+    reason="the URL belongs to another server, or whatever is in front of web does not pass the"
+    " calls on",
+    fix=advice("check url and host in campaign_api"),
     causes=(*ANSWERS_BADLY, "web.relay_broken", "web.server_error", "web.session_error"),
 )
 def api_no_answer(server: Server) -> Iterator[Evidence]:
@@ -486,13 +488,14 @@ def api_no_answer(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Answers of the API cannot be read",
+    title="API answers cannot be read",
     severity=WARNING,
     summary="{url} of {instance}: {message}",
     source="connect",
     needs=("api",),
-    reason="something cuts the answers on their way, or a record holds far more than it should",
-    fix=advice("ask again past whatever lies in front of web; see which query it was: {query}"),
+    reason="something truncates the answers on their way, or a record is far larger than it should"
+    " be",
+    fix=advice("bypass whatever is in front of web and try again; the query was: {query}"),
     causes=(*ANSWERS_BADLY, "web.server_error", "web.session_error"),
 )
 def api_unreadable(server: Server) -> Iterator[Evidence]:
@@ -505,8 +508,8 @@ def api_unreadable(server: Server) -> Iterator[Evidence]:
     summary="The API of {instance} does not answer the query for {query}: {message}",
     source="connect",
     needs=("api",),
-    reason="rights that {login} lacks, or a package that this server has not: what the query is"
-    " about is not judged",
+    reason="{login} lacks rights, or this server lacks a package; what the query is about was not"
+    " checked",
     fix=advice("docs/user/api.md says which rights the operator needs"),
     causes=("web.session_error", "host.database_unreachable"),
 )
@@ -520,7 +523,7 @@ def api_query_refused(server: Server) -> Iterator[Evidence]:
     summary="{login} cannot log on to {instance}: {message}",
     source="connect",
     needs=("api",),
-    reason="what the server says must be put right there",
+    reason="fix the problem that the server reports",
     fix=advice("read web.log at the time of the logon"),
     causes=(*ANSWERS_BADLY, "web.server_error", "web.session_error", "host.database_unreachable"),
 )

@@ -89,9 +89,9 @@ START_IT = advice("start {workflow} in the console")
 
 
 @problems.problem(
-    title="A workflow that may be restarted is in error",
+    title="A workflow failed and can be restarted",
     severity=WARNING,
-    summary="The workflow {workflow} of {instance} is paused on an error{because}.",
+    summary="Workflow {workflow} of {instance} is paused on an error{because}.",
     source="workflow",
     needs=("api",),
     remedy="start_workflow",
@@ -130,7 +130,7 @@ def lasting_cause(server: Server, instance: str, workflow: Workflow) -> Meaning 
 @problems.problem(
     title="A technical workflow is late",
     severity=WARNING,
-    summary="The workflow {workflow} of {instance} last ran at {last_at:time}; it is to run every"
+    summary="Workflow {workflow} of {instance} last ran at {last_at:time}; it should run every"
     " {period_hours:g} hours.",
     source="workflow",
     needs=("api",),
@@ -147,13 +147,15 @@ def technical_workflow_late(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="A technical workflow is not started",
+    title="A technical workflow is paused or stopped",
     severity=WARNING,
     summary="Technical workflows of {instance} are paused or stopped without an error: {workflows}",
     source="workflow",
     needs=("api",),
-    reason="a person paused or stopped it: whether it is to run is that person's decision",
-    fix=advice("start it in the console, or ask who stopped it: its journal names the operator"),
+    reason="an operator paused or stopped it and decides whether it should run",
+    fix=advice(
+        "start it in the console, or ask whoever stopped it (its journal names the operator)"
+    ),
 )
 def technical_workflow_stopped(server: Server) -> Iterator[Evidence]:
     return _listed(server, lambda w: w.name in MISSED and not w.failed and (
@@ -164,23 +166,27 @@ def technical_workflow_stopped(server: Server) -> Iterator[Evidence]:
 add_line(
     problems,
     "journal_sequence_behind",
-    title="The workflows' journal cannot be written",
+    title="The workflow journal cannot be written",
     severity=WARNING,
-    summary="{target} cannot write the journal of workflows ({count} times): {sample}",
+    summary="{target} cannot write the workflow journal ({count:# time}): {sample}",
     source="workflow",
     **as_documented("PGS-220000/xtkworkflowlog_id"),
 )
 
 
 @problems.problem(
-    title="Workflows of the site are in error",
+    title="Custom workflows failed",
     severity=WARNING,
-    summary="Workflows of {instance} are paused on an error ({count}): {workflows}",
+    summary="{count:# custom workflow} of {instance} {count:? is|are} paused on an error:"
+    " {workflows}",
     source="workflow",
     needs=("api",),
-    reason="the site wrote it: whether it may simply begin again only its author knows, or the"
+    reason="only its author knows whether a custom workflow is safe to restart, unless the"
     " inventory says so (campaign_restartable_workflows)",
-    fix=advice("open the journal in the console, correct what it says, then start the workflow"),
+    fix=advice(
+        "open the journal in the console, correct the error that it reports, then start the"
+        " workflow"
+    ),
     causes=("wfserver.journal_sequence_behind", *TROUBLE),
 )
 def workflow_failed(server: Server) -> Iterator[Evidence]:
@@ -190,11 +196,12 @@ def workflow_failed(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="Workflows are paused",
     severity=WARNING,
-    summary="Workflows of {instance} are paused without an error ({count}): {workflows}",
+    summary="{count:# workflow} of {instance} {count:? is|are} paused without an error:"
+    " {workflows}",
     source="workflow_life_cycle",
     needs=("api",),
-    reason="somebody paused them, and alone knows for how long",
-    fix=advice("resume them in the console when their reason is over"),
+    reason="an operator paused them: ask for how long",
+    fix=advice("resume them in the console when there is no reason left to pause them"),
 )
 def workflow_paused(server: Server) -> Iterator[Evidence]:
     return _listed(
@@ -210,14 +217,15 @@ def _listed(server: Server, wanted: Callable[[Workflow], object]) -> Iterator[Ev
 
 
 @problems.problem(
-    title="The limit of concurrent campaigns is reached",
+    title="The limit on concurrent campaigns is reached",
     severity=WARNING,
-    summary="{running} workflows of {instance} run, and NmsOperation_LimitConcurrency allows"
-    " {limit}: {count} wait ({workflows}).",
+    summary="{running:# workflow} of {instance} {running:? is|are} running,"
+    " NmsOperation_LimitConcurrency allows {limit}, and {count} {count:? is|are} waiting:"
+    " {workflows}",
     source="workflow",
     needs=("api",),
-    reason="the limit is policy: whoever set it raises it, or the campaigns are spread in time",
-    fix=advice("see what runs: nlserver pdump -who; the limit is an option of the platform"),
+    reason="the limit is policy: whoever set it can raise it, or spread the campaigns over time",
+    fix=advice("check what is running (nlserver pdump -who); the limit is a platform option"),
 )
 def concurrency_reached(server: Server) -> Iterator[Evidence]:
     for database in server.databases:
@@ -230,9 +238,10 @@ def concurrency_reached(server: Server) -> Iterator[Evidence]:
 
 
 @problems.problem(
-    title="Workflows wait for their start",
+    title="Workflows are waiting to start",
     severity=WARNING,
-    summary="Workflows of {instance} are to start, and no process runs them ({count}): {workflows}",
+    summary="{count:# workflow} of {instance} {count:? is|are} waiting to start, and no process"
+    " runs {count:? it|them}: {workflows}",
     source="workflow",
     needs=("api",),
     reason="{why}",
@@ -262,27 +271,28 @@ def _affinity(task: Task | None) -> Facts:
         return {
             "affinity": value,
             "why": f'affinity="{value}" in {known.origin("affinity")} has no comma at its end: only'
-            " workflows of these affinities run here, those without affinity wait; end it with a"
-            " comma, then restart wfserver",
+            " workflows with one of these affinities run here, and those without affinity wait;"
+            " add the comma, then restart wfserver",
         }
     if known and " " in value.strip():
-        why = f'affinity="{value}" has blanks, which are part of its names: take them out'
+        why = f'affinity="{value}" contains blanks, which count as part of the names: remove them'
         return {"affinity": value, "why": why}
     return {
         "affinity": value or None,
-        "why": "wfserver runs and does not take them: their affinity may name a server that is not"
-        " there, or whoever is to run them has no rights",
+        "why": "wfserver is running but does not pick them up: their affinity may name a server"
+        " that does not exist, or their operator may lack rights",
     }
 
 
 @problems.problem(
-    title="Workflows run by their record, and no process does",
+    title="Workflows are marked as running but have no process",
     severity=WARNING,
-    summary="Workflows of {instance} run by their record, and none of the processes here is"
-    " theirs ({count}): {workflows}",
+    summary="{count:# workflow} of {instance} {count:? is|are} marked as running but"
+    " {count:? has|have} no process on this host: {workflows}",
     source="workflow",
     needs=("api", "processes"),
-    reason="they may run on another host of the instance; where there is none, restart wfserver",
+    reason="they may be running on another host of the instance; if there is none, restart"
+    " wfserver",
     fix=RESTART,
     causes=(*DOWN, "wfserver.children_dying", "host.memory_exhausted"),
 )
@@ -305,10 +315,11 @@ def workflow_process_gone(server: Server) -> Iterator[Evidence]:
 @problems.problem(
     title="Workflows belong to a disabled operator",
     severity=WARNING,
-    summary="Workflows of {instance} belong to {operator}, who is disabled ({count}): {workflows}",
+    summary="{count:# workflow} of {instance} {count:? belongs|belong} to {operator}, who is"
+    " disabled: {workflows}",
     source="workflow",
     needs=("api",),
-    reason="the account comes back, or another operator takes the workflows over",
+    reason="enable the account again, or give the workflows to another operator",
     fix=advice("enable {operator} in the console, or have another operator start these workflows"),
     causes=("host.operator_disabled",),
 )
@@ -317,15 +328,16 @@ def owner_disabled(server: Server) -> Iterator[Evidence]:
 
 
 @problems.each(
-    title="Workflow processes die",
+    title="Workflow processes are dying",
     severity=CRITICAL,
-    summary="{deaths} workflow processes of {target} ended unexpectedly: {sample}",
+    summary="{deaths:# workflow process|workflow processes} of {target} ended unexpectedly:"
+    " {sample}",
     source="workflow",
     needs=("processes", "logs"),
     remedy="restart",
     fix=RESTART,
     causes=("host.memory_exhausted", "host.disk_full", "host.database_unreachable"),
-    chance=Chance("no workflow has run since {target} began", _workflow_ran),
+    chance=Chance("no workflow has run since {target} started", _workflow_ran),
 )
 def children_dying(server: Server, task: Task) -> Evidence | None:
     pids = {process.pid for process in task.processes}
@@ -338,12 +350,13 @@ def children_dying(server: Server, task: Task) -> Evidence | None:
 
 
 @problems.each(
-    title="Workflows stop on errors",
+    title="Workflows are stopping on errors",
     severity=WARNING,
-    summary="Workflows of {target} logged {count} errors of {signatures} kinds. The last: {sample}",
+    summary="Workflows of {target} logged {count:# error} ({signatures:# kind}). The last:"
+    " {sample}",
     source="workflow",
     needs=("logs",),
-    reason="what the workflow meets must be corrected; a restart of wfserver does not help",
+    reason="fix the error that the workflow reports; a restart of wfserver does not help",
     fix=advice("open the workflow's journal in the console; read runwf.log"),
     causes=(
         "wfserver.children_dying", "tracking.workflow_failed", "tracking.workflow_in_error",
