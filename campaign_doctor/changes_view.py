@@ -14,7 +14,7 @@ from .history import Run
 from .model import Changes, Report, Severity
 
 KINDS = ("new", "worse", "better", "gone", "unseen")
-WORDS = {"unseen": "not to be seen"}
+WORDS = {"unseen": "not checked"}
 
 
 def numbers(report: Report) -> str:
@@ -32,7 +32,7 @@ def causes(report: Report) -> list[str]:
         finding = report.finding(root)
         if finding.severity is not Severity.INFO:
             told.append(
-                f"{finding.severity.value.upper()} {root.host} {finding.label}: {finding.title}"
+                f"{finding.severity.value.upper()} {root.host} {finding.headline}"
             )
     return told
 
@@ -53,7 +53,7 @@ def lines(changes: Changes) -> list[str]:
             was = f" (was {entry.was.severity.value})" if entry.was else ""
             told.append(
                 f"{WORDS.get(kind, kind)}: {entry.severity.value.upper()} {entry.host} "
-                f"{entry.label}: {entry.title}{was}"
+                f"{entry.headline}{was}"
             )
     return told
 

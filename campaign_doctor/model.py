@@ -18,7 +18,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .words import label as label  # noqa: PLC0414  for those who read reports, too
+from .words import (
+    label as label,  # noqa: PLC0414  for those who read reports, too
+    titled,
+)
 
 SCHEMA = 1
 
@@ -87,6 +90,11 @@ class Finding(_Part):
     def label(self) -> str:
         """The module that it is about, such as `mta@prod`."""
         return label(self.module, self.instance)
+
+    @property
+    def headline(self) -> str:
+        """The title with the module that it is about."""
+        return titled(self.module, self.instance, self.title)
 
 
 class Probe(_Part):
@@ -269,6 +277,11 @@ class Change(_Part):
     def label(self) -> str:
         """The module that it is about."""
         return label(self.module, self.instance)
+
+    @property
+    def headline(self) -> str:
+        """The title with the module that it is about."""
+        return titled(self.module, self.instance, self.title)
 
 
 class Since(_Part):

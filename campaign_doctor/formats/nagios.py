@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import IntEnum
 
-from ..model import Finding, Report, Severity
+from ..model import Report, Severity
 
 TEXT_LENGTH = 200  # what a console of such a system shows in one row
 
@@ -60,13 +60,9 @@ def _words(report: Report) -> Iterator[str]:
         for finding in [report.finding(root)] if finding.severity is not Severity.INFO
     ]
     for root, finding in roots[:3]:
-        yield f"{root.host} {finding.label}: {_title(finding)}"
+        yield f"{root.host} {finding.headline}"
     if len(roots) > 3:
         yield f"{len(roots) - 3} more causes"
-
-
-def _title(finding: Finding) -> str:
-    return f"{finding.title[:1].lower()}{finding.title[1:]}"
 
 
 def _data(report: Report) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..explain import catalogue
 from ..model import Action, Change, Finding, Host, Report, Severity
+from ..words import titled
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {Severity.CRITICAL: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -67,7 +68,7 @@ def _rule(finding: Finding | Change) -> Json:
     severity = problem.severity if problem else finding.severity
     rule: Json = {
         "id": finding.key,
-        "shortDescription": {"text": f"{finding.module}: {title}"},
+        "shortDescription": {"text": titled(finding.module, "", title)},
         "defaultConfiguration": {"level": LEVELS[severity]},
     }
     source = problem.source if problem else getattr(finding, "source", None)

@@ -81,8 +81,8 @@ def test_nagios_is_one_line_with_performance_data(any_report: Report) -> None:
 
 def test_nagios_says_what_is_wrong() -> None:
     assert nagios.render(Report.of(samples.ill())) == (
-        "CAMPAIGN CRITICAL - 3 hosts: 1 down, 1 unreachable, 1 healthy; app2 stat@prod: title of"
-        " stat.not_running; app2 host: title of host.disk_filling"
+        "CAMPAIGN CRITICAL - 3 hosts: 1 down, 1 unreachable, 1 healthy; app2 stat@prod: Title of"
+        " stat.not_running; app2 host: Title of host.disk_filling"
         " | healthy=1;;;0;3 degraded=0;;;0;3 down=1;;;0;3 unknown=0;;;0;3 unreachable=1;;;0;3"
         " failed=0;;;0;3 not_installed=0;;;0;3 critical=2;;0;0 warning=1;0;;0"
         " worst_score=30;;;0;100"

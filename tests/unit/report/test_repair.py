@@ -68,8 +68,7 @@ Plan
 
 Left as it is
   app1, app2 mta.not_running@prod: muted, until 2026-01-02 00:00:00 UTC: CHG-1: moves
-  app1, app2 host.disk_filling@default#/: no automatic remedy: what may be deleted is a person's
-    decision
+  app1, app2 host.disk_filling@default#/: no automatic remedy: you decide what can be deleted
 """
 DONE = """\
 Repairs

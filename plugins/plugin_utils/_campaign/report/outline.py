@@ -125,7 +125,7 @@ def _cause(cause: view.Cause) -> Entry:
     if finding["source"]:
         foot.append(Detail("Source", finding["source"], whole=True))
     return Entry(
-        severity, f"{_where(cause.hosts)} {_subject(finding)}: {finding['title']}",
+        severity, f"{_where(cause.hosts)} {_titled(finding)}",
         mark=severity.upper(), body=(*body, *_fix(cause)), effects=tuple(_effects(cause)),
         foot=tuple(foot), hosts=tuple(cause.hosts), item=finding,
     )
@@ -149,7 +149,7 @@ def _effects(cause: view.Cause) -> Iterator[Effect]:
         where = "" if [host] == cause.hosts else f"{host} "
         yield Effect(
             host, finding["id"], tuple(finding["caused_by_ids"]),
-            f"{where}{_subject(finding)}: {finding['title']}", finding["severity"],
+            f"{where}{_titled(finding)}", finding["severity"],
         )
 
 
@@ -256,7 +256,7 @@ def changes(found: Mapping[str, Any]) -> Section:
     for kind, tone in view.CHANGES.items():
         for entry in found[kind]:
             was = f" (was {entry['was']['severity']})" if entry["was"] else ""
-            text = f"{entry['host']} {_subject(entry)}: {entry['title']}{was}"
+            text = f"{entry['host']} {_titled(entry)}{was}"
             entries.append(Entry(tone, text, mark=kind))
     since = words.moment(found["since"]["finished"])
     return Section(
@@ -310,6 +310,10 @@ def _commands(entry: Mapping[str, Any]) -> list[Detail]:
 
 def _subject(entry: Mapping[str, Any]) -> str:
     return words.label(entry["module"], entry["instance"])
+
+
+def _titled(entry: Mapping[str, Any]) -> str:
+    return words.titled(entry["module"], entry["instance"], entry["title"])
 
 
 def _where(hosts: list[str]) -> str:

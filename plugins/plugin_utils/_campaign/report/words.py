@@ -26,6 +26,12 @@ def label(module: str, instance: str) -> str:
     return module if module in ("watchdog", "host") or not instance else f"{module}@{instance}"
 
 
+def titled(module: str, instance: str, title: str) -> str:
+    """A finding in a few words: `web@prod is hung` for the title `web is hung`."""
+    where, rest = label(module, instance), title.removeprefix(f"{module} ")
+    return f"{where}: {title}" if rest == title else f"{where} {rest}"
+
+
 def commands(entry: Mapping[str, Any]) -> Iterator[str]:
     """Commands of a step or an action as a person types them, one a line."""
     command = entry["command"]
