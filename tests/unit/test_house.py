@@ -11,10 +11,8 @@ ROOMS = ("snapshot", "diagnosis", "planning", "report", "ansible")
 CONTROLLER = house.CHECKOUT / "plugins" / "plugin_utils" / "_campaign"
 LARGEST_FILE = 600
 LONGEST_FUNCTION = 80
-# Lists of rules that several modules share, and a healthy server: each entry is short.
+# A healthy server: each entry is short.
 LISTS = {
-    "plugins/plugin_utils/_campaign/diagnosis/problems/common.py": {"_supervised", "_process"},
-    "plugins/plugin_utils/_campaign/diagnosis/problems/jobs.py": {"add_jobs"},
     "tests/unit/plugin_utils/builder.py": {"healthy"},
 }
 ALL = ("plugins", "campaign_doctor", "lab", "tools", "tests", "molecule")

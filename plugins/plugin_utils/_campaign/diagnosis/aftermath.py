@@ -129,9 +129,10 @@ def _repairs(server: Server, modules: Collection[str]) -> Iterator[tuple[str, st
 
 
 def sorted_out(
-    server: Server, task: Task, groups: Iterable[LogGroup], modules: Collection[str]
+    server: Server, task: Task, groups: Iterable[LogGroup]
 ) -> tuple[list[LogGroup], dict[str, tuple[Over, list[LogGroup]]]]:
     """Lines that are of now, and those of what is over, by its kind: `daily` or `repaired`."""
+    modules = needed_by(task.module)
     now: list[LogGroup] = []
     over: dict[str, tuple[Over, list[LogGroup]]] = {}
     for group in groups:

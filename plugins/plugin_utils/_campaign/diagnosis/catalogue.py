@@ -16,6 +16,7 @@ from .problems import (
     import_,
     inmail,
     mta,
+    nlserver,
     stat,
     syslogd,
     tracking,
@@ -28,7 +29,7 @@ from .problems import (
 CATALOGUE: tuple[Problem, ...] = tuple(
     problem
     for file in (
-        host, host_logs, watchdog, syslogd, stat, mta, web, front, trackinglogd,
+        host, host_logs, nlserver, watchdog, syslogd, stat, mta, web, front, trackinglogd,
         tracking, inmail, wfserver, export, import_,
     )
     for problem in file.problems

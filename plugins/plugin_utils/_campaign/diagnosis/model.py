@@ -8,8 +8,8 @@ from __future__ import annotations
 import posixpath
 import re
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any, Literal, NamedTuple
@@ -188,7 +188,6 @@ class Chance:
 
 
 Judge = Callable[[Server], Iterable[Evidence]]
-TaskJudge = Callable[[Server, Task], "Facts | Evidence | None"]
 
 
 @dataclass(frozen=True)
@@ -298,56 +297,6 @@ def found(problem: Problem, server: Server, evidence: Evidence) -> Finding:
         words=evidence.words,
         began_at=evidence.began_at,
     )
-
-
-class Catalogue:
-    """The problems of one Campaign module; the decorators below enter functions into it.
-
-    A function's name is the name of its problem.
-    """
-
-    def __init__(self, module: str) -> None:
-        self.module = module
-        self.problems: list[Problem] = []
-
-    def __iter__(self) -> Iterator[Problem]:
-        return iter(self.problems)
-
-    def problem(self, **entry: Any) -> Callable[[Judge], Judge]:
-        """Enter a function that looks at the whole server."""
-
-        def enter(find: Judge) -> Judge:
-            self.problems.append(
-                Problem(module=self.module, name=_name(find), find=find, **entry)
-            )
-            return find
-
-        return enter
-
-    def each(self, **entry: Any) -> Callable[[TaskJudge], TaskJudge]:
-        """Enter a function that looks at this module on one instance after the other."""
-
-        def enter(judge: TaskJudge) -> TaskJudge:
-            module = self.module
-
-            def find(server: Server) -> Iterator[Evidence]:
-                for task in server.tasks_of(module):
-                    shown = judge(server, task)
-                    if isinstance(shown, Evidence):
-                        yield replace(shown, instance=task.instance)
-                    elif shown is not None:
-                        yield Evidence(shown, task.instance)
-
-            self.problems.append(
-                Problem(module=self.module, name=_name(judge), find=find, **entry)
-            )
-            return judge
-
-        return enter
-
-
-def _name(function: Callable[..., Any]) -> str:
-    return str(getattr(function, "__name__", ""))
 
 
 class _Words(string.Formatter):

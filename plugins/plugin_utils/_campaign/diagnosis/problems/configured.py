@@ -14,7 +14,8 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.pre
 
 from ...snapshot.records import SERVER_FILE, Task
 from ...snapshot.server import Server
-from ..model import WARNING, ByHand, Catalogue, Evidence, Facts, advice
+from ..model import WARNING, ByHand, Evidence, Facts, advice
+from ..rules import SharedRules
 
 IN_A_FILE = ByHand(
     reason="a restart does not help: {attribute} is in {file}, and each start uses it",
@@ -44,25 +45,25 @@ def configured_precision(task: Task) -> Iterator[Evidence]:
         yield Evidence(facts, task.instance, name, by_hand=IN_A_FILE)
 
 
-def add_configured(problems: Catalogue) -> None:
-    """Enter what holds for each module that has an element of its own."""
+CONFIGURED = SharedRules()  # for a module that has an element of its own
 
-    @problems.each(
-        title="The daily restart was deleted",
-        severity=WARNING,
-        summary="{target} has no daily restart any more: processRestartTime is missing from its"
-        " element in {file}.",
-        source="configuration_file",
-        needs=("configuration",),
-        reason="each process has to restart once a day; the time may be moved, not deleted",
-        fix=advice(
-            'put processRestartTime="06:00:00", or another time, into the element {module} of'
-            " {home}/conf/{file}; it counts from the next start of {target}"
-        ),
-        causes=("host.configuration_unreadable",),
-    )
-    def restart_time_missing(_server: Server, task: Task) -> Facts | None:
-        known = task.configuration
-        if known is None or not known.restart_time_missing or not (task.expected or task.alive):
-            return None
-        return {"file": SERVER_FILE, "module": task.module}
+
+@CONFIGURED.per_instance(
+    title="The daily restart was deleted",
+    severity=WARNING,
+    summary="{target} has no daily restart any more: processRestartTime is missing from its"
+    " element in {file}.",
+    source="configuration_file",
+    needs=("configuration",),
+    reason="each process has to restart once a day; the time may be moved, not deleted",
+    fix=advice(
+        'put processRestartTime="06:00:00", or another time, into the element {module} of'
+        " {home}/conf/{file}; it counts from the next start of {target}"
+    ),
+    causes=("host.configuration_unreadable",),
+)
+def restart_time_missing(_server: Server, task: Task) -> Facts | None:
+    known = task.configuration
+    if known is None or not known.restart_time_missing or not (task.expected or task.alive):
+        return None
+    return {"file": SERVER_FILE, "module": task.module}

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from ..model import Catalogue
-from .jobs import add_jobs
+from ..rules import Catalogue
+from . import every_module
+from .jobs import JOBS
 
 problems = Catalogue("export")
-add_jobs(problems)
+problems.include(JOBS, *every_module.UTILITY, causes_of_errors=("export.failed",))

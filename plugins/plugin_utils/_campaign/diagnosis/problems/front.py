@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from ...snapshot.records import LogGroup, UnreadableFile
 from ...snapshot.server import Server
-from ..model import INFO, WARNING, Catalogue, Evidence, advice, as_account, as_root
+from ..model import INFO, WARNING, Evidence, advice, as_account, as_root
+from ..rules import Catalogue
 from .common import named
 from .logged import lines, logged, reported
 

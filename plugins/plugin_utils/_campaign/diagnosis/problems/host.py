@@ -19,7 +19,8 @@ from ...snapshot.records import SERVER_FILE, ConfigurationFile, LogGroup, Mount
 from ...snapshot.server import Server
 from ..builds import CURRENT, CURRENT_VERSION, DEPRECATED
 from ..knowledge import reported_by
-from ..model import CRITICAL, INFO, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
+from ..model import CRITICAL, INFO, WARNING, Evidence, Facts, advice, as_account, as_root
+from ..rules import Catalogue
 from .common import SUPERVISION, named, newer_files, operators_disabled, unreachable
 from .logged import lines, logged
 

@@ -13,7 +13,8 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 from ...snapshot.records import LogGroup
 from ...snapshot.server import CHILD_LOGS, UPGRADE_LOG, Server
 from ..knowledge import BY_CODE, Kind, Meaning, Restart, apart, meaning_of
-from ..model import INFO, WARNING, Catalogue, Evidence, advice, as_account, as_root, duration
+from ..model import INFO, WARNING, Evidence, advice, as_account, as_root, duration
+from ..rules import Catalogue
 from .logged import as_documented, lines, logged, meaning_facts, reported
 
 problems = Catalogue("host")

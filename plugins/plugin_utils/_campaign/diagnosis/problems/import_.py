@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from ..model import WARNING, Catalogue
-from .jobs import add_jobs
+from ..model import WARNING
+from ..rules import Catalogue
+from . import every_module
+from .jobs import JOBS
 from .logged import add_line, as_documented
 
 problems = Catalogue("import")
@@ -19,4 +21,4 @@ add_line(
     source="modules",
     **as_documented("PGS-220000/duplicate"),
 )
-add_jobs(problems)
+problems.include(JOBS, *every_module.UTILITY, causes_of_errors=("import.failed",))

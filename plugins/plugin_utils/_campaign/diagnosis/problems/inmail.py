@@ -12,8 +12,10 @@ from ...snapshot.records import Target, Task
 from ...snapshot.server import Server
 from ...snapshot.work import Account
 from ..knowledge import reported_by
-from ..model import CRITICAL, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
-from .common import RESTART, add_to, turning_away, unreachable
+from ..model import CRITICAL, WARNING, Evidence, Facts, advice, as_account, as_root
+from ..rules import Catalogue
+from . import every_module
+from .common import RESTART, turning_away, unreachable
 from .logged import lines, logged
 
 problems = Catalogue("inMail")
@@ -21,7 +23,7 @@ problems = Catalogue("inMail")
 TALKED = ("login", "protocol")  # errors of a mailbox that answers
 
 
-@problems.each(
+@problems.per_instance(
     title="Copies of bounce mails are filling the disk",
     severity=WARNING,
     summary="dump is on in the msgDump element of {target} in {file}: inMail keeps a copy of every"
@@ -176,7 +178,7 @@ def mailbox_backlog(server: Server) -> Iterator[Evidence]:
             )
 
 
-@problems.each(
+@problems.per_instance(
     title="inMail has stopped logging",
     severity=WARNING,
     summary="{target} is running but has logged nothing since {last_at:time}.",
@@ -200,7 +202,7 @@ def log_silent(server: Server, task: Task) -> Facts | None:
     return {"last_at": last, "pid": task.pid}
 
 
-@problems.each(
+@problems.per_instance(
     title="No bounce account is active",
     severity=WARNING,
     summary="{target} has no mailbox to read ({found}): bounces are not processed.",
@@ -219,7 +221,7 @@ def account_missing(server: Server, task: Task) -> Facts | None:
     return {"found": f"{', '.join(names)} is not active" if names else "there is no such account"}
 
 
-@problems.each(
+@problems.per_instance(
     title="No bounce mail was processed recently",
     severity=WARNING,
     summary="{target} last processed a bounce mail at {last_at:time}.",
@@ -244,4 +246,6 @@ def bounces_stale(server: Server, task: Task) -> Facts | None:
     return {"last_at": last}
 
 
-add_to(problems, works_by=("inMail.mailbox_unreachable", "inMail.mailbox_login_refused"))
+problems.include(*every_module.SUPERVISED, causes_of_errors=(
+    "inMail.mailbox_unreachable", "inMail.mailbox_login_refused",
+))

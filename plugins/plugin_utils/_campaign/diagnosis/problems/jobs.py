@@ -1,275 +1,303 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What can be wrong with a job that the inventory declares: the entries of export and import."""
+"""What can be wrong with a job, which export and import share: with one that the inventory declares,
+and with one that only the database tells of.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 from ...snapshot.server import Server
 from ...snapshot.work import DeclaredJob, Job, RecordedJob
 from ..knowledge import lasting
-from ..model import (
-    CRITICAL,
-    WARNING,
-    ByHand,
-    Catalogue,
-    Evidence,
-    Facts,
-    advice,
-    as_account,
-    moment,
-)
-from .common import add_to
+from ..model import CRITICAL, WARNING, ByHand, Evidence, Facts, advice, as_account, moment
+from ..rules import SharedRules
 
 USUAL_RUNS = 3  # from so many finished runs on it is known what is usual
 
-
-def add_jobs(problems: Catalogue) -> None:
-    """Enter the problems of declared jobs for export or import."""
-    kind = problems.module
-    relaunch = advice(
-        f"ask {{operator}}, who scheduled it; then launch {kind} {{job}} again"
-        + (" as a delta or in full" if kind == "export" else " once there are no duplicates")
+TROUBLE = ("host.database_unreachable", "host.disk_full", "host.configuration_unreadable")
+RELAUNCH = {
+    kind: {"fix": advice(
+        f"ask {{operator}}, who scheduled it; then launch {kind} {{job}} again {how}"
+    )}
+    for kind, how in (
+        ("export", "as a delta or in full"), ("import", "once there are no duplicates"),
     )
-    trouble = (
-        "host.database_unreachable", "host.disk_full", "host.configuration_unreadable",
-    )
+}
 
-    def judged(
-        judge: Callable[[Server, Job], Facts | None],
-    ) -> Callable[[Server], Iterator[Evidence]]:
-        def find(server: Server) -> Iterator[Evidence]:
-            for job in server.jobs:
-                facts = judge(server, job) if job.kind == kind else None
-                if facts is not None:
-                    who = {"job": job.name, "operator": job.operator or "the operator"}
-                    row = lasting(str(facts.get("sample") or ""))
-                    again = f"it would fail again before this is done: {row.action}" if row else ""
-                    yield Evidence(
-                        {**who, **facts}, job.instance, job.name,
-                        by_hand=ByHand(again) if row else None,
-                    )
+DeclaredJudge = Callable[[Server, Job], "Facts | None"]
+RecordedJudge = Callable[[Server, list[RecordedJob]], "Facts | None"]
+Declared = Callable[[Server, DeclaredJob], object]
 
-        find.__name__ = judge.__name__
-        return find
 
-    def failed(server: Server, job: Job) -> Facts | None:
-        error, record = job.last_error, _record(server, job)
-        if job.running:
-            return None
-        if error is not None and not _later(job, error.at):
-            told: Facts = {
-                "at": error.at, "sample": error.sample[:300],
-                "codes": " ".join(error.codes) or None,
-            }
-            return {**told, "record": record.id if record else None}
-        if record is None or not record.is_in("error") or _later(job, record.ended_at):
-            return None
-        sample = "its record in the database says so"
-        return {"at": record.ended_at, "sample": sample, "codes": None, "record": record.id}
+class JobRules(SharedRules):
+    """Rules for the jobs of a kind: the name of the module that includes them."""
 
-    def recorded(server: Server) -> Iterator[tuple[str, list[RecordedJob]]]:
-        """Each job of the database with its instance; its newest run first."""
-        for database in server.databases:
-            runs: dict[str, list[RecordedJob]] = {}
-            for run in sorted(database.jobs or (), key=lambda run: run.id, reverse=True):
-                if run.kind == kind:
-                    runs.setdefault(run.name, []).append(run)
-            for held in runs.values():
-                yield database.instance, held
+    def declared(self, **entry: Any) -> Callable[[DeclaredJudge], DeclaredJudge]:
+        """Enter a function that looks at one declared job after the other."""
 
-    def by_record(
-        judge: Callable[[Server, list[RecordedJob]], Facts | None],
-        told: Callable[[Server, DeclaredJob], object] = lambda _server, _job: False,
-    ) -> Callable[[Server], Iterator[Evidence]]:
-        def find(server: Server) -> Iterator[Evidence]:
-            """`told`: whether a finding on a declared job says the same."""
-            declared = {(job.instance, job.name): job for job in server.head.jobs_declared
-                        if job.kind == kind}
-            for instance, runs in recorded(server):
-                job = declared.get((instance, runs[0].name))
-                if job and told(server, job):
-                    continue
-                facts = judge(server, runs)
-                if facts is not None:
-                    who = {"job": runs[0].name, "operator": runs[0].operator or "the operator"}
-                    yield Evidence({**who, "id": runs[0].id, **facts}, instance, runs[0].name)
+        def enter(judge: DeclaredJudge) -> DeclaredJudge:
+            self.enter(judge.__name__, partial(_declared, judge), entry)
+            return judge
 
-        find.__name__ = judge.__name__
-        return find
+        return enter
 
-    def in_error(server: Server, runs: list[RecordedJob]) -> Facts | None:
-        del server
-        return {"at": runs[0].ended_at or runs[0].started_at} if runs[0].is_in("error") else None
+    def recorded(
+        self, unless: Declared = lambda _server, _job: False, **entry: Any
+    ) -> Callable[[RecordedJudge], RecordedJudge]:
+        """Enter a function that looks at the records of one job after the other, newest first.
 
-    def paused(server: Server, runs: list[RecordedJob]) -> Facts | None:
-        del server
-        if not (runs[0].is_in("paused") or runs[0].is_in("pausing")):
-            return None
-        return {"started_at": runs[0].started_at}
+        `unless`: whether a finding on a declared job says the same.
+        """
 
-    def running_long(server: Server, runs: list[RecordedJob]) -> Facts | None:
-        begun = runs[0].started_at
-        times = sorted(
-            run.ended_at - run.started_at for run in runs[1:]
-            if run.is_in("finished") and run.ended_at and run.started_at
-        )
-        if not runs[0].is_in("running") or begun is None or len(times) < USUAL_RUNS:
-            return None
-        if process_gone(server, runs):
-            return None
-        usual = times[len(times) // 2]
-        longest = max(60 * server.limits.job_minutes, usual * server.limits.job_times)
-        if not server.older(begun, longest / 60):
-            return None
-        return {"started_at": begun, "usual_seconds": round(usual), "pid": runs[0].process_id}
+        def enter(judge: RecordedJudge) -> RecordedJudge:
+            self.enter(judge.__name__, partial(_recorded, judge, unless), entry)
+            return judge
 
-    def process_gone(server: Server, runs: list[RecordedJob]) -> Facts | None:
-        seen = server.processes
-        alive = {p.pid for p in (*seen.modules, *seen.children, *seen.others) if not p.dead}
-        run = runs[0]
-        if not run.is_in("running") or not run.process_id or run.process_id in alive:
-            return None
-        if not server.older(run.started_at, 1):  # younger, one probe saw it and the other not
-            return None
-        return {"started_at": run.started_at, "pid": run.process_id}
+        return enter
 
-    def rejected(server: Server, runs: list[RecordedJob]) -> Facts | None:
-        del server
-        run = runs[0]
-        if not run.is_in("finished") or not run.rejected:
-            return None
-        return {"rejects": run.rejected, "processed": run.processed, "at": run.ended_at}
 
-    def stale(server: Server, job: Job) -> Facts | None:
-        if job.running or not job.max_age_hours:
-            return None
-        made = job.result.mtime_at if job.result else None
-        if made is None:
-            return {"made_at": None, "made": "never", "max_age_hours": job.max_age_hours}
-        if not server.older(made, 60 * job.max_age_hours):
-            return None
-        return {"made_at": made, "made": moment(made), "max_age_hours": job.max_age_hours}
+def _declared(judge: DeclaredJudge, server: Server, kind: str) -> Iterator[Evidence]:
+    for job in server.jobs:
+        facts = judge(server, job) if job.kind == kind else None
+        if facts is not None:
+            who = {"job": job.name, "operator": job.operator or "the operator"}
+            row = lasting(str(facts.get("sample") or ""))
+            again = f"it would fail again before this is done: {row.action}" if row else ""
+            yield Evidence(
+                {**who, **facts}, job.instance, job.name, by_hand=ByHand(again) if row else None,
+            )
 
-    def running_too_long(server: Server, job: Job) -> Facts | None:
-        begun = job.running.started_at if job.running else None
-        if not job.max_minutes or not server.older(begun, job.max_minutes):
-            return None
-        return {
-            "pid": job.running.pid if job.running else None, "started_at": begun,
-            "max_minutes": job.max_minutes,
+
+def _recorded(
+    judge: RecordedJudge, unless: Declared, server: Server, kind: str
+) -> Iterator[Evidence]:
+    declared = {
+        (job.instance, job.name): job for job in server.head.jobs_declared if job.kind == kind
+    }
+    for instance, runs in _records(server, kind):
+        job = declared.get((instance, runs[0].name))
+        if job and unless(server, job):
+            continue
+        facts = judge(server, runs)
+        if facts is not None:
+            who = {"job": runs[0].name, "operator": runs[0].operator or "the operator"}
+            yield Evidence({**who, "id": runs[0].id, **facts}, instance, runs[0].name)
+
+
+def _records(server: Server, kind: str) -> Iterator[tuple[str, list[RecordedJob]]]:
+    """Each job of the database with its instance; its newest run first."""
+    for database in server.databases:
+        runs: dict[str, list[RecordedJob]] = {}
+        for run in sorted(database.jobs or (), key=lambda run: run.id, reverse=True):
+            if run.kind == kind:
+                runs.setdefault(run.name, []).append(run)
+        for held in runs.values():
+            yield database.instance, held
+
+
+JOBS = JobRules()
+
+
+@JOBS.declared(
+    title="A job failed",
+    severity=CRITICAL,
+    summary="The MODULE {job} of {operator} failed at {at:time}: {sample}",
+    source="modules",
+    needs=("jobs",),
+    remedy="relaunch",
+    causes=TROUBLE,
+    by_module=RELAUNCH,
+)
+def failed(server: Server, job: Job) -> Facts | None:
+    error, record = job.last_error, _record(server, job)
+    if job.running:
+        return None
+    if error is not None and not _later(job, error.at):
+        told: Facts = {
+            "at": error.at, "sample": error.sample[:300],
+            "codes": " ".join(error.codes) or None,
         }
+        return {**told, "record": record.id if record else None}
+    if record is None or not record.is_in("error") or _later(job, record.ended_at):
+        return None
+    sample = "its record in the database says so"
+    return {"at": record.ended_at, "sample": sample, "codes": None, "record": record.id}
 
-    def rejects(server: Server, job: Job) -> Facts | None:
-        del server
-        file = job.rejects
-        if file is None or not file.lines:
-            return None
-        count = f"more than {file.lines}" if file.more else file.lines
-        return {"rejects": count, "path": file.path}
 
-    problems.problem(
-        title="A job failed",
-        severity=CRITICAL,
-        summary=f"The {kind} {{job}} of {{operator}} failed at {{at:time}}: {{sample}}",
-        source="modules",
-        needs=("jobs",),
-        remedy="relaunch",
-        fix=relaunch,
-        causes=trouble,
-    )(judged(failed))
-    problems.problem(
-        title="A job's result is stale",
-        severity=WARNING,
-        summary=f"The {kind} {{job}} of {{operator}} last gave a result: {{made}}"
-        " (at most {max_age_hours:g} h old is asked for).",
-        source="imports_exports",
-        needs=("jobs",),
-        remedy="relaunch",
-        fix=relaunch,
-        causes=(
-            f"{kind}.failed", f"{kind}.running_too_long", "wfserver.not_running",
-            "watchdog.nothing_runs", *trouble,
-        ),
-    )(judged(stale))
-    problems.problem(
-        title="A job runs too long",
-        severity=WARNING,
-        summary=f"The {kind} {{job}} of {{operator}} runs since {{started_at:time}}"
-        " (at most {max_minutes:g} minutes are asked for).",
-        source="imports_exports",
-        needs=("jobs",),
-        reason="what it is doing is lost when it is stopped: {operator} decides",
-        fix=as_account("nlserver pdump -who"),
-        causes=(*trouble, "host.load_high"),
-    )(judged(running_too_long))
-    problems.problem(
-        title="A job rejected lines",
-        severity=WARNING,
-        summary=f"The {kind} {{job}} of {{operator}} rejected {{rejects}} lines: {{path}}",
-        source="imports_exports",
-        needs=("jobs",),
-        reason="the data must be corrected; duplicates must be looked for before it runs again",
-        fix=as_account("tail -50 {path}"),
-    )(judged(rejects))
-    problems.problem(
-        title="A job of the database is in error",
-        severity=WARNING,
-        summary=f"The {kind} {{job}} of {{operator}} ended in error at {{at:time}}, by its record.",
-        source="imports_exports",
-        needs=("api",),
-        reason="{operator}, who scheduled it, launches it again; declared in campaign_jobs, it can"
-        " be relaunched from here",
-        fix=advice("open its journal in the console; ask {operator}"),
-        causes=trouble,
-    )(by_record(in_error, lambda _server, _job: True))
-    problems.problem(
-        title="A job of the database is paused",
-        severity=WARNING,
-        summary=f"The {kind} {{job}} of {{operator}}, begun at {{started_at:time}}, is paused.",
-        source="imports_exports",
-        needs=("api",),
-        reason="somebody paused it: {operator} resumes or cancels it",
-        fix=advice("resume or cancel it in the console; ask {operator}"),
-    )(by_record(paused))
-    problems.problem(
-        title="A job runs far longer than usual",
-        severity=WARNING,
-        summary=f"The {kind} {{job}} of {{operator}} runs since {{started_at:time}}; usual are"
-        " {usual_seconds:duration}.",
-        source="imports_exports",
-        needs=("api",),
-        reason="what it is doing is lost when it is stopped: {operator} decides",
-        fix=as_account("nlserver pdump -who"),
-        causes=(*trouble, "host.load_high"),
-    )(by_record(running_long, lambda server, job: any(
-        running_too_long(server, each) for each in server.jobs
-        if (each.kind, each.instance, each.name) == (kind, job.instance, job.name)
-    )))
-    problems.problem(
-        title="A job runs by its record, and no process does",
-        severity=WARNING,
-        summary=f"The {kind} {{job}} of {{operator}} runs since {{started_at:time}} by its record,"
-        " and process {pid} is not there.",
-        source="imports_exports",
-        needs=("api", "processes"),
-        reason="it may run on another host of the instance; if not, {operator} cancels it in the"
-        " console and launches it again",
-        fix=advice("cancel it in the console; ask {operator}"),
-        causes=(*trouble, "host.memory_exhausted"),
-    )(by_record(process_gone))
-    problems.problem(
-        title="A job of the database rejected lines",
-        severity=WARNING,
-        summary=f"The {kind} {{job}} of {{operator}} rejected {{rejects}} of its lines.",
-        source="imports_exports",
-        needs=("api",),
-        reason="the data must be corrected; duplicates must be looked for before it runs again",
-        fix=advice("open its journal in the console; ask {operator}"),
-    )(by_record(rejected, lambda _server, job: job.rejects))
-    add_to(problems, works_by=(f"{kind}.failed",))
+@JOBS.declared(
+    title="A job's result is stale",
+    severity=WARNING,
+    summary="The MODULE {job} of {operator} last gave a result: {made}"
+    " (at most {max_age_hours:g} h old is asked for).",
+    source="imports_exports",
+    needs=("jobs",),
+    remedy="relaunch",
+    causes=(
+        "MODULE.failed", "MODULE.running_too_long", "wfserver.not_running",
+        "watchdog.nothing_runs", *TROUBLE,
+    ),
+    by_module=RELAUNCH,
+)
+def stale(server: Server, job: Job) -> Facts | None:
+    if job.running or not job.max_age_hours:
+        return None
+    made = job.result.mtime_at if job.result else None
+    if made is None:
+        return {"made_at": None, "made": "never", "max_age_hours": job.max_age_hours}
+    if not server.older(made, 60 * job.max_age_hours):
+        return None
+    return {"made_at": made, "made": moment(made), "max_age_hours": job.max_age_hours}
+
+
+@JOBS.declared(
+    title="A job runs too long",
+    severity=WARNING,
+    summary="The MODULE {job} of {operator} runs since {started_at:time}"
+    " (at most {max_minutes:g} minutes are asked for).",
+    source="imports_exports",
+    needs=("jobs",),
+    reason="what it is doing is lost when it is stopped: {operator} decides",
+    fix=as_account("nlserver pdump -who"),
+    causes=(*TROUBLE, "host.load_high"),
+)
+def running_too_long(server: Server, job: Job) -> Facts | None:
+    begun = job.running.started_at if job.running else None
+    if not job.max_minutes or not server.older(begun, job.max_minutes):
+        return None
+    return {
+        "pid": job.running.pid if job.running else None, "started_at": begun,
+        "max_minutes": job.max_minutes,
+    }
+
+
+@JOBS.declared(
+    title="A job rejected lines",
+    severity=WARNING,
+    summary="The MODULE {job} of {operator} rejected {rejects} lines: {path}",
+    source="imports_exports",
+    needs=("jobs",),
+    reason="the data must be corrected; duplicates must be looked for before it runs again",
+    fix=as_account("tail -50 {path}"),
+)
+def rejects(_server: Server, job: Job) -> Facts | None:
+    file = job.rejects
+    if file is None or not file.lines:
+        return None
+    count = f"more than {file.lines}" if file.more else file.lines
+    return {"rejects": count, "path": file.path}
+
+
+@JOBS.recorded(
+    title="A job of the database is in error",
+    severity=WARNING,
+    summary="The MODULE {job} of {operator} ended in error at {at:time}, by its record.",
+    source="imports_exports",
+    needs=("api",),
+    reason="{operator}, who scheduled it, launches it again; declared in campaign_jobs, it can"
+    " be relaunched from here",
+    fix=advice("open its journal in the console; ask {operator}"),
+    causes=TROUBLE,
+    unless=lambda _server, _job: True,
+)
+def in_error(_server: Server, runs: list[RecordedJob]) -> Facts | None:
+    return {"at": runs[0].ended_at or runs[0].started_at} if runs[0].is_in("error") else None
+
+
+@JOBS.recorded(
+    title="A job of the database is paused",
+    severity=WARNING,
+    summary="The MODULE {job} of {operator}, begun at {started_at:time}, is paused.",
+    source="imports_exports",
+    needs=("api",),
+    reason="somebody paused it: {operator} resumes or cancels it",
+    fix=advice("resume or cancel it in the console; ask {operator}"),
+)
+def paused(_server: Server, runs: list[RecordedJob]) -> Facts | None:
+    if not (runs[0].is_in("paused") or runs[0].is_in("pausing")):
+        return None
+    return {"started_at": runs[0].started_at}
+
+
+def _runs_too_long(server: Server, declared: DeclaredJob) -> bool:
+    place = (declared.kind, declared.instance, declared.name)
+    return any(
+        running_too_long(server, job) for job in server.jobs
+        if (job.kind, job.instance, job.name) == place
+    )
+
+
+@JOBS.recorded(
+    title="A job runs far longer than usual",
+    severity=WARNING,
+    summary="The MODULE {job} of {operator} runs since {started_at:time}; usual are"
+    " {usual_seconds:duration}.",
+    source="imports_exports",
+    needs=("api",),
+    reason="what it is doing is lost when it is stopped: {operator} decides",
+    fix=as_account("nlserver pdump -who"),
+    causes=(*TROUBLE, "host.load_high"),
+    unless=_runs_too_long,
+)
+def running_long(server: Server, runs: list[RecordedJob]) -> Facts | None:
+    begun = runs[0].started_at
+    times = sorted(
+        run.ended_at - run.started_at for run in runs[1:]
+        if run.is_in("finished") and run.ended_at and run.started_at
+    )
+    if not runs[0].is_in("running") or begun is None or len(times) < USUAL_RUNS:
+        return None
+    if process_gone(server, runs):
+        return None
+    usual = times[len(times) // 2]
+    longest = max(60 * server.limits.job_minutes, usual * server.limits.job_times)
+    if not server.older(begun, longest / 60):
+        return None
+    return {"started_at": begun, "usual_seconds": round(usual), "pid": runs[0].process_id}
+
+
+@JOBS.recorded(
+    title="A job runs by its record, and no process does",
+    severity=WARNING,
+    summary="The MODULE {job} of {operator} runs since {started_at:time} by its record,"
+    " and process {pid} is not there.",
+    source="imports_exports",
+    needs=("api", "processes"),
+    reason="it may run on another host of the instance; if not, {operator} cancels it in the"
+    " console and launches it again",
+    fix=advice("cancel it in the console; ask {operator}"),
+    causes=(*TROUBLE, "host.memory_exhausted"),
+)
+def process_gone(server: Server, runs: list[RecordedJob]) -> Facts | None:
+    seen = server.processes
+    alive = {p.pid for p in (*seen.modules, *seen.children, *seen.others) if not p.dead}
+    run = runs[0]
+    if not run.is_in("running") or not run.process_id or run.process_id in alive:
+        return None
+    if not server.older(run.started_at, 1):  # younger, one probe saw it and the other not
+        return None
+    return {"started_at": run.started_at, "pid": run.process_id}
+
+
+@JOBS.recorded(
+    title="A job of the database rejected lines",
+    severity=WARNING,
+    summary="The MODULE {job} of {operator} rejected {rejects} of its lines.",
+    source="imports_exports",
+    needs=("api",),
+    reason="the data must be corrected; duplicates must be looked for before it runs again",
+    fix=advice("open its journal in the console; ask {operator}"),
+    unless=lambda _server, job: job.rejects,
+)
+def rejected(_server: Server, runs: list[RecordedJob]) -> Facts | None:
+    run = runs[0]
+    if not run.is_in("finished") or not run.rejected:
+        return None
+    return {"rejects": run.rejected, "processed": run.processed, "at": run.ended_at}
 
 
 def _record(server: Server, job: Job) -> RecordedJob | None:

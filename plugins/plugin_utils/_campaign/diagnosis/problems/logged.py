@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The problems that show in a module's log: `add_logged(catalogue, …)` enters them."""
+"""The problems that show in a module's log, by what its lines mean."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from typing import Any
 
 from ...snapshot.records import Log, LogGroup, Task
 from ...snapshot.server import START_LINE_SECONDS, Server
-from ..aftermath import needed_by, sorted_out
+from ..aftermath import sorted_out
 from ..knowledge import BY_CODE, Kind, Meaning, Restart, apart as events, meaning_of, reported_by
-from ..model import INFO, WARNING, ByHand, Catalogue, Evidence, Facts, Fix, advice
+from ..model import INFO, WARNING, ByHand, Evidence, Facts, advice
+from ..rules import Catalogue, Inclusion, SharedRules
+from .common import INSTALLATION, MACHINE, RESTART, SUPERVISION
 
 # The end of a child, in whatever words a build has for it.
 DEATH = re.compile(
@@ -102,79 +104,78 @@ def logged(facts: Facts, groups: list[LogGroup]) -> Evidence:
     return Evidence(facts, words=words, began_at=_newest(groups).first_at)
 
 
-def add_logged(
-    problems: Catalogue, troubles: tuple[str, ...], apart: bool, restart: Fix
-) -> None:
-    """Enter what a module's log says, by what its lines mean.
+LOGGED = SharedRules()  # for all that writes a log
 
-    `troubles`: what can be behind them. `apart`: what its children log and nobody knows has an
-    entry of its own. `restart`: the commands by which the module is restarted.
+# What the children of these log and nobody knows has an entry of its own.
+OWN_CHILD_ERRORS = ("wfserver",)
+
+
+def troubles(own: Inclusion) -> tuple[str, ...]:
+    """What can be behind the errors of a module."""
+    states = SUPERVISION if own.module == "watchdog" else (
+        "MODULE.not_running", "MODULE.hung", "MODULE.crash_loop",
+    )
+    return tuple(dict.fromkeys((
+        *states, *own.causes_of_stop, *own.causes_of_errors, *INSTALLATION, *MACHINE,
+        "web.api_database",
+    )))  # fmt: skip
+
+
+def _reported_here(module: str, row: Meaning, group: LogGroup) -> bool:
+    """Whether a line is an error of this module that no other entry reports: one of the module's
+    own, or one of those that read all logs.
     """
-    _known_errors(problems, troubles, restart)
-    _unknown_errors(problems, troubles, apart)
-    _errors_of_the_past(problems, troubles)
-
-
-def _known_errors(problems: Catalogue, troubles: tuple[str, ...], restart: Fix) -> None:
-    module = problems.module
-    modules = needed_by(problems.module)
-    # Lines that an entry of this module reports by itself, or one that reads all logs.
     elsewhere = (module, "host", "watchdog", "trackinglogd", "tracking")
+    if row.kind is Kind.NOTE or row.problem.split(".")[0] in elsewhere:
+        return False
+    return group.level == "error" or (group.level == "warning" and row.kind is Kind.ERROR)
 
-    def counts(row: Meaning, group: LogGroup) -> bool:
-        """Whether a line is an error of this module to be reported here."""
-        if row.kind is Kind.NOTE or row.problem.split(".")[0] in elsewhere:
-            return False
-        return group.level == "error" or (group.level == "warning" and row.kind is Kind.ERROR)
 
-    def groups(server: Server, *answers: Restart) -> Iterator[Evidence]:
-        for task in server.tasks_of(module):
-            rows: dict[str, list[LogGroup]] = {}
-            held, _over = sorted_out(server, task, events(server.errors(task)), modules)
-            for group in held:
-                row = meaning_of(group)
-                if row is None or row.restart not in answers or recovered(server, task, group):
-                    continue
-                if counts(row, group):
-                    rows.setdefault(row.code, []).append(group)
-            for code, known in sorted(rows.items()):
-                yield _known(server, task, BY_CODE[code], known)
+def _known_errors(server: Server, module: str, *answers: Restart) -> Iterator[Evidence]:
+    for task in server.tasks_of(module):
+        rows: dict[str, list[LogGroup]] = {}
+        held, _over = sorted_out(server, task, events(server.errors(task)))
+        for group in held:
+            row = meaning_of(group)
+            if row is None or row.restart not in answers or recovered(server, task, group):
+                continue
+            if _reported_here(module, row, group):
+                rows.setdefault(row.code, []).append(group)
+        for code, known in sorted(rows.items()):
+            yield _known(task, BY_CODE[code], known)
 
-    @problems.problem(
-        title="Logs errors that a restart answers",
-        severity=WARNING,
-        summary="{target} logged {count} times: {meaning} ({code}). {sample}",
-        source="modules",
-        needs=("logs",),
-        **(
-            {"remedy": "restart", "fix": restart}
-            if module == "web"
-            else {
-                "reason": "what has to be restarted is not this module: {action}",
-                "fix": advice("{who:words}: {action:words}"),
-            }
-        ),
-        causes=troubles,
-    )
-    def errors_restart_helps(server: Server) -> Iterator[Evidence]:
-        for evidence in groups(server, Restart.HELPS):
-            peer = _elsewhere(server, evidence.words)
-            yield evidence if peer is None else replace(
-                evidence, by_hand=ByHand(f"{peer} is another host: restart web there, not here"),
-            )
 
-    @problems.problem(
-        title="Logs errors that no restart answers",
-        severity=WARNING,
-        summary="{target} logged {count} times: {meaning} ({code}). {sample}",
-        source="modules",
-        needs=("logs",),
-        reason="a restart of {target} {restart}: {action}",
-        fix=advice("{who:words}: {action:words}"),
-        causes=troubles,
-    )
-    def errors_restart_useless(server: Server) -> Iterator[Evidence]:
-        return groups(server, Restart.NO, Restart.AFTER_FIX, Restart.HEALS)
+@LOGGED.problem(
+    title="Logs errors that a restart answers",
+    severity=WARNING,
+    summary="{target} logged {count} times: {meaning} ({code}). {sample}",
+    source="modules",
+    needs=("logs",),
+    reason="what has to be restarted is not this module: {action}",
+    fix=advice("{who:words}: {action:words}"),
+    causes=troubles,
+    by_module={"web": {"remedy": "restart", "reason": None, "fix": RESTART}},
+)
+def errors_restart_helps(server: Server, module: str) -> Iterator[Evidence]:
+    for evidence in _known_errors(server, module, Restart.HELPS):
+        peer = _elsewhere(server, evidence.words)
+        yield evidence if peer is None else replace(
+            evidence, by_hand=ByHand(f"{peer} is another host: restart web there, not here"),
+        )
+
+
+@LOGGED.problem(
+    title="Logs errors that no restart answers",
+    severity=WARNING,
+    summary="{target} logged {count} times: {meaning} ({code}). {sample}",
+    source="modules",
+    needs=("logs",),
+    reason="a restart of {target} {restart}: {action}",
+    fix=advice("{who:words}: {action:words}"),
+    causes=troubles,
+)
+def errors_restart_useless(server: Server, module: str) -> Iterator[Evidence]:
+    return _known_errors(server, module, Restart.NO, Restart.AFTER_FIX, Restart.HEALS)
 
 
 def meaning_facts(row: Meaning) -> Facts:
@@ -185,9 +186,8 @@ def meaning_facts(row: Meaning) -> Facts:
     }
 
 
-def _known(server: Server, task: Task, row: Meaning, groups: list[LogGroup]) -> Evidence:
+def _known(task: Task, row: Meaning, groups: list[LogGroup]) -> Evidence:
     """A finding of lines whose meaning is known. What heals by itself is no fault if it did."""
-    del server
     facts = {**meaning_facts(row), **lines(groups)}
     healed = row.restart is Restart.HEALS and all(group.went_on for group in groups)
     return replace(
@@ -208,12 +208,13 @@ def as_documented(code: str) -> dict[str, Any]:
 def add_line(problems: Catalogue, name: str, **entry: Any) -> None:
     """Enter a problem that shows in lines of the module's log, which name it as their finding."""
 
-    def judge(server: Server, task: Task) -> Evidence | None:
-        groups = reported(f"{problems.module}.{name}", server, [task])
-        return logged(lines(groups), groups) if groups else None
+    def find(server: Server) -> Iterator[Evidence]:
+        for task in server.tasks_of(problems.module):
+            groups = reported(f"{problems.module}.{name}", server, [task])
+            if groups:
+                yield replace(logged(lines(groups), groups), instance=task.instance)
 
-    judge.__name__ = name
-    problems.each(needs=("logs",), **entry)(judge)
+    problems.enter(name, find, needs=("logs",), **entry)
 
 
 def is_note(group: LogGroup) -> bool:
@@ -232,83 +233,84 @@ def _elsewhere(server: Server, text: str) -> str | None:
 ADDRESS = re.compile(r"https?://([^\s/:'\"]+)")
 
 
-def _unknown_errors(problems: Catalogue, troubles: tuple[str, ...], apart: bool) -> None:
-    modules = needed_by(problems.module)
-
-    def unknown(server: Server, few: bool) -> Iterator[Evidence]:
-        for task in server.tasks_of(problems.module):
-            own = problems.module if apart else ""
-            held = unknown_errors(events(server.errors(task, own)))
-            held, _over = sorted_out(server, task, held, modules)
-            count = sum(group.count for group in held)
-            if held and (count < server.limits.log_errors) is few:
-                facts: Facts = {**lines(held), "signatures": len(held)}
-                yield replace(logged(facts, held), instance=task.instance)
-
-    entry: dict[str, Any] = {
-        "summary": "{target} logged {count} errors of {signatures} kinds. The last: {sample}",
-        "source": "log_precision",
-        "needs": ("logs",),
-        "reason": "what these lines mean is not documented, nor whether a restart helps",
-        "fix": advice("read its log; if the error comes back: nlserver restart {target} -verbose"),
-        "causes": troubles,
-    }
-
-    @problems.problem(title="Logs many errors of unknown meaning", severity=WARNING, **entry)
-    def errors_many(server: Server) -> Iterator[Evidence]:
-        return unknown(server, few=False)
-
-    @problems.problem(title="Logs a few errors of unknown meaning", severity=INFO, **entry)
-    def errors_few(server: Server) -> Iterator[Evidence]:
-        return unknown(server, few=True)
+def _unknown_errors(server: Server, module: str, few: bool) -> Iterator[Evidence]:
+    own = module if module in OWN_CHILD_ERRORS else ""
+    for task in server.tasks_of(module):
+        held = unknown_errors(events(server.errors(task, own)))
+        held, _over = sorted_out(server, task, held)
+        count = sum(group.count for group in held)
+        if held and (count < server.limits.log_errors) is few:
+            facts: Facts = {**lines(held), "signatures": len(held)}
+            yield replace(logged(facts, held), instance=task.instance)
 
 
-def _errors_of_the_past(problems: Catalogue, troubles: tuple[str, ...]) -> None:
+UNKNOWN_ERRORS: dict[str, Any] = {
+    "summary": "{target} logged {count} errors of {signatures} kinds. The last: {sample}",
+    "source": "log_precision",
+    "needs": ("logs",),
+    "reason": "what these lines mean is not documented, nor whether a restart helps",
+    "fix": advice("read its log; if the error comes back: nlserver restart {target} -verbose"),
+    "causes": troubles,
+}
+
+
+@LOGGED.problem(
+    title="Logs many errors of unknown meaning", severity=WARNING, **UNKNOWN_ERRORS
+)
+def errors_many(server: Server, module: str) -> Iterator[Evidence]:
+    return _unknown_errors(server, module, few=False)
+
+
+@LOGGED.problem(title="Logs a few errors of unknown meaning", severity=INFO, **UNKNOWN_ERRORS)
+def errors_few(server: Server, module: str) -> Iterator[Evidence]:
+    return _unknown_errors(server, module, few=True)
+
+
+def _past(server: Server, task: Task, kind: str) -> Evidence | None:
     """Lines of what is over: told as that, and never a fault of now."""
-    modules = needed_by(problems.module)
-
-    def past(server: Server, task: Task, kind: str) -> Evidence | None:
-        # What a module logged before we restarted it is history without a word.
-        seen = server.errors(task) if kind == "repaired" else (
-            group for log in server.logs_of(task) for group in log.groups
-        )
-        groups = [group for group in events(seen) if group.level == "error" and not is_note(group)]
-        _now, over = sorted_out(server, task, groups, modules)
-        if kind not in over:
-            return None
-        what, held = over[kind]
-        return logged({
-            "whose": what.whose, "at": what.at, "restart_time": what.restart_time or None,
-            **lines(held),
-        }, held)
-
-    @problems.each(
-        title="Errors at a daily restart",
-        severity=INFO,
-        summary="{target} logged {count} errors within minutes of the daily restart of {whose}"
-        " ({restart_time}), and none of these kinds since: {sample}",
-        source="workflow",
-        needs=("logs", "configuration"),
-        reason="they were caused by that restart and are over",
-        fix=advice(
-            "if they are a nuisance: start what was running 5 to 10 minutes after"
-            " processRestartTime ({restart_time}), or move that time"
-        ),
-        causes=troubles,
+    # What a module logged before we restarted it is history without a word.
+    seen = server.errors(task) if kind == "repaired" else (
+        group for log in server.logs_of(task) for group in log.groups
     )
-    def daily_restart_errors(server: Server, task: Task) -> Evidence | None:
-        return past(server, task, "daily")
+    groups = [group for group in events(seen) if group.level == "error" and not is_note(group)]
+    _now, over = sorted_out(server, task, groups)
+    if kind not in over:
+        return None
+    what, held = over[kind]
+    return logged({
+        "whose": what.whose, "at": what.at, "restart_time": what.restart_time or None,
+        **lines(held),
+    }, held)
 
-    @problems.each(
-        title="Errors from before a repair",
-        severity=INFO,
-        summary="{target} logged {count} errors before {whose} was repaired at {at:time}, and none"
-        " of these kinds since: {sample}",
-        source="modules",
-        needs=("logs", "ledger"),
-        reason="they belong to what was repaired",
-        fix=advice("nothing to do"),
-        causes=troubles,
-    )
-    def errors_before_repair(server: Server, task: Task) -> Evidence | None:
-        return past(server, task, "repaired")
+
+@LOGGED.per_instance(
+    title="Errors at a daily restart",
+    severity=INFO,
+    summary="{target} logged {count} errors within minutes of the daily restart of {whose}"
+    " ({restart_time}), and none of these kinds since: {sample}",
+    source="workflow",
+    needs=("logs", "configuration"),
+    reason="they were caused by that restart and are over",
+    fix=advice(
+        "if they are a nuisance: start what was running 5 to 10 minutes after"
+        " processRestartTime ({restart_time}), or move that time"
+    ),
+    causes=troubles,
+)
+def daily_restart_errors(server: Server, task: Task) -> Evidence | None:
+    return _past(server, task, "daily")
+
+
+@LOGGED.per_instance(
+    title="Errors from before a repair",
+    severity=INFO,
+    summary="{target} logged {count} errors before {whose} was repaired at {at:time}, and none"
+    " of these kinds since: {sample}",
+    source="modules",
+    needs=("logs", "ledger"),
+    reason="they belong to what was repaired",
+    fix=advice("nothing to do"),
+    causes=troubles,
+)
+def errors_before_repair(server: Server, task: Task) -> Evidence | None:
+    return _past(server, task, "repaired")

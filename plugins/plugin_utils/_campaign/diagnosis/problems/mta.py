@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from ...snapshot.records import Target, Task
 from ...snapshot.server import Server
 from ...snapshot.work import Delivery
-from ..model import CRITICAL, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
-from .common import RESTART, add_to, named, turning_away, unreachable
+from ..model import CRITICAL, WARNING, Evidence, Facts, advice, as_account, as_root
+from ..rules import Catalogue
+from . import every_module
+from .common import RESTART, named, turning_away, unreachable
 from .logged import DEATH, lines, logged, reported
 
 problems = Catalogue("mta")
@@ -27,7 +29,7 @@ NOT_SENDING = (
 )
 
 
-@problems.each(
+@problems.per_instance(
     title="mta has no statistics server address",
     severity=CRITICAL,
     summary="statServerAddress of {target} is empty: mta does not start without it, and no mail"
@@ -40,14 +42,13 @@ NOT_SENDING = (
         " {home}/conf/config-{instance}.xml"
     ).then(as_account("nlserver start {target}")),
 )
-def stat_address_missing(server: Server, task: Task) -> Facts | None:
-    del server
+def stat_address_missing(_server: Server, task: Task) -> Facts | None:
     if task.setting("stat_address") != "" or not (task.expected or task.alive):
         return None
     return {"stat_address": "", "running": task.alive}
 
 
-@problems.each(
+@problems.per_instance(
     title="mta only simulates sending (verifyMode)",
     severity=CRITICAL,
     summary="verifyMode is on for {target} in {file}: deliveries end as sent, but no recipient"
@@ -67,7 +68,7 @@ def verify_mode(_server: Server, task: Task) -> Facts | None:
     return {"file": known.origin("verify_mode"), "verify_mode": True}
 
 
-@problems.each(
+@problems.per_instance(
     title="Copies of sent messages are filling the disk",
     severity=WARNING,
     summary="With {attributes} set for {target} in {file}, mta writes a copy of what it sends to"
@@ -179,7 +180,7 @@ def _served_by_sick_stat(server: Server, target: Target) -> bool:
     return stat is not None and stat.state == "hung"
 
 
-@problems.each(
+@problems.per_instance(
     title="The temporary directory is on another device",
     severity=CRITICAL,
     summary="{target} cannot move its temporary files ({count:# time}): {sample}",
@@ -202,7 +203,7 @@ def temporary_device(server: Server, task: Task) -> Evidence | None:
     return logged({**lines(groups), "tmp_dir": tmp_dir, "var_dir": var_dir}, groups)
 
 
-@problems.each(
+@problems.per_instance(
     title="A quota is holding back mail",
     severity=WARNING,
     summary="MX rules are holding back mail of {target} ({count:# time}): {sample}",
@@ -281,7 +282,7 @@ def dns_failed(server: Server) -> Iterator[Evidence]:
     )
 
 
-@problems.each(
+@problems.per_instance(
     title="mta has no child process although mail is waiting",
     severity=CRITICAL,
     summary="{target} has no mtachild: no mail goes out, and {files:# message} {files:? is|are}"
@@ -307,7 +308,7 @@ def no_children(server: Server, task: Task) -> Facts | None:
     return {**waiting, **lines(deaths)} if waiting and deaths else waiting
 
 
-@problems.each(
+@problems.per_instance(
     title="The mail spool is not moving",
     severity=WARNING,
     summary="{files:# message} of {target} {files:? is|are} waiting, the oldest since"
@@ -391,10 +392,10 @@ def _deliveries(found: list[Delivery]) -> Facts:
     }
 
 
-add_to(
-    problems,
-    stopped_by=("mta.stat_address_missing",),
-    works_by=(
+problems.include(
+    *every_module.SUPERVISED,
+    causes_of_stop=("mta.stat_address_missing",),
+    causes_of_errors=(
         "mta.stat_unreachable", "mta.relay_unreachable", "mta.dns_failed",
         "mta.temporary_device", "mta.no_children",
     ),

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 
 from ...snapshot.records import ProbeError
 from ...snapshot.server import Server
-from ..model import CRITICAL, WARNING, Catalogue, Evidence, as_account, as_root
+from ..model import CRITICAL, WARNING, Evidence, as_account, as_root
+from ..rules import Catalogue
+
+problems = Catalogue("watchdog")
 
 LIBRARY = "cannot open shared object file"
 
@@ -19,53 +22,52 @@ def environment_failure(server: Server) -> ProbeError | None:
     return server.failures.get("environment")
 
 
-def add_nlserver(problems: Catalogue) -> None:
-    """Enter what keeps everybody from asking the server anything."""
+@problems.problem(
+    title="The Campaign environment is broken",
+    severity=CRITICAL,
+    summary="{why}: no module can be started, and nlserver was not run.",
+    source="configuration",
+    needs=(),
+    reason="whoever edited env.sh or customer.sh must correct it; whatever depends on it is"
+    " unknown",
+    fix=as_account("sh -n {home}/customer.sh", "sh -x {home}/env.sh"),
+    causes=("host.disk_full", "host.memory_exhausted"),
+)
+def environment_broken(server: Server) -> Iterator[Evidence]:
+    failure = environment_failure(server)
+    if failure:
+        yield Evidence({"why": failure.message[:300], "error": failure.kind})
 
-    @problems.problem(
-        title="The Campaign environment is broken",
-        severity=CRITICAL,
-        summary="{why}: no module can be started, and nlserver was not run.",
-        source="configuration",
-        needs=(),
-        reason="whoever edited env.sh or customer.sh must correct it; whatever depends on it is"
-        " unknown",
-        fix=as_account("sh -n {home}/customer.sh", "sh -x {home}/env.sh"),
-        causes=("host.disk_full", "host.memory_exhausted"),
-    )
-    def environment_broken(server: Server) -> Iterator[Evidence]:
-        failure = environment_failure(server)
-        if failure:
-            yield Evidence({"why": failure.message[:300], "error": failure.kind})
 
-    @problems.problem(
-        title="The nlserver command does not work",
-        severity=CRITICAL,
-        summary="nlserver fails: {why}",
-        source="usual_commands",
-        needs=(),
-        reason="every remedy needs nlserver itself; a restart would stop modules and start none",
-        fix=as_account("ls -l {home}/bin/nlserver", "nlserver pdump"),
-        causes=("host.disk_full", "host.memory_exhausted"),
-    )
-    def nlserver_fails(server: Server) -> Iterator[Evidence]:
-        failure = server.failures.get("pdump")
-        if failure is None or failure.kind == "timeout" or environment_failure(server):
-            return
-        if LIBRARY not in failure.message:
-            yield Evidence({"why": failure.message[:300]})
+@problems.problem(
+    title="The nlserver command does not work",
+    severity=CRITICAL,
+    summary="nlserver fails: {why}",
+    source="usual_commands",
+    needs=(),
+    reason="every remedy needs nlserver itself; a restart would stop modules and start none",
+    fix=as_account("ls -l {home}/bin/nlserver", "nlserver pdump"),
+    causes=("host.disk_full", "host.memory_exhausted"),
+)
+def nlserver_fails(server: Server) -> Iterator[Evidence]:
+    failure = server.failures.get("pdump")
+    if failure is None or failure.kind == "timeout" or environment_failure(server):
+        return
+    if LIBRARY not in failure.message:
+        yield Evidence({"why": failure.message[:300]})
 
-    @problems.problem(
-        title="The nlserver command is slow",
-        severity=WARNING,
-        summary="nlserver pdump took {seconds:g} s.",
-        source="usual_commands",
-        needs=("pdump",),
-        reason="it still answers: find what it is waiting for, often CPU load or disk",
-        fix=as_root("top -b -n 1 | head -20", "iostat -x 1 3"),
-        causes=("host.load_high", "host.memory_exhausted", "host.disk_full"),
-    )
-    def nlserver_slow(server: Server) -> Iterator[Evidence]:
-        seconds = server.probe_seconds("pdump")
-        if seconds is not None and seconds >= server.limits.nlserver_slow_seconds:
-            yield Evidence({"seconds": round(seconds, 1)})
+
+@problems.problem(
+    title="The nlserver command is slow",
+    severity=WARNING,
+    summary="nlserver pdump took {seconds:g} s.",
+    source="usual_commands",
+    needs=("pdump",),
+    reason="it still answers: find what it is waiting for, often CPU load or disk",
+    fix=as_root("top -b -n 1 | head -20", "iostat -x 1 3"),
+    causes=("host.load_high", "host.memory_exhausted", "host.disk_full"),
+)
+def nlserver_slow(server: Server) -> Iterator[Evidence]:
+    seconds = server.probe_seconds("pdump")
+    if seconds is not None and seconds >= server.limits.nlserver_slow_seconds:
+        yield Evidence({"seconds": round(seconds, 1)})

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 
 from ...snapshot.records import Task
 from ...snapshot.server import Server
-from ..model import CRITICAL, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
-from .common import RESTART, add_to, other_holder
+from ..model import CRITICAL, WARNING, Evidence, Facts, advice, as_account, as_root
+from ..rules import Catalogue
+from . import every_module
+from .common import RESTART, other_holder
 
 problems = Catalogue("stat")
 
 
-@problems.each(
+@problems.per_instance(
     title="Another process holds the port of stat",
     severity=CRITICAL,
     summary="{port}/udp is held by {holder} (process {pid}): mta gets no quotas.",
@@ -72,7 +74,7 @@ def port_wanted_twice(server: Server) -> Iterator[Evidence]:
             )
 
 
-@problems.each(
+@problems.per_instance(
     title="stat is not listening on its port",
     severity=CRITICAL,
     summary="{target} is running, but nothing is listening on {port}/udp: mta gets no quotas.",
@@ -122,4 +124,6 @@ def _named_any(server: Server, path: str) -> bool:
     return any(_named(path, task) for task in server.tasks)
 
 
-add_to(problems, stopped_by=("stat.port_taken", "stat.port_wanted_twice"))
+problems.include(*every_module.SUPERVISED, causes_of_stop=(
+    "stat.port_taken", "stat.port_wanted_twice",
+))

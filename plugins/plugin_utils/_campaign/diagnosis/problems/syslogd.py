@@ -13,8 +13,10 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 
 from ...snapshot.records import Task
 from ...snapshot.server import UPGRADE_LOG, Server
-from ..model import CRITICAL, INFO, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
-from .common import RESTART, add_to, other_holder
+from ..model import CRITICAL, INFO, WARNING, Evidence, Facts, advice, as_account, as_root
+from ..rules import Catalogue
+from . import every_module
+from .common import RESTART, other_holder
 
 problems = Catalogue("syslogd")
 
@@ -47,7 +49,7 @@ def port_taken(server: Server) -> Iterator[Evidence]:
         yield Evidence(facts)
 
 
-@problems.each(
+@problems.per_instance(
     title="syslogd is not listening on its port",
     severity=CRITICAL,
     summary="{target} is running, but nothing is listening on {port}/udp: no module can log.",
@@ -78,7 +80,7 @@ def _listens_elsewhere(server: Server, task: Task) -> int | None:
     )
 
 
-@problems.each(
+@problems.per_instance(
     title="syslogd listens on the wrong port",
     severity=CRITICAL,
     summary="{target} listens on {actual}/udp, but the modules send to {port}/udp: log lines are"
@@ -254,4 +256,4 @@ def log_read_in_part(server: Server) -> Iterator[Evidence]:
             )
 
 
-add_to(problems, stopped_by=("syslogd.port_taken",))
+problems.include(*every_module.SUPERVISED, causes_of_stop=("syslogd.port_taken",))

@@ -15,8 +15,10 @@ from ...snapshot.server import Server
 from ...snapshot.work import Workflow
 from ..aftermath import repaired
 from ..knowledge import reported_by
-from ..model import CRITICAL, INFO, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
-from .common import add_to, named
+from ..model import CRITICAL, INFO, WARNING, Evidence, Facts, advice, as_account, as_root
+from ..rules import Catalogue
+from . import every_module
+from .common import named
 from .logged import lines, logged
 from .wfserver import DOWN, TROUBLE, last_sign, late, workflow_facts
 
@@ -198,7 +200,7 @@ def _workflow(server: Server, instance: str) -> Workflow | None:
     return database.workflow("tracking") if database else None
 
 
-@problems.each(
+@problems.per_instance(
     title="The Tracking workflow is paused on an error",
     severity=WARNING,
     summary="The Tracking workflow of {instance} is paused on an error: opens and clicks are not"
@@ -226,7 +228,7 @@ def workflow_in_error(server: Server, task: Task) -> Facts | None:
     return {**workflow_facts(workflow), **told, "sample": sample}
 
 
-@problems.each(
+@problems.per_instance(
     title="The Tracking workflow does not run",
     severity=WARNING,
     summary="The Tracking workflow of {instance} is started but last ran at {last_at:time}; it"
@@ -244,7 +246,7 @@ def workflow_late(server: Server, task: Task) -> Facts | None:
     return late(server, database, workflow)
 
 
-@problems.each(
+@problems.per_instance(
     title="The Tracking workflow is paused or stopped",
     severity=WARNING,
     summary="The Tracking workflow of {instance} is {how}; it last ran at {last_at:time}.",
@@ -265,7 +267,7 @@ def workflow_stopped(server: Server, task: Task) -> Facts | None:
     return {**workflow_facts(workflow), "how": how, "last_at": last_sign(database, workflow)}
 
 
-@problems.each(
+@problems.per_instance(
     title="Tracking logs were not consolidated recently",
     severity=WARNING,
     summary="The tracking logs of {instance} were last consolidated at {last_at:time}, according"
@@ -294,7 +296,7 @@ WORKFLOW = re.compile(
 )
 
 
-@problems.each(
+@problems.per_instance(
     title="Consolidation of tracking logs is late",
     severity=WARNING,
     summary="{target} last ran at {last_at:time}; {files:# tracking log} {files:? is|are} waiting.",
@@ -321,7 +323,7 @@ def consolidation_late(server: Server, task: Task) -> Facts | None:
     return {"last_at": last, "files": sum(entry.log_files or 0 for entry in waiting)}
 
 
-add_to(problems, works_by=(
+problems.include(*every_module.UTILITY, causes_of_errors=(
     "tracking.redirection_unreachable", "tracking.redirection_misconfigured",
     "tracking.corrupt_line", "web.front_down", "web.tomcat_down",
 ))

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 
 from ...snapshot.records import Segment
 from ...snapshot.server import Server
-from ..model import CRITICAL, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
-from .common import add_to, named
+from ..model import CRITICAL, WARNING, Evidence, Facts, advice, as_account, as_root
+from ..rules import Catalogue
+from . import every_module
+from .common import named
 from .logged import lines, logged, reported
 
 problems = Catalogue("trackinglogd")
@@ -129,6 +131,8 @@ def size_limit(server: Server) -> Iterator[Evidence]:
             )
 
 
-add_to(problems, stopped_by=("trackinglogd.shared_memory_stale",), works_by=(
-    "trackinglogd.size_limit",
-))
+problems.include(
+    *every_module.SUPERVISED,
+    causes_of_stop=("trackinglogd.shared_memory_stale",),
+    causes_of_errors=("trackinglogd.size_limit",),
+)

@@ -13,25 +13,15 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.con
 
 from ...snapshot.server import PERMANENT, Server
 from ..knowledge import rows
-from ..model import (
-    CRITICAL,
-    INFO,
-    WARNING,
-    Catalogue,
-    Evidence,
-    Facts,
-    advice,
-    as_account,
-    as_owner,
-    as_root,
-)
-from .common import INSTALLATION, add_to
+from ..model import CRITICAL, INFO, WARNING, Evidence, Facts, advice, as_account, as_owner, as_root
+from ..rules import Catalogue
+from . import every_module
+from .common import INSTALLATION
 from .logged import lines, logged, reported
-from .nlserver import LIBRARY, add_nlserver, environment_failure
+from .nlserver import LIBRARY, environment_failure
 from .service import start_service
 
 problems = Catalogue("watchdog")
-add_nlserver(problems)
 
 
 @problems.problem(
@@ -229,7 +219,7 @@ def pid_file_stale(server: Server) -> Iterator[Evidence]:
         yield Evidence({"path": file.path, "pid": file.pid, "alive": file.alive})
 
 
-add_to(problems, works_by=tuple(  # it logs what it has to start again
+problems.include(*every_module.PERMANENT, causes_of_errors=tuple(  # it logs what it has to start again
     f"{module}.{state}" for module in PERMANENT if module != "watchdog"
     for state in ("crash_loop", "not_running")
 ))

@@ -13,8 +13,10 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.add
 
 from ...snapshot.records import Check, Hints
 from ...snapshot.server import Server
-from ..model import CRITICAL, INFO, WARNING, Catalogue, Evidence, Facts, advice, as_account, as_root
-from .common import add_to, named, other_holder
+from ..model import CRITICAL, INFO, WARNING, Evidence, Facts, advice, as_account, as_root
+from ..rules import Catalogue
+from . import every_module
+from .common import named, other_holder
 from .host import database_unreachable
 from .logged import add_line, as_documented, lines, logged, reported
 
@@ -531,10 +533,10 @@ def logon_failed(server: Server) -> Iterator[Evidence]:
     return (evidence for evidence in _refused(server, "fault") if not evidence.facts["query"])
 
 
-add_to(
-    problems,
-    stopped_by=("web.port_taken", "web.java_broken"),
-    works_by=(
+problems.include(
+    *every_module.SUPERVISED,
+    causes_of_stop=("web.port_taken", "web.java_broken"),
+    causes_of_errors=(
         "web.tomcat_down", "web.not_answering", "web.session_error", "web.front_down",
         "web.logon_password", "web.logon_zone", "web.session_expired",
     ),

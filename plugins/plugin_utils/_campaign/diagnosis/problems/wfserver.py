@@ -15,10 +15,12 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 from ...snapshot.records import Task
 from ...snapshot.server import Server
 from ...snapshot.work import Database, Workflow
-from ..aftermath import needed_by, sorted_out
+from ..aftermath import sorted_out
 from ..knowledge import Meaning, apart, lasting
-from ..model import CRITICAL, WARNING, ByHand, Catalogue, Chance, Evidence, Facts, advice
-from .common import RESTART, add_to, named, operators_disabled
+from ..model import CRITICAL, WARNING, ByHand, Chance, Evidence, Facts, advice
+from ..rules import Catalogue
+from . import every_module
+from .common import RESTART, named, operators_disabled
 from .logged import DEATH, add_line, as_documented, lines, logged, recovered, unknown_errors
 
 problems = Catalogue("wfserver")
@@ -327,7 +329,7 @@ def owner_disabled(server: Server) -> Iterator[Evidence]:
     return operators_disabled(server)
 
 
-@problems.each(
+@problems.per_instance(
     title="Workflow processes are dying",
     severity=CRITICAL,
     summary="{deaths:# workflow process|workflow processes} of {target} ended unexpectedly:"
@@ -349,7 +351,7 @@ def children_dying(server: Server, task: Task) -> Evidence | None:
     return logged({**facts, "deaths": facts.pop("count"), "defunct": len(defunct)}, groups)
 
 
-@problems.each(
+@problems.per_instance(
     title="Workflows are stopping on errors",
     severity=WARNING,
     summary="Workflows of {target} logged {count:# error} ({signatures:# kind}). The last:"
@@ -373,12 +375,12 @@ def workflow_errors(server: Server, task: Task) -> Evidence | None:
         group for group in unknown_errors(apart(server.errors(task, "runwf")))
         if not DEATH.search(group.sample) and not recovered(server, task, group)
     ]
-    groups, _over = sorted_out(server, task, groups, needed_by("wfserver"))
+    groups, _over = sorted_out(server, task, groups)
     return logged({**lines(groups), "signatures": len(groups)}, groups) if groups else None
 
 
-add_to(problems, works_by=(
+problems.include(*every_module.SUPERVISED, causes_of_errors=(
     "wfserver.children_dying", "wfserver.technical_workflow_failed", "wfserver.workflow_failed",
     "tracking.workflow_failed", "tracking.workflow_in_error", "tracking.corrupt_line",
     "tracking.redirection_unreachable", "tracking.redirection_misconfigured",
-), apart=True)
+))

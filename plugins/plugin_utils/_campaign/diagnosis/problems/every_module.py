@@ -1,0 +1,375 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The rules that Campaign's modules share: each includes the groups at the end of this file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import RELOADS
+
+from ...snapshot.records import SERVER_FILE, Task
+from ...snapshot.server import Server
+from ..model import CRITICAL, INFO, WARNING, Evidence, Facts, advice, as_account, moment
+from ..rules import SharedRules
+from .common import (
+    INSTALLATION,
+    KILL_AND_START,
+    MACHINE,
+    RESTART,
+    RESTART_ALL,
+    START,
+    SUPERVISION,
+    newer_files,
+    other_holder,
+)
+from .configured import CONFIGURED, configured_precision
+from .logged import LOGGED, telling
+from .service import restart_service
+
+STARTED = SharedRules()  # for a module that the watchdog starts
+
+
+@STARTED.per_instance(
+    title="Does not run",
+    severity=CRITICAL,
+    summary="{target} is to start by itself (autoStart) and does not run.",
+    source="usual_commands",
+    needs=("tasks",),
+    remedy="start",
+    fix=START,
+    causes=lambda own: (*SUPERVISION, *INSTALLATION, "MODULE.crash_loop", *own.causes_of_stop),
+    down=True,
+    by_module={"wfserver": {"source": "workflow"}},
+)
+def not_running(server: Server, task: Task) -> Evidence | None:
+    if task.state != "stopped" or not task.expected or starting(server, task):
+        return None
+    log = server.log(task.module, task.instance)
+    last = log.written_at if log else None
+    last_pid = log.pids[-1].pid if log and log.pids else None
+    facts: Facts = {"auto_start": True, "last_log_at": last, "last_pid": last_pid}
+    return Evidence(facts, began_at=last)
+
+
+@STARTED.per_instance(
+    title="Dies again and again",
+    severity=CRITICAL,
+    summary="{target} began anew {restarts} times in the log window{says}.",
+    source="modules",
+    needs=("logs",),
+    reason="another start would die as well: the last lines of its log say why",
+    fix=advice("read {tells}; then: nlserver restart {target} -verbose"),
+    causes=lambda own: (*INSTALLATION, *MACHINE, *own.causes_of_stop),
+    down=True,
+)
+def crash_loop(server: Server, task: Task) -> Evidence | None:
+    restarts = server.restarts(task)
+    if len(restarts) < server.limits.crash_loop_restarts:
+        return None
+    log = server.log(task.module, task.instance)
+    calm = server.older(restarts[-1], server.limits.crash_loop_calm_minutes)
+    if calm and task.state == "running":
+        return None
+    facts: Facts = {
+        "restarts": len(restarts),
+        "first_at": restarts[0],
+        "last_at": restarts[-1],
+        "running": task.alive,
+        "log": log.path if log else None,
+        **telling(server, task, restarts[0]),
+    }
+    return Evidence(facts, began_at=restarts[0])
+
+
+@STARTED.per_instance(
+    title="Runs although it is not to start",
+    severity=WARNING,
+    summary="{target} runs, but autoStart is off: after the next restart it is gone.",
+    source="configuration_file",
+    needs=("processes", "configuration"),
+    reason="whether it is to run is the site's decision",
+    fix=as_account("nlserver stop {target}").then(
+        advice('or set autoStart="true" for it, then: nlserver config -reload')
+    ),
+)
+def not_expected(_server: Server, task: Task) -> Facts | None:
+    return {"pid": task.pid} if task.alive and task.expected is False else None
+
+
+@STARTED.per_instance(
+    title="Ran until recently and is now disabled",
+    severity=WARNING,
+    summary="{target} wrote its log until {last_log_at:time}; now autoStart is off"
+    " and it does not run.",
+    source="configuration_file",
+    needs=("tasks", "configuration", "logs"),
+    reason="whether it is to run is the site's decision",
+    fix=advice('set autoStart="true" for it').then(START),
+)
+def autostart_disabled(server: Server, task: Task) -> Facts | None:
+    log = server.log(task.module, task.instance)
+    if task.state != "stopped" or task.expected is not False or not log or not log.pids:
+        return None
+    if task.configuration and task.configuration.switched_off:
+        return None  # by an underscore: whoever did that knows
+    if task.module == "syslogd" and other_holder(server, "udp", server.syslogd_port):
+        return None  # the site uses another log daemon
+    return {"last_log_at": log.pids[-1].last_at, "last_pid": log.pids[-1].pid}
+
+
+@STARTED.per_instance(
+    title="Was not restarted for more than a day",
+    severity=WARNING,
+    summary="{target} runs since {started_at:time}; processRestartTime is {restart_time}.",
+    source="monitoring",
+    needs=("processes", "configuration"),
+    remedy="restart",
+    fix=RESTART,
+    causes=(*SUPERVISION, "MODULE.hung", "host.configuration_unreadable"),
+)
+def restart_missed(server: Server, task: Task) -> Facts | None:
+    daily = task.configuration.restart_time if task.configuration else None
+    limit = 60 * server.limits.process_age_hours
+    if not daily or not server.older(task.started_at, limit):
+        return None
+    return {"started_at": task.started_at, "restart_time": daily, "pid": task.pid}
+
+
+def starting(server: Server, task: Task) -> bool:
+    """Whether the watchdog has just begun and has not yet come to this module."""
+    watchdog = server.task("watchdog")
+    began = watchdog.started_at if watchdog else None
+    if began is None or server.now - began > server.limits.start_grace_seconds:
+        return False
+    log = server.log(task.module, task.instance)
+    return not (log and any(writer.first_at >= began for writer in log.pids))
+
+
+PROCESS = SharedRules()  # for a process that is to run all the time
+
+# With the watchdog all of Campaign is restarted.
+WITH_ALL = {"watchdog": {"remedy": "restart_service", "fix": RESTART_ALL}}
+STANDARD_PRECISION = as_account("nlserver restart {target} -noconsole")
+TOMCAT_PRECISION = {"web": {"fix": as_account("nlserver restart {target} -tomcat -noconsole")}}
+# The modules that `nlserver config -reload` reaches.
+RELOADED = {
+    module: {
+        "remedy": "reload",
+        "fix": as_account("nlserver config -reload"),
+        "causes": ("host.configuration_unreadable", "host.configuration_changed"),
+    }
+    for module, command in RELOADS.items() if command == "config"
+}
+
+
+def _way(server: Server, task: Task) -> Facts:
+    return restart_service(server) if task.module in WITH_ALL else {}
+
+
+@PROCESS.per_instance(
+    title="Hangs",
+    severity=CRITICAL,
+    summary="{target} is halted (process {pid}, state {state}): it is there and does nothing.",
+    source="administration",
+    needs=("processes",),
+    remedy="kill_and_start",
+    fix=KILL_AND_START,
+    down=True,
+    by_module=WITH_ALL,
+)
+def hung(server: Server, task: Task) -> Facts | None:
+    if task.state != "hung" or task.process is None:
+        return None
+    return {"pid": task.process.pid, "state": task.process.state, **_way(server, task)}
+
+
+@PROCESS.per_instance(
+    title="Runs twice",
+    severity=CRITICAL,
+    summary="{count} processes run as {target}: {pids}. They do the same work twice.",
+    source="operating_principle",
+    needs=("processes",),
+    reason="which of them holds the work in hand is for a person to see",
+    fix=as_account("nlserver pdump -who", "nlserver stop {target}", "nlserver start {target}"),
+)
+def runs_twice(server: Server, task: Task) -> Facts | None:
+    pids = {process.pid for process in task.processes}
+    first = [p for p in task.processes if p.ppid not in pids]  # not one that just forked
+    if len(first) < 2 or server.now - (first[-1].started_at or 0.0) < 15:
+        return None
+    return {"count": len(first), "pids": " ".join(str(process.pid) for process in first)}
+
+
+@PROCESS.per_instance(
+    title="Runs under another account",
+    severity=WARNING,
+    summary="{target} runs as {runs_as}, not as {user}: its files will belong to {runs_as}.",
+    source="administration",
+    needs=("processes",),
+    reason="files that the wrong account made must be given back by hand",
+    fix=as_account("nlserver stop {target}").then(
+        advice("give files of {runs_as} under {home}/var back to {user}, then start it")
+    ),
+)
+def wrong_account(server: Server, task: Task) -> Facts | None:
+    user = task.process.user if task.process else ""
+    if not user or user == server.user:
+        return None
+    return {"runs_as": user, "pid": task.pid}
+
+
+@PROCESS.per_instance(
+    title="Uses more memory than it may",
+    severity=CRITICAL,
+    summary="{target} uses {memory_mb:g} MB; the alert value is {alert_mb:g} MB.",
+    source="configuration_file",
+    needs=("tasks", "configuration"),
+    remedy="restart",
+    fix=RESTART,
+    by_module=WITH_ALL,
+)
+def memory_alert(server: Server, task: Task) -> Facts | None:
+    alert = task.configuration.memory_alert_mb if task.configuration else None
+    if not alert or task.memory_mb is None or task.memory_mb < alert:
+        return None
+    return {
+        "memory_mb": round(task.memory_mb, 1), "alert_mb": alert, "pid": task.pid,
+        **_way(server, task),
+    }
+
+
+@PROCESS.per_instance(
+    title="Uses much memory",
+    severity=WARNING,
+    summary="{target} uses {memory_mb:g} MB; the warning value is {warning_mb:g} MB.",
+    source="configuration_file",
+    needs=("tasks", "configuration"),
+    reason="below the alert value it may go on; its daily restart gives the memory back",
+    fix=advice("watch it: {memory_mb} MB now"),
+)
+def memory_warning(_server: Server, task: Task) -> Facts | None:
+    warning = task.configuration.memory_warning_mb if task.configuration else None
+    alert = task.configuration.memory_alert_mb if task.configuration else None
+    if not warning or task.memory_mb is None or task.memory_mb < warning:
+        return None
+    if alert and task.memory_mb >= alert:
+        return None
+    return {"memory_mb": round(task.memory_mb, 1), "warning_mb": warning, "pid": task.pid}
+
+
+@PROCESS.per_instance(
+    title="Is about to run out of file handles",
+    severity=WARNING,
+    summary="{target} has {open} of {limit} files open.",
+    source="monitoring",
+    needs=("processes",),
+    remedy="restart",
+    fix=RESTART,
+    by_module=WITH_ALL,
+)
+def file_handles(server: Server, task: Task) -> Facts | None:
+    process = task.process
+    if not process or process.files_open is None or not process.files_limit:
+        return None
+    percent = 100 * process.files_open / process.files_limit
+    if percent < server.limits.files_warning_percent:
+        return None
+    return {
+        "open": process.files_open, "limit": process.files_limit, "percent": round(percent),
+        **_way(server, task),
+    }
+
+
+@PROCESS.problem(
+    title="Log precision left raised",
+    severity=WARNING,
+    summary="{target} logs with precision {precision} since {started_at:time}; {end}.",
+    source="log_precision",
+    needs=("processes", "ledger"),
+    remedy="restore_log_precision",
+    fix=STANDARD_PRECISION,
+    by_module={
+        **TOMCAT_PRECISION,
+        "watchdog": {
+            "remedy": None,
+            "reason": "it takes a restart of the whole of Campaign, for which a person chooses the"
+            " time",
+        },
+    },
+)
+def log_precision_raised(server: Server, module: str) -> Iterator[Evidence]:
+    """By hand, which a restart ends, or in a file, which none does."""
+    for task in server.tasks_of(module):
+        yield from configured_precision(task)
+        raised = server.raised_precision(task)
+        if raised and (raised.until is None or raised.until > server.now):
+            continue
+        until = raised.until if raised else None
+        end = "no repair set an end to it" if until is None else f"its end was {moment(until)}"
+        facts = _precision(server, task)
+        if facts:
+            yield Evidence({**facts, "until": until, "end": end}, task.instance)
+
+
+@PROCESS.per_instance(
+    title="Log precision raised for a while",
+    severity=INFO,
+    summary="{target} logs with precision {precision}, as {who} wanted at {raised_at:time};"
+    " {end}.",
+    source="log_precision",
+    needs=("processes", "ledger"),
+    reason="it was raised on purpose; after its end it counts as left on and is restored",
+    fix=STANDARD_PRECISION,
+    by_module=TOMCAT_PRECISION,
+)
+def log_precision_wanted(server: Server, task: Task) -> Facts | None:
+    raised = server.raised_precision(task)
+    if not raised or (raised.until is not None and raised.until <= server.now):
+        return None
+    end = "no end was set" if raised.until is None else f"until {moment(raised.until)}"
+    facts = _precision(server, task)
+    return facts and {
+        **facts, "until": raised.until, "end": end, "raised_at": raised.at,
+        "who": raised.who or None,
+    }
+
+
+@PROCESS.per_instance(
+    title="Runs with an older configuration",
+    severity=WARNING,
+    summary="{target} began at {started_at:time}; {file} changed at {changed_at:time}.",
+    source="administration",
+    needs=("processes", "configuration"),
+    remedy="restart",
+    fix=RESTART,
+    causes=("host.configuration_unreadable",),
+    by_module=RELOADED,
+)
+def configuration_stale(server: Server, task: Task) -> Facts | None:
+    """What `config -reload` does not reach is behind only with the file of its instance."""
+    for file in newer_files(server, task):
+        if task.module in RELOADED or file.name != SERVER_FILE:
+            return {
+                "file": file.name, "changed_at": file.mtime_at, "started_at": task.started_at,
+            }
+    return None
+
+
+def _precision(server: Server, task: Task) -> Facts | None:
+    """The facts of a log precision other than the standard one."""
+    process = task.process
+    if not process or process.precision == "standard":
+        return None
+    log = server.log(task.module, task.instance)
+    return {
+        "precision": process.precision,
+        "started_at": process.started_at,
+        "log_bytes": log.size_bytes if log else None,
+    }
+
+
+UTILITY = (LOGGED,)
+PERMANENT = (PROCESS, *UTILITY)
+SUPERVISED = (STARTED, CONFIGURED, *PERMANENT)
