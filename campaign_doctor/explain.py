@@ -63,6 +63,13 @@ class Problem(_Entry):
     source: str
 
 
+class Module(_Entry):
+    """A module of Campaign; `column` stands for its name where there is little room."""
+
+    name: str
+    column: str
+
+
 class Line(_Entry):
     """What a line must have: all of these codes, and all of these words in lower case."""
 
@@ -107,8 +114,9 @@ class Code(_Entry):
 
 
 class Catalogue(_Entry):
-    """All that is known."""
+    """All that is known. `modules` are in the order in which they are started."""
 
+    modules: list[Module]
     problems: list[Problem]
     codes: list[Code]
 

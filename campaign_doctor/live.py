@@ -16,14 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from .formats.table import VERDICTS
-from .progress import MODULES, Host, Progress
+from .modules import columns
+from .progress import Host, Progress
 from .runner import Event, plain
 
-SHORT = {
-    "watchdog": "wdog", "syslogd": "sysl", "stat": "stat", "mta": "mta", "web": "web",
-    "trackinglogd": "trkd", "tracking": "trk", "inMail": "inM", "wfserver": "wf",
-    "export": "exp", "import": "imp",
-}
 WIDE_COLUMNS = 120
 NAME_COLUMNS = 24
 SAID_COLUMNS = 20  # what is kept free behind the modules, where there is so much
@@ -162,7 +158,7 @@ class LiveTable(Quiet):
         hosts = list(self.progress.hosts.values())
         busy = [host for host in self.progress.pending if host.changing]
         wide = self.console.width >= WIDE_COLUMNS
-        heads = [name if wide else SHORT[name] for name in MODULES]
+        heads = [name if wide else column for name, column in columns().items()]
         rest = self.console.width - sum(len(head) + 1 for head in heads)
         widest = max((len(host.name) for host in hosts), default=4)
         names = max(min(8, widest), min(NAME_COLUMNS, widest, rest - SAID_COLUMNS), 4)
@@ -271,7 +267,7 @@ def _interest(host: Host) -> tuple[int, float]:
 
 
 def _cells(host: Host) -> Iterable[Text]:
-    for module in MODULES:
+    for module in columns():
         sign, style = VERDICTS.get(host.verdict(module) or "", ("", ""))
         yield Text(sign, style=style)
 

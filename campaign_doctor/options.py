@@ -16,7 +16,7 @@ import typer
 
 from .configuration import seconds, state_home
 from .formats import RENDERERS
-from .progress import MODULES
+from .modules import names as module_names
 
 # The first is for people; it, html and junit are what the collection itself renders.
 FORMATS = ("table", "html", "junit", *RENDERERS)
@@ -33,7 +33,7 @@ def variable(name: str) -> str:
 
 def modules(incomplete: str) -> list[str]:
     """Completion of a module's name."""
-    return [name for name in MODULES if name.lower().startswith(incomplete.lower())]
+    return [name for name in module_names() if name.lower().startswith(incomplete.lower())]
 
 
 def format_names(incomplete: str) -> list[str]:

@@ -15,10 +15,6 @@ from .runner import one_line
 
 State = Literal["waiting", "pending", "diagnosed", "unreachable", "failed"]
 
-MODULES = (
-    "watchdog", "syslogd", "stat", "mta", "web", "trackinglogd", "tracking", "inMail", "wfserver",
-    "export", "import",
-)
 WORST_FIRST = ("down", "degraded", "unknown", "healthy", "not_expected")
 
 # How long a module has to stay up where the inventory says nothing: campaign_module's default.

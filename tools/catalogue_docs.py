@@ -21,6 +21,7 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT / "playbooks" / "collections"))
 
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DECLARED  # noqa: E402
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (  # noqa: E402
     sources,
 )
@@ -129,6 +130,7 @@ def _thresholds() -> Iterator[str]:
 def data() -> dict[str, Any]:
     """The same for a program."""
     return {
+        "modules": [{"name": module.name, "column": module.column} for module in DECLARED],
         "problems": [_problem(problem) for problem in CATALOGUE],
         "codes": [
             {

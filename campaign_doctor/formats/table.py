@@ -18,14 +18,9 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from .. import outline, words
+from .. import modules, outline, words
 from ..model import Host, Report
 
-# In the order in which modules are started.
-MODULES = (
-    "watchdog", "syslogd", "stat", "mta", "web", "trackinglogd", "tracking", "inMail", "wfserver",
-    "export", "import",
-)
 # Beyond so many hosts the healthy ones share a line.
 HOSTS_APART = 20
 
@@ -124,8 +119,8 @@ class _Hosts:
 
     def __init__(self, report: Report) -> None:
         found = {module.module for host in report.hosts for module in host.modules}
-        self.columns = [name for name in MODULES if name in found]
-        self.columns += sorted(found.difference(MODULES))
+        self.columns = [name for name in modules.names() if name in found]
+        self.columns += sorted(found.difference(self.columns))
         apart = len(report.hosts) <= HOSTS_APART
         self.hosts = [host for host in report.hosts if apart or host.verdict != "healthy"]
         self.healthy = len(report.hosts) - len(self.hosts)

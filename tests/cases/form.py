@@ -14,9 +14,10 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign import names
+
 DAY = datetime(2026, 8, 27, tzinfo=UTC)  # of each case, unless `at` names another
-MODULES = ("watchdog", "syslogd", "stat", "mta", "web", "trackinglogd", "tracking", "inMail",
-           "wfserver", "export", "import", "host")  # fmt: skip
+MODULES = (*names.MODULES, "host")
 SEVERITIES = ("critical", "warning", "info")
 RESTARTS = ("helps", "useless", None)
 HTTP_ERRORS = ("refused", "timeout", "reset")

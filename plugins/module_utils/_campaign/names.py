@@ -2,26 +2,49 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Names of the product: modules, probes, workflows, states."""
 
-SHARED = ("watchdog", "syslogd", "trackinglogd", "web")
-PER_INSTANCE = ("stat", "mta", "inMail", "wfserver")
-UTILITIES = ("tracking", "export", "import")
-MODULES = (
-    "watchdog",
-    "syslogd",
-    "stat",
-    "mta",
-    "web",
-    "trackinglogd",
-    "tracking",
-    "inMail",
-    "wfserver",
-    "export",
-    "import",
-)
+from collections import namedtuple
+
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Dict, Tuple
+
+# The one declaration of the modules, in the order in which they are started.
+#   column    its name where there is little room
+#   runs      once on a server, once for each instance, or as a utility: then it ends by itself
+#   children  the processes that it starts
+#   logs      what else is logged of its work, beside a log of its own name
+#   reload    `nlserver <that> -reload` lets it read again; the others read at their start
+#   lost      what a stop of it may cut off
+SERVER, INSTANCE, UTILITY = "server", "instance", "utility"
+Module = namedtuple("Module", "name column runs children logs reload lost")
+DECLARED = (
+    Module("watchdog", "wdog", SERVER, (), (), "config", ""),
+    Module("syslogd", "sysl", SERVER, (), (), "", "log lines sent meanwhile are lost"),
+    Module("stat", "stat", INSTANCE, (), (), "stat", "its statistics of connections are lost"),
+    Module("mta", "mta", INSTANCE, ("mtachild",), ("mtachild",), "",
+           "deliveries stop; messages in hand are sent again later"),
+    Module("web", "web", SERVER, (), ("webmdl",), "config",
+           "consoles and web pages are cut off, and SOAP calls in hand"),
+    Module("trackinglogd", "trkd", SERVER, (), (), "",
+           "clicks and opens of that moment may be lost"),
+    Module("tracking", "trk", UTILITY, (), ("runwf",), "",
+           "a consolidation in hand begins anew"),
+    Module("inMail", "inM", INSTANCE, (), (), "", "the bounce mails in hand are read again"),
+    Module("wfserver", "wf", INSTANCE, ("runwf",), ("runwf",), "",
+           "workflow tasks in hand are interrupted and started again"),
+    Module("export", "exp", UTILITY, (), (), "", "an export in hand is lost"),
+    Module("import", "imp", UTILITY, (), (), "",
+           "an import in hand is cut off, and may leave part of its data"),
+)  # fmt: skip
+MODULES: "Tuple[str, ...]" = tuple(module.name for module in DECLARED)
+SHARED: "Tuple[str, ...]" = tuple(each.name for each in DECLARED if each.runs == SERVER)
+PER_INSTANCE: "Tuple[str, ...]" = tuple(each.name for each in DECLARED if each.runs == INSTANCE)
+UTILITIES: "Tuple[str, ...]" = tuple(each.name for each in DECLARED if each.runs == UTILITY)
+CHILDREN: "Tuple[str, ...]" = tuple(child for each in DECLARED for child in each.children)
+LOGS: "Dict[str, Tuple[str, ...]]" = dict((each.name, each.logs) for each in DECLARED)
+RELOADS: "Dict[str, str]" = dict((each.name, each.reload) for each in DECLARED if each.reload)
+# Modules of the product that are not looked after: their log lines are read, nothing is repaired.
 OTHER_MODULES = ("sms", "interactiond", "pipelined", "archiving", "nmac", "listProtect")
-CHILDREN = ("mtachild", "runwf")
-# `nlserver <that> -reload` lets the module read again; the others read at their start.
-RELOADS = {"web": "config", "watchdog": "config", "stat": "stat"}
 DEFAULT = "default"
 STAT_PORT = 7777  # unless the configuration says another
 SYSLOGD_PORTS = (666, 6666)  # unless TRACE_ADDR says another: either is a default

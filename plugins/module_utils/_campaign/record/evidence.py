@@ -13,7 +13,7 @@ from ..account.answers import Maybe
 from ..account.files import regular
 from ..errors import ProbeError
 from ..host import proc
-from ..names import DEFAULT
+from ..names import DEFAULT, LOGS
 from ..text import decode, mask, printable
 
 MYPY = False  # to import typing costs the host as much as a probe
@@ -29,7 +29,6 @@ MAIN_LOG_BYTES = 2 * 1024 * 1024
 OTHER_LOG_BYTES = 256 * 1024
 TEXT_BYTES = 256 * 1024
 PARTIAL = ".partial-"
-RELATED = {"wfserver": ["runwf"], "mta": ["mtachild"], "web": ["webmdl"], "tracking": ["runwf"]}
 _NAME = re.compile(r"^\d{8}T\d{6}Z-[A-Za-z]+@[\w.-]+(\.\d+)?$")
 _PROCESS_LINES = re.compile(
     r"^(Name|State|Pid|PPid|Threads|Vm\w+|Rss\w+|voluntary_\w+|nonvoluntary_\w+|Sig\w+)[:\t]"
@@ -229,7 +228,7 @@ def logs_of(context: "Any", module: str, instance: str) -> "List[Tuple[str, str,
     mine: "List[Tuple[str, str, int]]" = []
     if module:
         mine = [(instance, module, MAIN_LOG_BYTES), (instance, module + "_debug", OTHER_LOG_BYTES)]
-        mine.extend((instance, name, OTHER_LOG_BYTES) for name in RELATED.get(module, ()))
+        mine.extend((instance, name, OTHER_LOG_BYTES) for name in LOGS.get(module, ()))
     else:
         for entry in context.configuration["modules"]:
             mine.append((entry["instance"], entry["module"], OTHER_LOG_BYTES))

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
     DEFAULT,
+    LOGS,
     MODULES,
     RELOADS,
     UTILITIES,
@@ -76,7 +77,7 @@ PERMANENT = tuple(module for module in MODULES if module not in UTILITIES)
 
 # Logs that a module's children or helpers write, beside its own.
 UPGRADE_LOG = "postupgrade"  # of the last post-upgrade of an instance
-CHILD_LOGS = {"mta": ("mtachild",), "wfserver": ("runwf",), "web": ("webmdl",)}
+CHILD_LOGS = {module: LOGS[module] for module in PERMANENT}
 
 LOOPBACK = frozenset({"", "localhost", "localhost.localdomain", "127.0.0.1", "::1"})
 
