@@ -25,28 +25,23 @@ TOP = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "playbooks" / "collections"))
 
 from ansible_collections.campaign.remediation.plugins.action import campaign_job, campaign_module  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign import names  # noqa: E402
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.changing import (  # noqa: E402
     GUARDS,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.documentation import (  # noqa: E402
     options_of as options_documented,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import policy  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (  # noqa: E402
+    CATALOGUE,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (  # noqa: E402
+    ladder,
+    policy,
+)
 
 # Role, and the Campaign module that it looks after.
-ROLES = {
-    "export": "export",
-    "import": "import",
-    "inmail": "inMail",
-    "mta": "mta",
-    "stat": "stat",
-    "syslogd": "syslogd",
-    "tracking": "tracking",
-    "trackinglogd": "trackinglogd",
-    "watchdog": "watchdog",
-    "web": "web",
-    "wfserver": "wfserver",
-}
+ROLES = {module.name.lower(): module.name for module in names.DECLARED}
 # Options that are no variable of a site: the role's own choice, and what serves work offline.
 NOT_SHARED = {"modules", "snapshot", "return_snapshot", "unless_stopped", "gone"}
 # Options of the guards that a remedy gives itself.
@@ -133,25 +128,6 @@ OF_ROLES = {
     "tracking": WORKFLOW_WAIT,
     "wfserver": WORKFLOW_WAIT,
 }
-# Remedies that are one call of campaign_module: what they do, and its options.
-CALLS = {
-    "start": ("Start {}", {"state": "started"}),
-    "restart": ("Restart {}", {"state": "restarted"}),
-    "kill_and_start": ("Kill {} and start it", {"state": "restarted", "immediate": True}),
-    "raise_log_precision": (
-        "Have {} log more for a while",
-        {
-            "log_precision": "{{ campaign_log_precision | default('verbose') }}",
-            "trace_filters": "{{ campaign_trace_filters | default(omit) }}",
-            "precision_for": "{{ campaign_precision_for | default('30m') }}",
-        },
-    ),
-    "restore_log_precision": (
-        "Have {} log as usual", {"state": "started", "log_precision": "standard"},
-    ),
-}
-SHARED_MODULES = ("syslogd", "trackinglogd", "web")
-PER_INSTANCE = ("stat", "mta", "inMail", "wfserver")
 FIELDS = ("type", "elements", "required", "choices", "default")
 MARK = "<!-- variables: written by tools/roles.py -->"
 
@@ -259,23 +235,53 @@ def files(role: str) -> dict[str, str]:
     }
 
 
+def remedies_of(role: str) -> list[str]:
+    """The remedies of a role, from mild to strong: of its problems, with all rungs, and what a
+    person may order."""
+    module = ROLES[role]
+    found = {
+        rung
+        for problem in CATALOGUE
+        if problem.remedy and ladder.ROLES[problem.module] == role
+        for rung in ladder.rungs(problem.key, problem.remedy)
+    }
+    if module in (*names.SHARED, *names.PER_INSTANCE) and module != "watchdog":
+        found |= {name for name, remedy in ladder.REMEDIES.items() if remedy.offered}
+    return sorted(found, key=ladder.RANK.__getitem__)
+
+
 def _remedies(role: str, module: str) -> dict[str, str]:
-    """The task files of the remedies that the roles of lasting modules have in common."""
-    if module not in (*SHARED_MODULES, *PER_INSTANCE):
-        return {}
+    """The task files of the remedies that are one call of campaign_module."""
     subject = {"module": module}
-    if module in PER_INSTANCE:
+    if module not in names.SHARED:
         subject["instance"] = "{{ campaign_step.instance }}"
+    words = {"target": module, "module": module, "instance": "the instance"}
     return {
-        f"tasks/{remedy}.yml": _tasks(
+        f"tasks/{remedy.name}.yml": _tasks(
             {
-                "name": title.format(module),
-                "campaign.remediation.campaign_module": {**subject, **options},
+                "name": remedy.title.format(**words),
+                "campaign.remediation.campaign_module": {**subject, **_options_of(remedy.call)},
                 "register": f"{role}_change",
             }
         )
-        for remedy, (title, options) in CALLS.items()
+        for remedy in map(ladder.REMEDIES.__getitem__, remedies_of(role))
+        if remedy.call
     }
+
+
+def _options_of(call: ladder.Call) -> Json:
+    """The options of campaign_module that a call gives it."""
+    if call.precision_of_site:
+        return {name: _variable(name) for name in PRECISION}
+    given = {
+        "state": call.state, "log_precision": call.log_precision, "immediate": call.immediate,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def _variable(name: str) -> str:
+    default = repr(PRECISION[name]) if PRECISION[name] else "omit"
+    return f"{{{{ campaign_{name} | default({default}) }}}}"
 
 
 def _tasks(*tasks: Json) -> str:

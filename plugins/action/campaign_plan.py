@@ -23,7 +23,7 @@ from ..modules.campaign_plan import DOCUMENTATION
 from ..plugin_utils._campaign.ansible.variables import PREFIX, raw_variables
 from ..plugin_utils._campaign.ansible.version import collection_version
 from ..plugin_utils._campaign.diagnosis.causes import addresses_of
-from ..plugin_utils._campaign.planning import announce, plan as planning, saved as saved_plan
+from ..plugin_utils._campaign.planning import ladder, plan as planning, saved as saved_plan
 from ..plugin_utils._campaign.planning.policy import OPTIONS, InvalidPolicy, Policy
 from ..plugin_utils._campaign.report.build import diagnosis_of
 
@@ -115,7 +115,7 @@ def policy_of(
 
 def declared(name: str, hostvars: Any, raw: Mapping[str, Any]) -> Json:
     """What the site declares for guards, which the plan tells where it is missing."""
-    names = [each for each in announce.DECLARATIONS if PREFIX + each in raw]
+    names = [each for each in ladder.DECLARATIONS if PREFIX + each in raw]
     return {each: hostvars[name][PREFIX + each] for each in names}
 
 

@@ -25,9 +25,8 @@ Finding = Mapping[str, Any]
 Plan = Mapping[str, Any]
 
 # Remedies that begin a module's process anew. What stops something else besides stands apart.
-RESTARTS = frozenset({"restart", "kill_and_start", "restart_service", "restore_log_precision",
-                      "raise_log_precision"})  # fmt: skip
-WITH_RESTART = RESTARTS | {"free_port", "move_tmp", "rebuild_shared_memory"}
+WITH_RESTART = frozenset(name for name, remedy in REMEDIES.items() if remedy.cuts_off)
+RESTARTS = WITH_RESTART - {"free_port", "move_tmp", "rebuild_shared_memory"}
 STARTS = frozenset({"start", "start_service"})
 STARTS_WORK = frozenset({"start_workflow", "relaunch", "consolidate"})
 VERBS: dict[str, frozenset[str]] = {

@@ -17,21 +17,10 @@ from ansible_collections.campaign.remediation.plugins.action import (
     campaign_job,
     campaign_module,
 )
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import MODULES
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import policy
 
-ROLES = [
-    "export",
-    "import",
-    "inmail",
-    "mta",
-    "stat",
-    "syslogd",
-    "tracking",
-    "trackinglogd",
-    "watchdog",
-    "web",
-    "wfserver",
-]
+ROLES = [module.lower() for module in MODULES]
 FILES = {
     "README.md",
     "meta/argument_specs.yml",
@@ -52,7 +41,7 @@ def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def test_there_are_eleven_and_what_they_share(top: Path) -> None:
+def test_each_module_has_its_role_and_what_they_share(top: Path) -> None:
     assert sorted(path.name for path in (top / "roles").iterdir()) == sorted([*ROLES, "campaign"])
 
 

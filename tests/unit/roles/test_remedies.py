@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -24,9 +24,6 @@ from ansible_collections.campaign.remediation.plugins.modules import (
     campaign_module as module_module,
     campaign_workflow as workflow_module,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
-    CATALOGUE,
-)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder
 
 PLAYBOOKS = {
@@ -36,29 +33,21 @@ PLAYBOOKS = {
     "start_module", "start_workflow", "stop_module", "unlock",
 }
 WITHOUT_SERVERS = {"replay", "show_report"}
-PRECISION = {"raise_log_precision", "restore_log_precision"}
-LASTING = {"inmail", "mta", "stat", "syslogd", "trackinglogd", "web", "wfserver"}
+Documented = dict[str, set[str]]
 
 
-def documented() -> dict[str, set[str]]:
-    """Role to the remedies of its problems, with all rungs."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for problem in CATALOGUE:
-        if problem.remedy:
-            found[ladder.ROLES[problem.module]] |= set(ladder.rungs(problem.key, problem.remedy))
-    for module, remedy in ladder.AFTERWARDS.items():
-        found[ladder.ROLES[module]].add(remedy)
-    for role in LASTING:  # a person may raise and restore the log precision of all of these
-        found[role] |= PRECISION
-    return found
+@pytest.fixture
+def documented(generator: ModuleType) -> Documented:
+    """Role to its remedies."""
+    return {role: set(generator.remedies_of(role)) for role in generator.ROLES}
 
 
 def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def test_every_remedy_has_its_file_and_no_other(top: Path) -> None:
-    for role, remedies in documented().items():
+def test_every_remedy_has_its_file_and_no_other(top: Path, documented: Documented) -> None:
+    for role, remedies in documented.items():
         files = {path.stem for path in (top / "roles" / role / "tasks").glob("*.yml")}
         assert files - {"main", "diagnose", "restart_instance"} == remedies, role
 
@@ -69,10 +58,10 @@ def own_modules(path: Path) -> set[str]:
     return set(re.findall(r"^ *campaign\.remediation\.(\w+):$", text, re.MULTILINE))
 
 
-def test_what_asks_no_guard_by_itself_is_bracketed(top: Path) -> None:
+def test_what_asks_no_guard_by_itself_is_bracketed(top: Path, documented: Documented) -> None:
     """Guards: one call of a module that asks them, or a bracket around all tasks of the remedy."""
     asking = {"campaign_job", "campaign_module", "campaign_workflow"}
-    for role, remedies in documented().items():
+    for role, remedies in documented.items():
         for remedy in remedies:
             path = top / "roles" / role / "tasks" / f"{remedy}.yml"
             by_itself = own_modules(path) and own_modules(path) <= asking
@@ -86,6 +75,13 @@ def test_the_brackets_of_what_stops_the_whole_server() -> None:
     whole = {name for name, guard in guards.items() if guard.whole_server}
     assert whole == {name for name, each in ladder.REMEDIES.items() if each.host_wide}
     assert all(guards[name].restart for name in whole)
+
+
+def test_a_remedy_is_an_order_of_its_own_or_a_problem_s(documented: Documented) -> None:
+    assert set(ladder.REMEDIES) == set().union(*documented.values())
+    assert set(ladder.AFTERWARDS.values()) <= {
+        name for name, remedy in ladder.REMEDIES.items() if remedy.offered
+    }
 
 
 def test_playbooks(top: Path) -> None:

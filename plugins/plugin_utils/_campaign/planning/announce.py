@@ -10,7 +10,7 @@ found out only then, such as which segments of shared memory are stale.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.host.services import (
@@ -23,20 +23,10 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.rep
 )
 
 from ..diagnosis.model import HOST
+from .ladder import REMEDIES
 
 Commands = list[list[str]]
 Row = Mapping[str, Any]
-
-# What campaign_module is told for a remedy: state, log precision, immediate.
-WANTED: dict[str, tuple[str, str | None, bool]] = {
-    "start": ("started", None, False),
-    "start_service": ("started", None, False),
-    "consolidate": ("started", None, False),
-    "reload": ("reloaded", None, False),
-    "restart": ("restarted", None, False),
-    "kill_and_start": ("restarted", None, True),
-    "restore_log_precision": ("started", "standard", False),
-}
 
 
 def commands(
@@ -47,11 +37,11 @@ def commands(
         return None
     if remedy == "restart_service":
         return _stop_all(diagnosis) + _of("watchdog", DEFAULT, "started", diagnosis, stopped=True)
-    if remedy not in WANTED:
+    call = REMEDIES[remedy].call
+    if call is None or call.precision_of_site:
         return None
-    state, level, immediate = WANTED[remedy]
     place = ("watchdog", DEFAULT) if module == HOST else (module, instance)
-    return _of(*place, state, diagnosis, level, immediate)
+    return _of(*place, call.state, diagnosis, call.log_precision, call.immediate)
 
 
 def typed(commands: Commands | None) -> str | None:
@@ -115,27 +105,5 @@ def missing(
 ) -> str | None:
     """What the site must declare for a guard not to refuse the remedy; None if nothing is missing.
     """
-    evidence = finding.get("evidence") or {}
-    if remedy == "free_port":
-        names = [name for name in (evidence.get("unit"), evidence.get("holder")) if name]
-        if not set(names) & set(_texts(declared.get("free_port_units"))):
-            name = names[0] if names else "the process that holds the port"
-            return f"refused unless campaign_free_port_units names {name}"
-    if remedy == "rebuild_shared_memory" and not (
-        declared.get("front_service") or declared.get("front_commands")
-        or declared.get("front_url", "unknown") == ""
-    ):
-        return (
-            "refused unless campaign_front_service, campaign_front_commands or an empty"
-            " campaign_front_url says how the web server in front is stopped"
-        )
-    return None
-
-
-def _texts(value: Any) -> Collection[str]:
-    if isinstance(value, str):
-        return [value]
-    return [each for each in value if isinstance(each, str)] if isinstance(value, Sequence) else []
-
-
-DECLARATIONS = ("free_port_units", "front_service", "front_commands", "front_url")
+    undeclared = REMEDIES[remedy].undeclared
+    return None if undeclared is None else undeclared(finding.get("evidence") or {}, declared)

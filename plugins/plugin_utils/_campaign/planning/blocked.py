@@ -20,8 +20,6 @@ NOTHING_STARTS = (
     "watchdog.environment_broken", "watchdog.nlserver_fails", "watchdog.wrong_library",
 )
 BROKEN_FILE = "host.configuration_unreadable"
-# What these do needs neither nlserver nor a configuration that can be read.
-HARMLESS = ("enable_service", "clear_pid_file", "start_front_end", "start_workflow")
 
 Json = Mapping[str, Any]
 
@@ -29,7 +27,7 @@ Json = Mapping[str, Any]
 def blocked(finding: Json, findings: Sequence[Json]) -> str | None:
     """Why the remedy of a finding is not tried as long as others hold; None if it may be."""
     remedy = str(finding.get("remedy") or "")
-    if remedy not in REMEDIES or remedy in HARMLESS:
+    if remedy not in REMEDIES or REMEDIES[remedy].harmless:
         return None
     for other in findings:
         if other["key"] in NOTHING_STARTS:

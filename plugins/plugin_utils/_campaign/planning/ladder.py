@@ -1,20 +1,28 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The remedies: how mild each is, what it does besides, and what may follow if it did not help.
+"""The remedies: the one declaration of each, and what may follow if it did not help.
 
-Everything that the plan knows of remedies stands in the three tables of this file.
+All else that is said of them is derived from here: the ladders, the commands in a plan, the tables
+in docs/ and in the roles' READMEs, and the task files of those that are one call.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import MODULES
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
+    DECLARED,
+    MODULES,
+)
 
 from ..diagnosis.model import HOST
 
 PERSON = "person"  # stands above the last rung of every ladder
+
+Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,24 +39,46 @@ class Guard:
 
 
 @dataclass(frozen=True)
-class Remedy:
-    """A documented fix.
+class Call:
+    """What campaign_module is told, for a remedy that is one call of it.
 
-    `level`: its place from mild to strong. `covers`: remedies that are not needed beside it on
-    the same module. `host_wide`: it stops the whole service, and covers for all modules.
+    `precision_of_site`: the site says to which log precision, and for how long.
+    """
+
+    state: str
+    log_precision: str | None = None
+    immediate: bool = False
+    precision_of_site: bool = False
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A documented fix: all that is known of it beside its tasks.
+
+    `level`: its place from mild to strong. `does`, `risks`: what a role's README says of it; without
+    `risks` it is what a stop of the module cuts off. `then`: what is documented if it did not help.
+    `covers`: remedies that are not needed beside it on the same module. `host_wide`: it stops the
+    whole service, and covers for all modules.
     `apart`: it touches no process of the module, so it neither covers nor is covered.
     `each`: it is for one thing of the module, which this fact of a finding names.
     `shared`: it changes what all instances share, so one step is for all that have met it.
     `cuts_off`: running work of the module may be lost.
     `finishes`: it ends what a repair has begun, so it comes before all others, and neither a window
     nor a list of allowed remedies keeps it back.
+    `offered`: a person may order it for each permanent module but the watchdog.
+    `harmless`: it needs neither nlserver nor a configuration that can be read.
+    `call`: it is one call of campaign_module, and its task file is written by tools/roles.py.
     `guard`: none for a remedy that is one call of campaign_module, campaign_job or
     campaign_workflow, which ask the guards by themselves.
+    `undeclared`: what of a finding the site must declare for the remedy not to be refused.
     """
 
     name: str
     level: int
     title: str
+    does: str
+    risks: str = ""
+    then: tuple[str, ...] = ()
     covers: frozenset[str] = frozenset()
     host_wide: bool = False
     apart: bool = False
@@ -56,72 +86,158 @@ class Remedy:
     shared: bool = False
     cuts_off: bool = False
     finishes: bool = False
+    offered: bool = False
+    harmless: bool = False
+    call: Call | None = None
     guard: Guard | None = None
+    undeclared: Callable[[Facts, Facts], str | None] | None = None
+
+
+# The variables of the inventory that the functions below take.
+DECLARATIONS = ("free_port_units", "front_service", "front_commands", "front_url")
+
+
+def _port_holder(evidence: Facts, declared: Facts) -> str | None:
+    names = [name for name in (evidence.get("unit"), evidence.get("holder")) if name]
+    if set(names) & set(_texts(declared.get("free_port_units"))):
+        return None
+    name = names[0] if names else "the process that holds the port"
+    return f"refused unless campaign_free_port_units names {name}"
+
+
+def _front_stopped(_evidence: Facts, declared: Facts) -> str | None:
+    if (
+        declared.get("front_service") or declared.get("front_commands")
+        or declared.get("front_url", "unknown") == ""
+    ):
+        return None
+    return (
+        "refused unless campaign_front_service, campaign_front_commands or an empty"
+        " campaign_front_url says how the web server in front is stopped"
+    )
+
+
+def _texts(value: Any) -> Collection[str]:
+    if isinstance(value, str):
+        return [value]
+    return [each for each in value if isinstance(each, str)] if isinstance(value, Sequence) else []
 
 
 _READS = frozenset({"reload"})
 _BEGINS = frozenset({"reload", "start", "restart"})
 _RESTORES = _BEGINS | {"restore_log_precision"}
 _SERVICE = _RESTORES | {"start_service"}
+_LEFT_ALONE = "nothing: what runs is left alone"
+_ALL_STOPS = "everything stops for a moment"
 
 REMEDIES: dict[str, Remedy] = {
     remedy.name: remedy
     for remedy in (
         Remedy(
-            "finish_repair", 1, "Finish the interrupted repair of {target}", apart=True,
-            finishes=True, guard=Guard(),
+            "finish_repair", 1, "Finish the interrupted repair of {target}",
+            does="starts again what a repair had stopped whose run was cut: Campaign or the module,"
+            " and the web server in front; the first step of a run",
+            risks=_LEFT_ALONE, apart=True, finishes=True, guard=Guard(),
         ),
         Remedy(
-            "enable_service", 1, "Let {target} start at boot", apart=True, guard=Guard(),
+            "enable_service", 1, "Let {target} start at boot",
+            does="has the service start at boot",
+            apart=True, harmless=True, guard=Guard(),
         ),
         Remedy(
-            "clear_pid_file", 1, "Remove the stale pid file of {target}", apart=True,
-            guard=Guard(),
-        ),
-        Remedy("reload", 1, "Load the configuration of {target} again"),
-        Remedy("start", 2, "Start {target}", covers=_READS),
-        Remedy("start_service", 2, "Start the Campaign service", covers=_READS | {"start"}),
-        Remedy(
-            "start_front_end", 2, "Start the web server in front", apart=True, guard=Guard(),
-        ),
-        Remedy("consolidate", 2, "Consolidate the tracking logs of {instance}", apart=True),
-        Remedy(
-            "relaunch", 2, "Launch {module} {subject} of {instance} again", apart=True, each="job",
+            "clear_pid_file", 1, "Remove the stale pid file of {target}",
+            does="removes the pid file that names no watchdog",
+            apart=True, harmless=True, guard=Guard(),
         ),
         Remedy(
-            "start_workflow", 2, "Start {subject} of {instance} again", apart=True,
-            each="workflow",
+            "reload", 1, "Load the configuration of {target} again",
+            does="`nlserver {reload} -reload`", risks="nothing: no process is restarted",
+            then=("restart", "kill_and_start"), call=Call("reloaded"),
         ),
         Remedy(
-            "restart", 3, "Restart {target}", covers=_BEGINS - {"restart"}, cuts_off=True,
+            "start", 2, "Start {target}",
+            does="`nlserver start`", risks="nothing: one that runs is left alone",
+            covers=_READS, call=Call("started"),
+        ),
+        Remedy(
+            "start_service", 2, "Start the Campaign service",
+            does="starts the service: its unit, its init script, or `nlserver watchdog -svc"
+            " -noconsole`",
+            risks=_LEFT_ALONE, covers=_READS | {"start"}, call=Call("started"),
+        ),
+        Remedy(
+            "start_front_end", 2, "Start the web server in front",
+            does="starts the web server in front, by `campaign_front_service` or"
+            " `campaign_front_commands`",
+            risks="nothing; refuses where neither is set",
+            apart=True, harmless=True, guard=Guard(),
+        ),
+        Remedy(
+            "consolidate", 2, "Consolidate the tracking logs of {instance}",
+            does="`nlserver start tracking@<instance>`: one consolidation",
+            apart=True, call=Call("started"),
+        ),
+        Remedy(
+            "relaunch", 2, "Launch {module} {subject} of {instance} again",
+            does="launches the declared job again and follows it; needs `campaign_mode`,"
+            " `campaign_operator` or `campaign_taken_over_by`, an import also"
+            " `campaign_no_duplicates_confirmed_by`",
+            risks="refuses while it runs, or where nobody answers for it", apart=True, each="job",
+        ),
+        Remedy(
+            "start_workflow", 2, "Start {subject} of {instance} again",
+            does="starts the workflow and its pending tasks, through the server's API",
+            risks="nothing; refuses without `campaign_api`",
+            apart=True, harmless=True, each="workflow",
+        ),
+        Remedy(
+            "restart", 3, "Restart {target}",
+            does="`nlserver restart`",
+            then=("kill_and_start",), covers=_BEGINS - {"restart"}, cuts_off=True,
+            call=Call("restarted"),
         ),
         Remedy(
             "restore_log_precision", 3, "Restart {target} with its normal log precision",
-            covers=_BEGINS, cuts_off=True,
+            does="restarts it with its usual log precision",
+            then=("kill_and_start",), covers=_BEGINS, cuts_off=True, offered=True,
+            call=Call("started", log_precision="standard"),
         ),
         Remedy(
             "raise_log_precision", 3, "Restart {target} with a raised log precision",
-            cuts_off=True,
+            does="restarts it with a raised log precision, for a while",
+            risks="{lost}; its log grows", cuts_off=True, offered=True,
+            call=Call("started", precision_of_site=True),
         ),
         Remedy(
-            "free_port", 3, "Free the port of {target} and restart it", covers=_BEGINS,
-            cuts_off=True, guard=Guard(restart=True),
+            "free_port", 3, "Free the port of {target} and restart it",
+            does="stops the unit that holds the port, if `campaign_free_port_units` names it, and"
+            " restarts {module}",
+            risks="what that unit does; refuses where it is not named",
+            covers=_BEGINS, cuts_off=True, guard=Guard(restart=True), undeclared=_port_holder,
         ),
         Remedy(
-            "move_tmp", 3, "Move the temporary directory and restart {target}", covers=_BEGINS,
-            shared=True, cuts_off=True, guard=Guard(restart=True),
+            "move_tmp", 3, "Move the temporary directory and restart {target}",
+            does="makes `tmp` in the server's `var` (`XTK_VAR_DIR` if that is set), exports it as"
+            " `TMPDIR` in `customer.sh`, restarts each {module} that has met the old one",
+            covers=_BEGINS, shared=True, cuts_off=True, guard=Guard(restart=True),
         ),
         Remedy(
-            "kill_and_start", 4, "Kill {target} and start it", covers=_RESTORES, cuts_off=True,
+            "kill_and_start", 4, "Kill {target} and start it",
+            does="`nlserver stop -immediate`, then start",
+            risks="{lost}; for one that hangs or that a restart did not help",
+            covers=_RESTORES, cuts_off=True, call=Call("restarted", immediate=True),
         ),
         Remedy(
             "rebuild_shared_memory", 5, "Stop all, rebuild the shared memory, start all",
-            covers=_SERVICE, host_wide=True, cuts_off=True,
-            guard=Guard(restart=True, whole_server=True),
+            does="stops the web server in front and Campaign, removes the segments of the account"
+            " that nobody uses, starts both",
+            risks=_ALL_STOPS, covers=_SERVICE, host_wide=True, cuts_off=True,
+            guard=Guard(restart=True, whole_server=True), undeclared=_front_stopped,
         ),
         Remedy(
-            "restart_service", 6, "Restart the whole Campaign service", covers=_SERVICE,
-            host_wide=True, cuts_off=True,
+            "restart_service", 6, "Restart the whole Campaign service",
+            does="stops all modules, also those that a watchdog left behind, and starts the service",
+            risks=_ALL_STOPS, covers=_SERVICE, host_wide=True, cuts_off=True,
             guard=Guard(restart=True, whole_server=True, lasting=False),
         ),
     )
@@ -133,8 +249,8 @@ HIGHEST: tuple[str, ...] = (
     "restart", "kill_and_start", "rebuild_shared_memory", "restart_service",
 )
 
-# What is documented for a finding beyond its remedy, in this order. The first table that
-# knows the finding counts: its key, else its remedy. What none knows goes to a person.
+# What is documented for a finding if its remedy did not help, where it is not what is documented
+# for the remedy (`then`). After the last a person must look.
 AFTER_KEY: dict[str, tuple[str, ...]] = {
     "watchdog.nothing_runs": ("restart_service",),
     "watchdog.stopped": ("restart_service",),
@@ -145,28 +261,12 @@ AFTER_KEY: dict[str, tuple[str, ...]] = {
     # stat killed loses its statistics twice: no further than a restart.
     "stat.quotas_not_loaded": ("restart",),
 }
-AFTER_REMEDY: dict[str, tuple[str, ...]] = {
-    "reload": ("restart", "kill_and_start"),
-    "restart": ("kill_and_start",),
-    "restore_log_precision": ("kill_and_start",),
-}
 
 # When the last rung did not help, what shows a person more.
 AFTERWARDS: dict[str, str] = {"wfserver": "raise_log_precision"}
 
 # What a stop may cut off, by module.
-WORK: dict[str, str] = {
-    "syslogd": "log lines sent meanwhile are lost",
-    "stat": "its statistics of connections are lost",
-    "mta": "deliveries stop; messages in hand are sent again later",
-    "web": "consoles and web pages are cut off, and SOAP calls in hand",
-    "trackinglogd": "clicks and opens of that moment may be lost",
-    "tracking": "a consolidation in hand begins anew",
-    "inMail": "the bounce mails in hand are read again",
-    "wfserver": "workflow tasks in hand are interrupted and started again",
-    "export": "an export in hand is lost",
-    "import": "an import in hand is cut off, and may leave part of its data",
-}
+WORK: dict[str, str] = {module.name: module.lost for module in DECLARED}
 ALL_WORK = "everything that Campaign does on this host is cut off for the time"
 
 # The role that has a module's remedies. The machine's one remedy, to load the configuration, is
@@ -176,7 +276,7 @@ ROLES: dict[str, str] = {HOST: "watchdog", **{module: module.lower() for module 
 
 def rungs(key: str, remedy: str) -> tuple[str, ...]:
     """The ladder of a finding: its remedy, then what is documented if that did not help."""
-    after = AFTER_KEY.get(key, AFTER_REMEDY.get(remedy, ()))
+    after = AFTER_KEY.get(key, REMEDIES[remedy].then)
     return (remedy, *after)
 
 
@@ -186,7 +286,7 @@ def cancels(remedy: str, module: str) -> str | None:
     if not known.cuts_off:
         return None
     # What restarts the watchdog restarts all that it supervises.
-    return ALL_WORK if known.host_wide or module == "watchdog" else WORK.get(module)
+    return ALL_WORK if known.host_wide or module == "watchdog" else WORK.get(module) or None
 
 
 def covers(stronger: str, milder: str) -> bool:
