@@ -20,10 +20,12 @@ WORST_FIRST = ("down", "degraded", "unknown", "healthy", "not_expected")
 # How long a module has to stay up where the inventory says nothing: campaign_module's default.
 SETTLE_SECONDS = 30.0
 
-# Names of plays and of tasks in the roles; the tests hold them against the files.
 DIAGNOSING = "Diagnose"  # how the plays begin that look at all hosts
-STEP_BEGINS = "Begin the step"
-HOST_IS_GIVEN_BACK = "Give the host back"
+# What looks, plans and records. Every other module of the collection changes something.
+_LOOKING = {
+    "campaign_info", "campaign_diagnose", "campaign_guard", "campaign_plan", "campaign_report",
+    "campaign_step",
+}
 
 _ROLE = re.compile(r"/roles/(?P<role>[a-z]+)/tasks/(?P<file>\w+)\.yml(:\d+)?$")
 
@@ -42,6 +44,7 @@ class Host:
     steps: list[str] = field(default_factory=list)
     step: int = 0
     doing: str = ""
+    remedy: bool = False  # whether what it is doing is a remedy
     settles: bool = False  # whether what it is doing ends with the time that a module must stay up
     changing: bool = False  # whether its repair has begun and not ended
     changed: bool = False  # whether it has begun at all
@@ -131,27 +134,40 @@ class Progress:
         return None
 
     def _started(self, host: Host, task: _Task, now: float) -> Host | None:
-        if task.name == STEP_BEGINS and task.role == "campaign":
-            host.step += 1
-            host.changing = host.changed = True
-            host.doing, host.since = "", now
-            return host
-        doing = task.doing()
+        if task.action == "campaign_step":
+            host.doing, host.remedy, host.settles = "", False, False
+            if task.begins_step:
+                host.step += 1
+                host.changing = host.changed = True
+                host.since = now
+                return host
+            return None
+        if task.changes:
+            return self._remedy(host, task, now)
+        doing = task.looks()
         if doing:
-            host.doing, host.since, host.settles = doing, now, task.action == "campaign_module"
+            host.doing, host.remedy, host.settles, host.since = doing, False, False, now
             if host.state == "waiting":
                 host.state = "pending"
-            if task.changes:
-                host.changing = host.changed = True
-                return host
         return None
+
+    def _remedy(self, host: Host, task: _Task, now: float) -> Host | None:
+        """A task of a remedy has begun; all of them together are one thing."""
+        known = (host.remedy, host.settles)
+        if not host.remedy:
+            host.doing, host.since = task.file.replace("_", " "), now
+        host.remedy = host.changing = host.changed = True
+        host.settles = task.action == "campaign_module"
+        if host.state == "waiting":
+            host.state = "pending"
+        return host if (host.remedy, host.settles) != known else None
 
     def _ended(
         self, host: Host, task: _Task, kind: str, result: Mapping[str, Any], now: float
     ) -> Host | None:
-        if task.doing():
-            host.doing, host.since, host.settles = "", now, False
-        if task.name == HOST_IS_GIVEN_BACK and task.role == "campaign":
+        if task.looks() or (task.changes and not task.role_of_module):
+            host.doing, host.remedy, host.since, host.settles = "", False, now, False
+        if task.gives_host_back:
             host.changing = False
         diagnosis = result.get("diagnosis")
         if isinstance(diagnosis, Mapping):
@@ -203,19 +219,31 @@ class _Task:
         return self.action == "include_tasks"
 
     @property
-    def changes(self) -> bool:
-        """Whether it is a documented remedy at work."""
-        return self.action in ("campaign_module", "campaign_job")
+    def begins_step(self) -> bool:
+        """Whether a step of the plan begins; in other files its rungs are decided upon."""
+        return (self.action, self.role, self.file) == ("campaign_step", "campaign", "step")
 
-    def doing(self) -> str:
-        """What it does in words; empty for what nobody has to wait for."""
-        if self.action == "campaign_diagnose":
+    @property
+    def gives_host_back(self) -> bool:
+        """Whether a repair of the host ends; what comes before it in that file changes nothing."""
+        return (self.action, self.role, self.file) == ("campaign_guard", "campaign", "main")
+
+    @property
+    def role_of_module(self) -> bool:
+        """Whether it is in a remedy's file, in the role of a module of Campaign."""
+        return self.role not in ("", "campaign") and self.file not in ("main", "diagnose")
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is part of a remedy."""
+        own = self.action.startswith("campaign_") and self.action not in _LOOKING
+        return self.role_of_module or own
+
+    def looks(self) -> str:
+        """What it looks at or records, in words; empty for what nobody has to wait for."""
+        if self.action == "campaign_diagnose" and not self.changes:
             return "proof" if self.file == "rung" else "diagnosis"
-        if self.changes:
-            return self.file.replace("_", " ")
-        if self.action == "campaign_guard":
-            return "guards, evidence and record"
-        return ""
+        return "guards, evidence and record" if self.action == "campaign_guard" else ""
 
 
 def _title(step: Mapping[str, Any]) -> str:

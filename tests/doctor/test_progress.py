@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from doctor.events import (
     BACK,
     BEGINS,
     PROOF,
+    ROLES,
     START,
     STEPS,
     WHOLE,
@@ -35,10 +37,7 @@ def tasks(path: str) -> list[dict[str, object]]:
     return loaded
 
 
-def test_the_names_that_are_known_are_those_of_the_roles() -> None:
-    assert tasks("roles/campaign/tasks/step.yml")[0]["name"] == progress.STEP_BEGINS
-    assert f"- name: {progress.HOST_IS_GIVEN_BACK}\n" in (
-        CHECKOUT / "roles/campaign/tasks/main.yml").read_text()
+def test_what_is_known_of_the_playbooks_is_so() -> None:
     plays = [each["name"] for each in tasks("playbooks/remediate.yml")]
     assert [name for name in plays if str(name).startswith(progress.DIAGNOSING)] == [
         "Diagnose", "Diagnose again"]
@@ -104,6 +103,41 @@ def test_a_repair_step_by_step() -> None:
     assert (seen.changing, seen.changed, seen.steps) == ([], ["app1"], (2, 2))
     seen.event(play("Diagnose again"), 16)
     assert app1.state == "waiting" and app1.verdict("stat") == "healthy"
+
+
+REMEDIES = sorted(
+    path for path in CHECKOUT.glob("roles/*/tasks/*.yml")
+    if path.parts[-3] != "campaign"
+    and path.stem not in ("main", "diagnose", "restart_instance")
+)
+
+
+@pytest.mark.parametrize("path", REMEDIES, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_every_remedy_is_told_from_its_first_task_to_its_proof(path: Path) -> None:
+    """Whatever modules it is made of."""
+    seen = repairing()
+    app1 = seen.hosts["app1"]
+    seen.event(started("app1", BEGINS), 3)
+    for number, each in enumerate(yaml.safe_load(path.read_text())):
+        action = next(key for key in each if "." in key or key == "block")
+        task = {"task": each["name"], "task_path": f"/c{path}:{number}", "task_action": action}
+        seen.event(started("app1", task), 4 + number)
+        assert live.activity(app1, seen, 4 + number).partition(",")[0].partition(" ·")[0] == (
+            path.stem.replace("_", " "))
+        seen.event(ok("app1", task), 4.5 + number)
+    assert seen.pending == [app1] and app1.since == 4
+    seen.event(started("app1", PROOF), 20)
+    assert live.activity(app1, seen, 21) == "proof · 1 s"
+
+
+def test_an_order_without_a_step_is_told() -> None:
+    """check_syslogd and stop are tasks of roles/campaign."""
+    seen = Progress()
+    task = {"task": "x", "task_path": f"{ROLES}/campaign/tasks/stop.yml:3",
+            "task_action": "campaign.remediation.campaign_module"}
+    seen.event(started("app1", task), 1)
+    assert live.activity(seen.hosts["app1"], seen, 2) == "stop · 1 s"
+    assert seen.changing == ["app1"]
 
 
 def shown(kind: type[Quiet], width: int, height: int,
