@@ -30,16 +30,14 @@ test: venv  ## Run all stages below; one verdict
 # -- Stages of make test, each usable alone ---------------------------------------------------
 
 .PHONY: lint
-lint: venv  ## ruff, yamllint, workflows, ansible-lint (production), changelog
+lint: venv  ## ruff, yamllint, workflows, ansible-lint (production), changelog, generated files
 	$(RUN) ruff check .
 	$(RUN) yamllint --strict .
 	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(RUN) ANSIBLE_COLLECTIONS_PATH=playbooks/collections \
 		ansible-lint --offline --profile production --strict $(ARGS)
 	$(RUN) antsibull-changelog lint
-	$(RUN) python tools/errors_docs.py --check
-	$(RUN) python tools/coverage_docs.py --check
-	$(RUN) python tools/report_schema.py --check
+	$(RUN) python tools/generated.py --check
 
 .PHONY: types
 types: venv  ## mypy --strict on what runs on the controller
@@ -97,6 +95,10 @@ benchmark: venv  ## Measure diagnose.yml on 50 lab servers (docs/developer/bench
 .PHONY: build
 build: venv-demo  ## Build the collection's archive into build/
 	$(RUN) ansible-galaxy collection build --force --output-path build
+
+.PHONY: generated
+generated: venv  ## Write everything that is generated and committed; ARGS=--check only looks
+	$(RUN) python tools/generated.py $(ARGS)
 
 .PHONY: changelog
 changelog: venv  ## Write CHANGELOG.rst from changelogs/fragments

@@ -3,18 +3,18 @@
 
 """What a finding's key or an error code of Campaign means, with the page that documents it.
 
-catalogue.json is derived from the collection's catalogue by tools/catalogue_docs.py.
+The data is the collection's catalogue (packaged.py).
 """
 
 from __future__ import annotations
 
 import difflib
 from functools import cache
-from importlib import resources
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from . import packaged
 from .model import Severity
 
 
@@ -128,8 +128,7 @@ class Catalogue(_Entry):
 @cache
 def catalogue() -> Catalogue:
     """The catalogue as it was when this version was made."""
-    text = resources.files(__package__).joinpath("catalogue.json").read_text(encoding="utf-8")
-    return Catalogue.model_validate_json(text)
+    return Catalogue.model_validate_json(packaged.catalogue())
 
 
 def names() -> list[str]:

@@ -32,6 +32,7 @@ from contextlib import suppress
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import NoReturn
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 LABCTL = os.path.join(os.path.dirname(HERE), "lab", "labctl")
@@ -257,17 +258,27 @@ def wait_for_end(owner: int | None, dismissed: int) -> bool:
     return dismissed not in {descriptor for descriptor, _ in events.poll()}
 
 
+def wrong() -> NoReturn:
+    """One line about the arguments. argparse would take longer to load than all else here."""
+    usage = (__doc__ or "").partition("usage: ")[2].partition("\n")[0]
+    sys.stderr.write(f"usage: {usage}\n")
+    sys.exit(2)
+
+
 def options(words: list[str]) -> dict[str, str]:
     """--lab DIR and --hosts RUN."""
     pairs = dict(zip(words[::2], words[1::2], strict=False))
     if len(words) % 2 or not set(pairs) <= {"--lab", "--hosts"}:
-        sys.exit((__doc__ or "").partition("usage: ")[2].partition("\n")[0])
+        wrong()
     return {name[2:]: value for name, value in pairs.items()}
 
 
 def main(arguments: list[str]) -> None:
+    if arguments in (["-h"], ["--help"]):
+        print(__doc__)
+        return
     if len(arguments) < 2 or not arguments[0].isdigit():
-        sys.exit((__doc__ or "").partition("usage: ")[2].partition("\n")[0])
+        wrong()
     remains = Remains(arguments[1], **options(arguments[2:]))
     try:
         owner = os.pidfd_open(int(arguments[0]))

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Writes what is derived from the catalogue: `tools/catalogue_docs.py`; tests compare.
+"""Writes docs/user/problems.md from the catalogue.
 
-docs/user/problems.md is for people, campaign_doctor/catalogue.json for `campaign-doctor explain`, which
-imports no plugin.
+With --data it prints the catalogue for `campaign-doctor`, which imports no plugin: hatch_build.py
+packs that as catalogue.json.
 """
 
 from __future__ import annotations
@@ -15,32 +15,30 @@ import re
 import sys
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / "playbooks" / "collections"))
+from common import CHECKOUT
+from common.writer import Writer
 
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DECLARED  # noqa: E402
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DECLARED
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (
     sources,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
     CATALOGUE,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.knowledge import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.knowledge import (
     MEANINGS,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.model import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.model import (
     Problem,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder  # noqa: E402
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.thresholds import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.thresholds import (
     Thresholds,
 )
 
 FILE = CHECKOUT / "docs" / "user" / "problems.md"
-DATA = CHECKOUT / "campaign_doctor" / "catalogue.json"
 HEADING = """\
 # The catalogue of problems
 
@@ -192,13 +190,10 @@ def _filled(field: re.Match[str]) -> str:
     return {"#": f"<{name}> {many}", "?": many}.get(words[:1], f"<{name}>")
 
 
-def main() -> None:
-    """Write the files."""
-    FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text(page() + "\n", encoding="utf-8")
-    text = json.dumps(data(), indent=1, ensure_ascii=False)
-    DATA.write_text(text + "\n", encoding="utf-8")
-
+WRITER = Writer(__doc__, lambda: {FILE: page() + "\n"})
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["--data"]:
+        print(json.dumps(data(), indent=1, ensure_ascii=False))
+        sys.exit()
+    sys.exit(WRITER.main())

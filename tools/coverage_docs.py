@@ -4,8 +4,8 @@
 
 """Writes docs/developer/coverage.md: which entry of the catalogue finds what the vendor documents.
 
-From tools/symptoms.yml and the table of log lines. With --check it writes nothing, and fails where
-the page is another one, or where something is neither found nor explained.
+From tools/symptoms.yml and the table of log lines. It fails where something is neither found nor
+explained.
 """
 
 from __future__ import annotations
@@ -13,26 +13,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
+from common import CHECKOUT
+from common.writer import Writer
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / "playbooks" / "collections"))
-
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import MODULES  # noqa: E402
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import MODULES
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
     BY_KEY,
     CATALOGUE,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.knowledge import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.knowledge import (
     MEANINGS,
     Kind,
     Meaning,
     Restart,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.server import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.server import (
     CHILD_LOGS,
 )
 
@@ -157,17 +155,7 @@ def gaps() -> list[str]:
     return wrong
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or look whether it is right."""
-    wrong = gaps()
-    if "--check" not in arguments:
-        FILE.write_text(page(), encoding="utf-8")
-    elif not FILE.is_file() or FILE.read_text(encoding="utf-8") != page():
-        wrong.append(f"{FILE.name} is not what tools/coverage_docs.py writes: run it.")
-    for line in wrong:
-        print(line)
-    return 1 if wrong else 0
-
+WRITER = Writer(__doc__, lambda: {FILE: page()}, gaps)
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(WRITER.main())

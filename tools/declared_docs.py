@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Write what is derived from the declarations of modules and remedies: tools/declared_docs.py [--check].
+"""Write what is derived from the declarations of modules and remedies.
 
 Modules are declared in module_utils/_campaign/names.py, remedies in planning/ladder.py. From there come
 the choices of options in DOCUMENTATION, which Ansible reads as text; the modules that playbooks take;
@@ -11,22 +11,21 @@ the start order and the two tables of docs/user/plan.md; and the table of remedi
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(CHECKOUT / "playbooks" / "collections"), str(CHECKOUT / "tools")]
+from common import CHECKOUT
+from common.writer import Writer
 
-import roles  # noqa: E402
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign import names  # noqa: E402
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (  # noqa: E402
+import roles
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign import names
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
     CATALOGUE,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder
 
 PAGE = "docs/user/plan.md"
 VARIABLES = "roles/campaign/vars/main.yml"
@@ -148,24 +147,13 @@ def between(text: str, name: str, lines: Iterable[str], mark: str = MARK) -> str
     return f"{before}{mark}\n" + "".join(f"{line}\n" for line in lines) + f"{mark}{after}"
 
 
-def main() -> int:
-    """Write the files, or with --check name those that differ."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--check", action="store_true", help="change nothing, name what differs")
-    check = parser.parse_args().check
-    different = []
-    for name, write in files().items():
-        old = (CHECKOUT / name).read_text(encoding="utf-8")
-        if (new := write(old)) != old:
-            different.append(name)
-            if not check:
-                (CHECKOUT / name).write_text(new, encoding="utf-8")
-    for name in different:
-        sys.stdout.write(f"{'differs' if check else 'written'}: {name}\n")
-    return 1 if check and different else 0
+def written() -> dict[Path, str]:
+    """Their new texts."""
+    paths = {CHECKOUT / name: write for name, write in files().items()}
+    return {path: write(path.read_text(encoding="utf-8")) for path, write in paths.items()}
 
+
+WRITER = Writer(__doc__, written)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(WRITER.main())

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Writes the derived parts of docs/user/campaign-doctor.md: `tools/doctor_docs.py`; a test compares.
+"""Writes the derived parts of docs/user/campaign-doctor.md.
 
 What stands between the marks comes from the command itself: commands, options, exit codes,
 and the keys of its configuration file.
@@ -14,17 +14,15 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
+from common import CHECKOUT
+from common.writer import Writer
 from typer.main import get_command
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT))
-
-from campaign_doctor.cli import app  # noqa: E402
-from campaign_doctor.configuration import Settings  # noqa: E402
-from campaign_doctor.outcome import WORST_FIRST, ExitCode  # noqa: E402
+from campaign_doctor.cli import app
+from campaign_doctor.configuration import Settings
+from campaign_doctor.outcome import WORST_FIRST, ExitCode
 
 FILE = CHECKOUT / "docs" / "user" / "campaign-doctor.md"
 MARK = re.compile(r"(<!-- derived: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -101,10 +99,7 @@ def _table(options: Iterable[Any]) -> str:
     return "\n".join(rows)
 
 
-def main() -> None:
-    """Write the page again."""
-    FILE.write_text(page(FILE.read_text(encoding="utf-8")), encoding="utf-8")
-
+WRITER = Writer(__doc__, lambda: {FILE: page(FILE.read_text(encoding="utf-8"))})
 
 if __name__ == "__main__":
-    main()
+    sys.exit(WRITER.main())

@@ -2,24 +2,20 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Writes docs/user/errors.md from the knowledge of errors.ini: `tools/errors_docs.py`.
-
-With --check it writes nothing, and fails where the page is not the table's.
-"""
+"""Writes docs/user/errors.md from the knowledge of errors.ini."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / "playbooks" / "collections"))
+from common import CHECKOUT
+from common.writer import Writer
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (
     sources,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.knowledge import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.knowledge import (
     MEANINGS,
     Alternative,
     Kind,
@@ -88,18 +84,7 @@ def _line(each: Alternative) -> str:
     return " and ".join(f"`{part}`" for part in parts)
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or compare it."""
-    text = page()
-    if "--check" in arguments:
-        if FILE.is_file() and FILE.read_text(encoding="utf-8") == text:
-            return 0
-        print(f"{FILE.relative_to(CHECKOUT)} is not what tools/errors_docs.py writes: run it.")
-        return 1
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    FILE.write_text(text, encoding="utf-8")
-    return 0
-
+WRITER = Writer(__doc__, lambda: {FILE: page()})
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(WRITER.main())

@@ -2,22 +2,20 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Writes docs/developer/faults.md from the table of the tests: `tools/fault_docs.py`; a test compares."""
+"""Writes docs/developer/faults.md from the table of the tests."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
+from common import CHECKOUT
+from common.writer import Writer
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(CHECKOUT / "playbooks" / "collections"), str(CHECKOUT / "lab")]
-
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder  # noqa: E402
-from campaign_lab import faults  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder
+from campaign_lab import faults
 
 FILE = CHECKOUT / "docs" / "developer" / "faults.md"
 TABLE = CHECKOUT / "tests" / "integration" / "faults.yml"
@@ -88,5 +86,7 @@ def _line(cells: Any) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+WRITER = Writer(__doc__, lambda: {FILE: page()})
+
 if __name__ == "__main__":
-    FILE.write_text(page(), encoding="utf-8")
+    sys.exit(WRITER.main())

@@ -19,7 +19,6 @@ Needs root, and Debian's podman, runc, netavark and mmdebstrap. See docs/develop
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import hashlib
 import json
@@ -35,6 +34,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from common.command_line import Parser
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SCENARIOS = CHECKOUT / "molecule"
@@ -430,8 +430,7 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="tools/hosts.py", description=(__doc__ or "").strip(),
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("command", choices=["image", "up", "down", "clean", "list", "missing"])
     parser.add_argument("scenario", nargs="?", default="")
     options = parser.parse_args()

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Finds the Python interpreters of this machine: real ones, no shims of a version manager."""
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from common.command_line import Parser
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 ASK = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)"
@@ -44,3 +47,9 @@ def interpreters(needs: str = "") -> dict[Path, tuple[int, int]]:
             major, minor = probe.stdout.split()[0].split(".")
             found[candidate] = (int(major), int(minor))
     return found
+
+
+if __name__ == "__main__":
+    Parser(__doc__).parse_args()
+    for path, version in interpreters().items():
+        print(f"{version[0]}.{version[1]}  {path}")

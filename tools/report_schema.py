@@ -2,10 +2,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Writes docs/report.schema.json from the report's records: `tools/report_schema.py`.
-
-With --check it writes nothing, and fails where the file is not what the records say.
-"""
+"""Writes docs/report.schema.json from the report's records."""
 
 from __future__ import annotations
 
@@ -17,19 +14,18 @@ import typing
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / "playbooks" / "collections"))
+from common import CHECKOUT
+from common.writer import Writer
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.records import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.records import (
     Schema,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
     Report,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.reader import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.reader import (
     REST,
 )
 
@@ -84,7 +80,7 @@ def _value(hint: Any, parts: dict[str, Json]) -> Json:
         return {"type": SCALARS[hint]}
     if issubclass(hint, Enum):
         return {"enum": [member.value for member in hint]}
-    assert is_dataclass(hint), hint
+    assert isinstance(hint, type) and is_dataclass(hint), hint
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", hint.__name__).lower()
     if name not in parts:
         parts[name] = {}  # its place is before that of its own parts
@@ -103,17 +99,7 @@ def _either(parts: list[Json]) -> Json:
     return {"anyOf": parts}
 
 
-def main(arguments: list[str]) -> int:
-    """Write the file, or check it; the exit code."""
-    text = json.dumps(schema(), indent=2) + "\n"
-    if "--check" in arguments:
-        if FILE.is_file() and FILE.read_text(encoding="utf-8") == text:
-            return 0
-        print(f"{FILE.relative_to(CHECKOUT)} is not what tools/report_schema.py writes: run it.")
-        return 1
-    FILE.write_text(text, encoding="utf-8")
-    return 0
-
+WRITER = Writer(__doc__, lambda: {FILE: json.dumps(schema(), indent=2) + "\n"})
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(WRITER.main())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write what the roles have in common: python tools/roles.py [--check].
+"""Write what the roles have in common.
 
 The variables of a site are options of the collection's modules: option `x` that a task leaves out
 is taken from variable `campaign_x`. From the modules' documentation come, for every role,
@@ -11,7 +11,6 @@ role (defaults/main.yml).
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Iterable
@@ -20,22 +19,21 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from common import CHECKOUT as TOP
+from common.writer import Writer
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TOP / "playbooks" / "collections"))
-
-from ansible_collections.campaign.remediation.plugins.action import campaign_job, campaign_module  # noqa: E402
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign import names  # noqa: E402
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.changing import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.action import campaign_job, campaign_module
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign import names
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.changing import (
     GUARDS,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.documentation import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.documentation import (
     options_of as options_documented,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
     CATALOGUE,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
     ladder,
     policy,
 )
@@ -110,7 +108,7 @@ WORKFLOW_WAIT = {
     },
 }
 # What only some roles know and is no option.
-OF_ROLES = {
+OF_ROLES: dict[str, dict[str, Any]] = {
     "syslogd": {
         "campaign_free_port_units": {
             "type": "list",
@@ -365,27 +363,13 @@ def _markdown(text: str) -> str:
     return re.sub(r"[CV]\(([^)]*)\)", r"`\1`", text).replace("|", "\\|")
 
 
-def main() -> int:
-    """Write the files, or with --check name those that differ."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--check", action="store_true", help="change nothing, name what differs")
-    check = parser.parse_args().check
-    different = []
-    for role in ROLES:
-        for name, text in files(role).items():
-            path = TOP / "roles" / role / name
-            if path.exists() and path.read_text(encoding="utf-8") == text:
-                continue
-            different.append(path.relative_to(TOP))
-            if not check:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
-    for changed in different:
-        sys.stdout.write(f"{'differs' if check else 'written'}: {changed}\n")
-    return 1 if check and different else 0
+def written() -> dict[Path, str]:
+    """The files of all roles."""
+    return {TOP / "roles" / role / name: text for role in ROLES
+            for name, text in files(role).items()}
 
+
+WRITER = Writer(__doc__, written)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(WRITER.main())

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Run ansible-test sanity on the collection as it is built, with no ignore files.
 
-usage: tools/sanity.py [arguments of ansible-test sanity]
-
 The archive is unpacked in a temporary folder, because ansible-test wants to stand in
 ansible_collections/<namespace>/<name> and outside any other git checkout. Its home is
 private (build/sanity-home): it holds the environments that ansible-test makes, and a bootstrap
@@ -22,6 +20,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from common.command_line import Parser
 from pythons import interpreters
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -90,11 +89,20 @@ def prepare_home() -> None:
 
 
 def main() -> int:
+    parser = Parser(__doc__)
+    parser.add_argument("--test", action="append", help="run only this test (several times)")
+    parser.add_argument("--skip-test", action="append", help="leave this test out (several times)")
+    parser.add_argument("--python", help="run only with this version of Python, such as 3.12")
+    parser.add_argument("file", nargs="*", help="look only at these files, such as README.md")
+    given = parser.parse_args()
+    options = [word for name in ("test", "skip_test") for value in getattr(given, name) or ()
+               for word in (f"--{name.replace('_', '-')}", value)]  # fmt: skip
+    options += ["--python", given.python] if given.python else []
     with tempfile.TemporaryDirectory(prefix="campaign-sanity-") as trees:
-        return check(unpack(Path(trees)))
+        return check(unpack(Path(trees)), [*options, *given.file])
 
 
-def check(target: Path) -> int:
+def check(target: Path, options: list[str]) -> int:
     prepare_home()
     # Real interpreters come before the shims of version managers.
     real = [str(python.parent) for python in interpreters("ensurepip, venv")]
@@ -108,7 +116,7 @@ def check(target: Path) -> int:
     for name in ("XDG_CONFIG_HOME", "ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH", "VIRTUAL_ENV"):
         environment.pop(name, None)
     done = subprocess.run(
-        [BIN / "ansible-test", "sanity", "--color", "no", "--junit", *sys.argv[1:]],
+        [BIN / "ansible-test", "sanity", "--color", "no", "--junit", *options],
         cwd=target, env=environment, stdin=subprocess.DEVNULL, check=False,
     )
     junit = BUILD / "junit" / "sanity"

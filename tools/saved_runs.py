@@ -11,7 +11,6 @@ playbooks, of their task names or of the report.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import json
@@ -24,15 +23,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TOP / path) for path in (".", "lab", "tests")]
+from common import CHECKOUT as TOP
+from common.command_line import Parser
 
-from campaign_doctor import cli, doctor, runner  # noqa: E402
-from campaign_doctor.interrupts import Interrupts  # noqa: E402
-from campaign_doctor.runner import Access, Ended, Event, Order, Watcher  # noqa: E402
-from doctor.fake_ansible_playbook import asked  # noqa: E402
-from doctor.harness import FAST, UNREACHABLE  # noqa: E402
-from integration.harness import INVENTORY, Lab, environment  # noqa: E402
+from campaign_doctor import cli, doctor, runner
+from campaign_doctor.interrupts import Interrupts
+from campaign_doctor.runner import Access, Ended, Event, Order, Watcher
+from doctor.fake_ansible_playbook import asked
+from doctor.harness import FAST, UNREACHABLE
+from integration.harness import INVENTORY, Lab, environment
 
 FILES = TOP / "tests" / "doctor" / "saved_runs"
 ONLY = ("--module", "inMail")
@@ -182,7 +181,7 @@ def retold(kept: Json, lab: Lab, folder: Path) -> Json:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[*RUNS, []])
     names = parser.parse_args().names or list(RUNS)
     FILES.mkdir(exist_ok=True)

@@ -2,21 +2,22 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Writes the table of docs/developer/molecule.md from the scenarios: `tools/scenario_docs.py`.
+"""Writes the table of docs/developer/molecule.md from the scenarios.
 
 What a scenario is, is said by its tests' docstring; its hosts by hosts.yml; what it proves by the
-names of its tests. A test compares.
+names of its tests.
 """
 
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import yaml
+from common import CHECKOUT
+from common.writer import Writer
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 SCENARIOS = CHECKOUT / "molecule"
 FILE = CHECKOUT / "docs" / "developer" / "molecule.md"
 BEGIN = "<!-- What follows is written by tools/scenario_docs.py. -->"
@@ -59,5 +60,7 @@ def page(written: str) -> str:
     return f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}"
 
 
+WRITER = Writer(__doc__, lambda: {FILE: page(FILE.read_text(encoding="utf-8"))})
+
 if __name__ == "__main__":
-    FILE.write_text(page(FILE.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.exit(WRITER.main())

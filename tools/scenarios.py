@@ -12,7 +12,6 @@ that cannot run them leaves them out; called by itself that is an error. See doc
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import signal
@@ -26,6 +25,7 @@ from typing import NamedTuple
 
 import caretaker
 import hosts
+from common.command_line import Parser
 from stages import LEFT_OUT
 
 CHECKOUT = hosts.CHECKOUT
@@ -152,7 +152,7 @@ def interrupted(number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="tools/scenarios.py", description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("scenario", nargs="*", help=f"of: {' '.join(known())}")
     chosen = parser.parse_args().scenario or known()
     for name in chosen:

@@ -2,24 +2,18 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Writes the table of attacks into docs/developer/security.md, from the rows of tests/hostile.
-
-usage: tools/security_docs.py [--check]
-
-With --check nothing is written, and the exit code is 1 if the page is not up to date.
-"""
+"""Writes the table of attacks into docs/developer/security.md, from the rows of tests/hostile."""
 
 from __future__ import annotations
 
 import sys
 from itertools import groupby
-from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(CHECKOUT / name) for name in ("playbooks/collections", "lab", "tests")]
+from common import CHECKOUT
+from common.writer import Writer
 
-from hostile.attacks import SECTIONS  # noqa: E402
-from hostile.table import ATTACKS, Attack  # noqa: E402
+from hostile.attacks import SECTIONS
+from hostile.table import ATTACKS, Attack
 
 FILE = CHECKOUT / "docs" / "developer" / "security.md"
 BEGIN, END = "<!-- attacks: written by tools/security_docs.py -->\n", "<!-- end of attacks -->\n"
@@ -53,17 +47,7 @@ def page(text: str) -> str:
     return f"{before}{BEGIN}\n{table()}\n{END}{after}"
 
 
-def main(arguments: list[str]) -> int:
-    """Write or compare."""
-    text = FILE.read_text(encoding="utf-8")
-    new = page(text)
-    if arguments == ["--check"]:
-        if new != text:
-            print(f"{FILE.relative_to(CHECKOUT)} is not up to date: run tools/security_docs.py")
-        return int(new != text)
-    FILE.write_text(new, encoding="utf-8")
-    return 0
-
+WRITER = Writer(__doc__, lambda: {FILE: page(FILE.read_text(encoding="utf-8"))})
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(WRITER.main())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Take snapshots of the lab in its faults, for the rules' tests: tools/snapshots.py [FAULT...].
+"""Take snapshots of the lab in its faults, for the rules' tests.
 
 For each entry of tests/integration/faults.yml a server is started, broken, looked at with
 campaign_info and stopped. Of the snapshot only that is kept without which the findings would not
@@ -8,7 +8,6 @@ be the same, and it is told as if from a standard installation: a file that a pe
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -17,24 +16,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TOP / path) for path in ("playbooks/collections", "lab", "tests")]
+import caretaker
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from common import CHECKOUT as TOP
+from common.command_line import Parser
 
-import caretaker  # noqa: E402
-import yaml  # noqa: E402
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator  # noqa: E402
-
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.payload.isolated import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.payload.isolated import (
     take,
 )
-from ansible_collections.campaign.remediation.plugins.modules.campaign_info import argument_spec  # noqa: E402
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.diagnose import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.modules.campaign_info import argument_spec
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.diagnose import (
     diagnose,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.thresholds import (  # noqa: E402
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.thresholds import (
     Thresholds,
 )
-from integration.harness import Lab, wait_until  # noqa: E402
+from integration.harness import Lab, wait_until
 
 FILES = TOP / "tests" / "unit" / "plugin_utils" / "snapshots"
 TABLE: dict[str, dict[str, Any]] = yaml.safe_load(
@@ -174,9 +172,7 @@ def taken(name: str, root: Path) -> Json:
 
 def main() -> int:
     """Write the files."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(__doc__)
     parser.add_argument("fault", nargs="*", help="entries of faults.yml, or healthy (all)")
     names = parser.parse_args().fault or [KEPT_WHOLE, *TABLE]
     FILES.mkdir(exist_ok=True)

@@ -12,6 +12,7 @@ process or a lab that a stage leaves behind is named and ended, and the stage ha
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import json
 import os
@@ -29,6 +30,7 @@ from types import FrameType
 from typing import IO, Any, NamedTuple
 
 import caretaker
+from common.command_line import Parser
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 BUILD = CHECKOUT / "build"
@@ -323,15 +325,18 @@ def read_log(path: Path) -> str:
 def main() -> int:
     signal.signal(signal.SIGTERM, interrupted)
     signal.signal(signal.SIGHUP, interrupted)
-    (BUILD / "junit").mkdir(parents=True, exist_ok=True)
-    arguments = sys.argv[1:]
-    file = Path(arguments[1]) if arguments[:1] == ["--results"] else None
+    parser = Parser(__doc__)
+    parser.add_argument("words", nargs="+", metavar="STAGE", help="a target of the Makefile, or +")
+    parser.add_argument("--results", type=Path, help=argparse.SUPPRESS)  # of a lane: to this file
+    options = parser.parse_args()
+    file: Path | None = options.results
     lanes = list[list[str]]([[]])
-    for word in arguments[2 if file else 0:]:
+    for word in options.words:
         if word == "+":
             lanes.append([])
         else:
             lanes[-1].append(word)
+    (BUILD / "junit").mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     try:
         results = run_lanes(lanes) if len(lanes) > 1 else run_lane(lanes[0])

@@ -2,28 +2,64 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import catalogue_docs
 import pytest
 
+from campaign_doctor import packaged
+from campaign_doctor.errors import DoctorError
 from campaign_doctor.explain import Code, Problem, Unknown, catalogue, explain, names
+from campaign_doctor.outcome import ExitCode
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parents[2] / "campaign_doctor"
 
 
-def test_the_data_is_the_catalogue() -> None:
-    spec = importlib.util.spec_from_file_location(
-        "catalogue_docs", CHECKOUT / "tools" / "catalogue_docs.py"
-    )
-    assert spec is not None and spec.loader is not None
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    written = json.loads(
-        (CHECKOUT / "campaign_doctor" / "catalogue.json").read_text(encoding="utf-8")
-    )
-    assert written == tool.data(), "run tools/catalogue_docs.py"
+def test_the_data_is_the_collection_s() -> None:
+    assert json.loads(packaged.catalogue()) == catalogue_docs.data()
+
+
+def test_in_a_checkout_it_is_made_again_after_a_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "catalogue.json"
+    monkeypatch.setattr(packaged, "FILE", file)
+    made = packaged.catalogue()
+    assert file.read_bytes() == made and b"mta.hung" in made
+    file.write_text("kept")
+    assert packaged.catalogue() == b"kept"
+    newest = packaged.TOP / "plugins" / "plugin_utils" / "_campaign" / "diagnosis" / "errors.ini"
+    os.utime(file, (0, newest.stat().st_mtime - 1))
+    assert packaged.catalogue() == made
+
+
+def test_what_cannot_be_made_costs_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = tmp_path / "catalogue_docs.py"
+    writer.write_text("raise SystemExit('broken\\nfor a reason')\n")
+    monkeypatch.setattr(packaged, "FILE", tmp_path / "catalogue.json")
+    monkeypatch.setattr(packaged, "WRITER", writer)
+    with pytest.raises(DoctorError, match=r"^.* cannot make the catalogue: for a reason$"):
+        packaged.catalogue()
+
+
+def test_elsewhere_than_in_a_checkout_a_missing_file_costs_one_line(tmp_path: Path) -> None:
+    shutil.copytree(PACKAGE, tmp_path / PACKAGE.name,
+                    ignore=shutil.ignore_patterns("catalogue.json", "__pycache__"))
+    for words in (["explain", "mta.hung"], ["explain", "no.such_thing"]):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "campaign_doctor", *words], check=False, cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (ExitCode.NOT_RUN, "")
+        assert done.stderr == (f"{tmp_path}/campaign_doctor/catalogue.json: No such file or "
+                               "directory. Install campaign-doctor again.\n")
 
 
 @pytest.mark.parametrize("name", ["stat.not_running", "STAT.NOT_RUNNING", "stat.not_running@prod"])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
 import shlex
 import subprocess
-import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
+import catalogue_docs
+import doctor_docs
 import pytest
 import yaml
 from typer.main import get_command
@@ -19,17 +23,8 @@ from doctor.harness import DOCTOR, Person, Site
 from doctor.replay import Replay
 from integration.harness import BIN, CHECKOUT, INVENTORY, run
 
-sys.path.insert(0, str(CHECKOUT / "tools"))
-
-import doctor_docs
-
 PACKAGE = CHECKOUT / "campaign_doctor"
 COMMANDS = dict(doctor_docs.commands(get_command(app)))
-
-
-def test_the_page_is_what_the_command_says() -> None:
-    written = doctor_docs.FILE.read_text(encoding="utf-8")
-    assert written == doctor_docs.page(written), "run tools/doctor_docs.py"
 
 
 def test_dependencies_point_one_way() -> None:
@@ -117,7 +112,29 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     packed = {name for name in names if name.startswith("campaign_doctor/")}
     source = {str(path.relative_to(CHECKOUT)) for path in PACKAGE.rglob("*")
               if path.is_file() and "__pycache__" not in path.parts}
-    assert packed == source
+    assert packed == {*source, "campaign_doctor/catalogue.json"}
+
+
+def test_the_wheel_of_a_source_distribution_is_the_same(
+    wheel: Path, tmp_path: Path
+) -> None:
+    settings = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    folder, env = tmp_path / "dist", {**os.environ, "PYTHONPATH": str(tmp_path / "backend")}
+    for words in (
+        ["pip", "install", "--quiet", "--target", tmp_path / "backend",
+         *settings["build-system"]["requires"]],
+        ["python", "-m", "hatchling", "build", "-t", "sdist", "-d", folder],
+        ["pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder,
+         folder / f"{'-'.join(wheel.name.split('-')[:2])}.tar.gz"],
+    ):  # fmt: skip
+        done = run([BIN / str(words[0]), *words[1:]], cwd=CHECKOUT, env=env, timeout=300)
+        assert done.code == 0, str(done)
+    contents = [
+        {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
+        for archive in map(zipfile.ZipFile, (wheel, folder / wheel.name))
+    ]
+    assert contents[0] == contents[1]
+    assert json.loads(contents[0]["campaign_doctor/catalogue.json"]) == catalogue_docs.data()
 
 
 def test_installed_with_the_installed_collection(

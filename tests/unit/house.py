@@ -38,10 +38,11 @@ def _named(path: Path, node: ast.ImportFrom) -> str:
 
 
 def _file(dotted: str) -> Path | None:
-    path = CHECKOUT.joinpath(*dotted.split("."))
-    for candidate in (path.with_suffix(".py"), path / "__init__.py", CHECKOUT / "tools" / f"{dotted}.py"):
-        if candidate.is_file():
-            return candidate
+    for top in (CHECKOUT, CHECKOUT / "tools"):
+        path = top.joinpath(*dotted.split("."))
+        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+            if candidate.is_file():
+                return candidate
     return None
 
 

@@ -7,12 +7,6 @@ import pytest
 from coverage_docs import Row
 
 
-def test_each_row_has_a_key_or_a_reason_and_the_page_is_up_to_date(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert coverage_docs.main(["--check"]) == 0, capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     ("row", "gap"),
     [
@@ -26,7 +20,7 @@ def test_each_row_has_a_key_or_a_reason_and_the_page_is_up_to_date(
 def test_a_gap(row: Row, gap: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coverage_docs, "symptoms", lambda: [row])
     assert coverage_docs.gaps() == [gap]
-    assert coverage_docs.main(["--check"]) == 1
+    assert coverage_docs.WRITER.main(["--check"]) == 1
 
 
 def test_every_module_of_the_mission_has_symptoms() -> None:
