@@ -132,7 +132,7 @@ def kill(process: "Popen[bytes]") -> None:
         pass  # in the kernel's hands
 
 
-class Task(object):
+class Task:
     """A callable and what came of it."""
 
     def __init__(self, function: "Callable[[], Any]") -> None:
@@ -234,7 +234,7 @@ def awaited(
             yield name, seconds, None, error
 
 
-class Once(object):
+class Once:
     """Values that several probes need and one of them works out, also if that fails."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ if MYPY:
 NOTHING: "Dict[str, Any]" = {"instances": [DEFAULT], "modules": [], "databases": []}
 
 
-class Known(object):
+class Known:
     """The configuration as data of the snapshot, and the instances that are looked at."""
 
     def __init__(self) -> None:

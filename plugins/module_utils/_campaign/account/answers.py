@@ -23,7 +23,7 @@ class WrongAnswer(Exception):
     """What no child of ours says."""
 
 
-class Maybe(object):
+class Maybe:
     """The shape of what may be None."""
 
     def __init__(self, shape: "Any") -> None:

@@ -97,7 +97,7 @@ def _keep_only(descriptors: "Collection[int]") -> None:
                 pass  # the one that listed them
 
 
-class Line(object):
+class Line:
     """The child's end: what it says and what it is told."""
 
     def __init__(self, answers: int, told: int) -> None:
@@ -162,7 +162,7 @@ class Line(object):
 # --------------------------------------------------------------------------- in the parent
 
 
-class Child(object):
+class Child:
     """The parent's end of a child that is at work."""
 
     def __init__(self, pid: int, answers: int, told: int) -> None:

@@ -45,7 +45,7 @@ def instances(conf):
     return [DEFAULT] + sorted(names - {DEFAULT, ""})[:INSTANCES]
 
 
-class _Reader(object):
+class _Reader:
     """Takes the elements of one file as the parser meets them."""
 
     def __init__(self, document, parser):

@@ -70,7 +70,7 @@ _minutes = {}
 _kinds = {}
 
 
-class Line(object):
+class Line:
     """One line of a log."""
 
     __slots__ = ("at", "category", "level", "message", "pid", "zoned")
@@ -228,7 +228,7 @@ def _oldest(data):
     return float("inf")
 
 
-class Groups(object):
+class Groups:
     """Collects the lines of one log.
 
     written_at: when the file was last written, for lines without a time. shift: seconds to add to
@@ -413,7 +413,7 @@ def shift_of(lines, written_at):
     return 0
 
 
-class Budget(object):
+class Budget:
     """How much of the logs is read: of each as much as is usual, as long as there is any left.
 
     seconds: what reading all of them may take, about.

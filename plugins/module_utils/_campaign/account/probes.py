@@ -21,7 +21,7 @@ class Server(Known):
     """An installation as its account sees it: the options, values worked out once."""
 
     def __init__(self, options, account, runner=None):
-        Known.__init__(self)
+        super().__init__()
         self.options = options
         self.account = account
         self.home = os.path.realpath(options["home"])

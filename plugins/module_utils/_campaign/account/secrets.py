@@ -38,7 +38,7 @@ _TOKEN_FILE = re.compile(
 _DEFAULT_TOKEN_FILE = "$(HOME)/.vaulttoken"
 
 
-class Scrubber(object):
+class Scrubber:
     """Takes passwords out of text: what looks like one, and the server's own by their value."""
 
     def __init__(self, conf: str) -> None:
@@ -115,7 +115,7 @@ def secret_values(data: bytes) -> "List[str]":
     return [found[at] for at in sorted(found) if len(found[at]) > 3]
 
 
-class Passwords(object):
+class Passwords:
     """Takes secrets that are known out of text, in whatever spelling they are there.
 
     A value of less than four characters would be found everywhere: it is left alone.

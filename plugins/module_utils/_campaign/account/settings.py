@@ -77,7 +77,7 @@ def places():
 PLACES = places()
 
 
-class Document(object):
+class Document:
     """What could be read of one file."""
 
     def __init__(self, name):
@@ -110,7 +110,7 @@ def switch(document, module):
     return is_true(value), False
 
 
-class Files(object):
+class Files:
     """The files that hold for the modules of one instance, the strongest first."""
 
     def __init__(self, instance, own, shared, others=()):

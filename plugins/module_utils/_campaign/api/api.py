@@ -28,7 +28,7 @@ def flag(value):
     return (value or "").lower() in ("1", "true")
 
 
-class Question(object):
+class Question:
     """A query, the name of its rows in the snapshot, and how each value is read.
 
     maybe: values of which nobody publishes that every build has them; those are None without.

@@ -54,7 +54,7 @@ class SoapError(Exception):
     """
 
     def __init__(self, kind, message, code=None):
-        super(SoapError, self).__init__(message)
+        super().__init__(message)
         self.kind = kind
         self.code = code
         self.message = clean(" ".join(message.split()), 300)
@@ -63,7 +63,7 @@ class SoapError(Exception):
         return {"kind": self.kind, "code": self.code, "message": self.message}
 
 
-class Node(object):
+class Node:
     """An element of an answer, without its namespace."""
 
     def __init__(self, tag, attributes):
@@ -156,7 +156,7 @@ def moment(text):
     return seconds if seconds > 0 else None
 
 
-class Query(object):
+class Query:
     """A queryDef that selects. `nodes`: expressions by the name that a row has them under.
 
     `groups`: the names by which rows are put together, then `having` is a condition on a group.
@@ -208,7 +208,7 @@ def _condition(expression):
     return '<condition boolOperator="AND" expr="%s"/>' % escape(expression)
 
 
-class Client(object):
+class Client:
     """One session: `with Client(...) as client` logs on and always off.
 
     `place`: url, host, login, password. `options`: validate_certs, ca_path, client_cert,

@@ -76,7 +76,7 @@ def word_for(error: Exception) -> str:
     return "invalid"
 
 
-class Deadline(object):
+class Deadline:
     """The time a conversation has, over all its steps."""
 
     def __init__(self, seconds: float) -> None:

@@ -16,7 +16,7 @@ from zipimport import ZipImportError, zipimporter
 ROOT = __name__.rpartition(".")[0].rpartition(".")[0] + "."
 
 
-class Finder(object):
+class Finder:
     """Finds the files of this collection, without compiling them for that.
 
     zipimport compiles a file to tell its name, and once more to run it: half of the time that

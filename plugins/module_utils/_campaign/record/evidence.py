@@ -39,7 +39,7 @@ class EvidenceError(Exception):
     """Nothing could be kept."""
 
 
-class Scrubber(object):
+class Scrubber:
     """Takes passwords out of texts: what looks like one, and the server's own by their value.
 
     These are known to a child that is the account, which takes them out there. Where it cannot be
@@ -83,7 +83,7 @@ def texts_of(value: "Any") -> "List[str]":
     return []
 
 
-class _Bundle(object):
+class _Bundle:
     """Files written into one directory, up to a total size."""
 
     def __init__(self, store: "Store", name: str, limit: int, scrub: Scrubber) -> None:

@@ -41,7 +41,7 @@ FIELDS = (
 STRUCTURE = ("run", "event", "module", "instance", "result", "state", "precision", "former")
 
 
-class Ledger(object):
+class Ledger:
     """Appends lines, and reads them all, oldest first."""
 
     def __init__(self, store: Store, clock: "Callable[[], float]" = time.time) -> None:

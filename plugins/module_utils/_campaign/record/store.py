@@ -84,7 +84,7 @@ def _replaceable(place: str, path: str) -> StoreError:
     )
 
 
-class Store(object):
+class Store:
     """The directory and its files: those of the account that this process is."""
 
     def __init__(self, path: str) -> None:

@@ -166,7 +166,7 @@ def run_service(runner, arguments, limit):
     return {"code": code, "said": printable(decode(said).strip())[-600:], "why": why}
 
 
-class Programs(object):
+class Programs:
     """Runs the steps: the server's program by a child that is the account, a service as we are."""
 
     def __init__(self, context):
@@ -195,7 +195,7 @@ class Programs(object):
         )
 
 
-class Spawned(object):
+class Spawned:
     """What a child has started, which outlives the child."""
 
     def __init__(self, child):
@@ -219,7 +219,7 @@ class Spawned(object):
         return self._ended
 
 
-class Controller(object):
+class Controller:
     """Takes the steps, waits for what they are to bring, and puts back what was."""
 
     def __init__(self, context, module, instance, scrub=clean, sleep=time.sleep, programs=None):

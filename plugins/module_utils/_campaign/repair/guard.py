@@ -48,7 +48,7 @@ class Refused(Exception):
     """A guard that says no: which, why, and what would make it pass. holder: who has the host."""
 
     def __init__(self, guard, why, way_out, holder=None):
-        super(Refused, self).__init__("%s %s" % (why, way_out))
+        super().__init__("%s %s" % (why, way_out))
         self.holder = holder
         self.guard = guard
         self.why = why
@@ -252,7 +252,7 @@ def new_run(now):
     return "%s-%s" % (stamp, "".join("%02x" % byte for byte in os.urandom(3)))
 
 
-class Bracket(object):
+class Bracket:
     """One call within a run: guards before, ledger around. In check mode it only looks."""
 
     def __init__(self, context, check_mode=False, clock=time.time, sleep=time.sleep):

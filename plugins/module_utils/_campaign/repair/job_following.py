@@ -38,7 +38,7 @@ def alive(home, started):
     )
 
 
-class Following(object):
+class Following:
     """A job, and what became of its last launch. `result` is what the module answers."""
 
     def __init__(self, context, bracket, result, clock=time.time, sleep=time.sleep):

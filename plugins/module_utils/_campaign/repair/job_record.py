@@ -22,7 +22,7 @@ Started = namedtuple("Started", "pid at")
 Ended = namedtuple("Ended", "exit_code at")
 
 
-class Record(object):
+class Record:
     """The files that are kept of the last launch of a job, in `jobs` of the state directory."""
 
     def __init__(self, store, job):

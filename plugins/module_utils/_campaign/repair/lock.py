@@ -12,7 +12,7 @@ from ..record import lock as rules
 BEAT_SECONDS = 20.0
 
 
-class Lock(object):
+class Lock:
     """One run at a time on this host. A file, so that it outlasts the module's process between the
     steps of a run.
 

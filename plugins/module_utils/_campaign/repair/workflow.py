@@ -85,7 +85,7 @@ def check_allowed(seen, restartable):
     )
 
 
-class Start(object):
+class Start:
     """One call: look, ask, start, prove. `before` and `after` tell what was seen."""
 
     def __init__(self, place, options, check_mode, clock=time.time, sleep=time.sleep):

@@ -226,7 +226,7 @@ def entry(seconds, data, error):
     }
 
 
-class Answers(object):
+class Answers:
     """What the child has said so far of the probes that are its own."""
 
     def __init__(self, asked, names, shapes):

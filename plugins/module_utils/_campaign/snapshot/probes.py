@@ -35,7 +35,7 @@ class Context(Known):
     """The options, the account, what its child told, values worked out once."""
 
     def __init__(self, options, account, home=None):
-        Known.__init__(self)
+        super().__init__()
         self.options = options
         self.account = account
         self.home = home or os.path.realpath(options["home"])
