@@ -16,9 +16,21 @@ from .errors import ProbeError, from_os_error
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
     from subprocess import Popen
-    from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+    from typing import (
+        Any,
+        Callable,
+        Dict,
+        Iterable,
+        Iterator,
+        List,
+        Optional,
+        Sequence,
+        Tuple,
+        TypeVar,
+    )
 
-    Answer = Tuple[str, Optional[float], Any, Optional[ProbeError]]
+    T = TypeVar("T")
+    Answer = Tuple[str, float, Any, Optional[ProbeError]]
 
 OUTPUT_LIMIT = 1024 * 1024
 PATIENCE = 0.01
@@ -137,7 +149,7 @@ class Task:
 
     def __init__(self, function: "Callable[[], Any]") -> None:
         self.started = 0.0
-        self.seconds: "Optional[float]" = None
+        self.seconds = 0.0
         self.value: "Any" = None
         self.error: "Optional[ProbeError]" = None
         self._function = function
@@ -241,7 +253,7 @@ class Once:
         self._lock = threading.Lock()
         self._tasks: "Dict[str, Task]" = {}
 
-    def get(self, name: str, function: "Callable[[], Any]") -> "Any":
+    def get(self, name: str, function: "Callable[[], T]") -> "T":
         with self._lock:
             known = self._tasks.get(name)
             task = self._tasks[name] = known or Task(function)
@@ -251,7 +263,8 @@ class Once:
             task.run()
         if task.error:
             raise task.error
-        return task.value
+        value: "T" = task.value
+        return value
 
 
 def in_child(function: "Callable[[], bytes]", limit: float) -> "Optional[bytes]":

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.account import jobs
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.account import (
+    jobs,
+    programs,
+)
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.host import proc
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.snapshot import (
     collect,
@@ -135,3 +139,20 @@ def test_a_job_that_nobody_has_declared_is_not_looked_for(var: Path) -> None:
     entry = jobs.collect({**JOB, "name": "other"}, str(var), True)
     probes.complete_jobs([entry], [JOB], [process(["-job:contacts", "-mode:full"])])
     assert entry["running"] is None
+
+
+def test_a_line_without_a_time_has_that_of_the_line_before(tmp_path: Path) -> None:
+    log = tmp_path / "var/prod/log/export.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(
+        ">>> of the run before\n"
+        "2026-01-01T00:00:00.000Z\t1\t1\t1\tinfo\tlog\tlong ago\n"
+        ">>> as old\n"
+        "2026-01-02T00:00:00.000Z\t2\t2\t1\tinfo\tlog\tlaunched\n"
+        ">>> no room\n"
+    )
+    server = SimpleNamespace(home=str(tmp_path), var_dir=str(tmp_path / "var"))
+    since = 1767312000.0  # 2026-01-02
+    lines = programs.log_lines(server, {"instance": "prod", "kind": "export"}, since)
+    errors = [line["error"] and line["error"]["sample"] for line in lines]
+    assert ([line["at"] for line in lines], errors) == ([since, since], [None, "no room"])

@@ -232,6 +232,18 @@ def test_a_child_that_lies_costs_only_its_own_probes(home: Path) -> None:
     assert data["probes"]["logs"]["data"] is None
 
 
+def test_a_child_that_finds_fault_with_the_input(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bad input is for this process to find: no probe of ours answers so."""
+    monkeypatch.setattr(
+        probes, "look", lambda line, *_more: line.say("pdump", error=errors.InputError("you are wrong"))
+    )
+    data = snapshot.collect(options(home, probe_timeout=0.4))
+    assert data["probes"]["pdump"]["error"] == {"kind": "invalid", "message": "you are wrong"}
+    assert data["probes"]["sockets"]["error"] is None
+
+
 def test_a_child_that_is_killed(home: Path) -> None:
     table = dict(probes.TABLE, pdump=lambda _server: os.kill(os.getpid(), signal.SIGKILL))
     data = snapshot.collect(options(home), account_table=table)

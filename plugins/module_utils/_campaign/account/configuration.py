@@ -10,6 +10,13 @@ from ..text import clean
 from .files import regular
 from .settings import LIST, PLACES, SERVER_FILE, SETTINGS, Document, modules_of
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from pyexpat import ExpatError, XMLParserType
+    from typing import Any, Callable, Collection, Dict, List, Optional, Tuple
+
+    Entry = Dict[str, Any]
+
 SIZE_LIMIT = 16 * 1024 * 1024
 DEPTH = 100
 ATTRIBUTES = 1000
@@ -35,7 +42,7 @@ class TooMuch(Exception):
     """XML that is not read, and why."""
 
 
-def instances(conf):
+def instances(conf: str) -> "List[str]":
     """`default` and the instances that have a file."""
     names = set(
         name[len("config-") : -len(".xml")]
@@ -48,13 +55,13 @@ def instances(conf):
 class _Reader:
     """Takes the elements of one file as the parser meets them."""
 
-    def __init__(self, document, parser):
+    def __init__(self, document: Document, parser: "XMLParserType") -> None:
         self.document = document
         self.parser = parser
-        self.open = []  # (tag, line) of the elements that have begun
-        self.source = None
+        self.open: "List[Tuple[str, int]]" = []  # (tag, line) of the elements that have begun
+        self.source: "Optional[str]" = None
 
-    def start(self, tag, attributes):
+    def start(self, tag: str, attributes: "Dict[str, str]") -> None:
         self.open.append((tag, self.parser.CurrentLineNumber))
         if len(self.open) > DEPTH:
             raise TooMuch("nested deeper than %d: not read" % DEPTH)
@@ -67,12 +74,12 @@ class _Reader:
         else:
             self._keep(self._path(), attributes)
 
-    def _path(self):
+    def _path(self) -> str:
         """Where the element is, below the root and `shared`."""
         tags = [tag for tag, dummy in self.open[1:5]]
         return "/".join(tags[1:] if tags[:1] == ["shared"] else tags)
 
-    def _keep(self, path, attributes):
+    def _keep(self, path: str, attributes: "Dict[str, str]") -> None:
         wanted = PLACES.get(path)
         if wanted is None or len(self.open) > 5:
             return
@@ -87,7 +94,7 @@ class _Reader:
             else:
                 kept.setdefault(name, value)
 
-    def _database(self, attributes):
+    def _database(self, attributes: "Dict[str, str]") -> None:
         if len(self.document.sources) == SOURCES:
             raise TooMuch("more than %d data sources: not read" % SOURCES)
         self.document.sources.append(
@@ -98,7 +105,7 @@ class _Reader:
             }
         )
 
-    def end(self, tag):
+    def end(self, tag: str) -> None:
         path = self._path()
         if path in PLACES and "/" not in path:
             self.document.ended.add(path)
@@ -106,7 +113,7 @@ class _Reader:
         if tag == "dataSource":
             self.source = None
 
-    def explain(self, error):
+    def explain(self, error: "ExpatError") -> "Entry":
         """The parser's error, with the element that it is about."""
         message = pyexpat.ErrorString(error.code)
         if len(self.open) > 1 and message in UNCLOSED:
@@ -115,14 +122,14 @@ class _Reader:
         return {"line": error.lineno, "message": message}
 
 
-def parse(data, name=""):
+def parse(data: bytes, name: str = "") -> Document:
     """The Document of one file's bytes.
 
     What stands before an error is kept. Passwords are dropped here: they never enter a value.
     """
     document = Document(name)
 
-    def refuse(*dummy):
+    def refuse(*dummy: object) -> None:
         raise TooMuch("it has a DOCTYPE: not read")
 
     parser = pyexpat.ParserCreate()
@@ -142,9 +149,11 @@ def parse(data, name=""):
     return document
 
 
-def read(path, name):
+def read(path: str, name: str) -> "Tuple[Entry, Document]":
     """(entry of the snapshot's `files`, the Document)."""
-    entry = {"path": path, "name": name, "mtime_at": None, "size_bytes": None, "error": None}
+    entry: "Entry" = {
+        "path": path, "name": name, "mtime_at": None, "size_bytes": None, "error": None,
+    }  # fmt: skip
     document = Document(name)
     try:
         status = os.stat(path)
@@ -161,19 +170,25 @@ def read(path, name):
     return entry, document
 
 
-def has_lived(var_dir, instance):
+def has_lived(var_dir: str, instance: str) -> bool:
     """Has the instance ever run here, as far as its var directory says?"""
     return os.path.isdir(os.path.join(var_dir, instance))
 
 
-def load(conf, var_dir=lambda: None, named=()):
+def load(
+    conf: str,
+    var_dir: "Callable[[], Optional[str]]" = lambda: None,
+    named: "Collection[Optional[str]]" = (),
+) -> "Tuple[Entry, str]":
     """The probe's data, and what is wrong with which file (an empty text if nothing is).
 
     `var_dir` says where instances leave traces, None: that is unknown. `named`: instances that the
     inventory names. What has a file and nothing else is no instance, and told apart (`copies`).
     """
     names = instances(conf)
-    files, documents, broken = [], {}, []
+    files: "List[Entry]" = []
+    documents: "Dict[str, Document]" = {}
+    broken: "List[str]" = []
     for name in [SERVER_FILE] + ["config-%s.xml" % name for name in names]:
         path = os.path.join(conf, name)
         entry, document = read(path, name)
@@ -192,7 +207,8 @@ def load(conf, var_dir=lambda: None, named=()):
         for name in names
         if name == DEFAULT or name in named or place is None or has_lived(place, name)
     ]
-    modules, databases = [], []
+    modules: "List[Entry]" = []
+    databases: "List[Entry]" = []
     for instance in lived:
         modules.extend(modules_of(instance, documents, lived))
         databases.extend(_databases(instance, documents))
@@ -216,7 +232,7 @@ def load(conf, var_dir=lambda: None, named=()):
     return data, "; ".join(broken)
 
 
-def _databases(instance, documents):
+def _databases(instance: str, documents: "Dict[str, Document]") -> "List[Entry]":
     return [
         dict(
             (key, value and clean(value, 200))

@@ -10,6 +10,12 @@ from ..text import clean, decode
 from . import parsers
 from .files import regular
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Dict, Optional
+
+    from ..command import Runner
+
 SCRIPTS = ("customer.sh", "env.sh")
 LIMIT = 256 * 1024
 # Standard error is kept: a shell says there in which line it gave up.
@@ -22,7 +28,7 @@ _BASH = re.compile(r"(?:[^:\s]+: )?(/[^:]+): line (\d{1,6}): (\S.*)")
 _ENDS = re.compile(r"^\s{0,80}(?:exit|exec)(?:\s|;|$)")
 
 
-def read(runner, home, limit, shell=SHELL):
+def read(runner: "Runner", home: str, limit: float, shell: str = SHELL) -> "Dict[str, str]":
     """Its variables. Raises ProbeError, with the line where that is known."""
     script = os.path.join(home, "env.sh")
     try:
@@ -38,7 +44,7 @@ def read(runner, home, limit, shell=SHELL):
     return variables
 
 
-def _why(home, code, said):
+def _why(home: str, code: int, said: str) -> str:
     """What the shell says, or where the script ends it."""
     lines = [clean(line, 200) for line in said.strip().splitlines()[:200]]
     telling = [line for line in lines if _GAVE_UP.search(line)] or lines[-1:]
@@ -49,7 +55,7 @@ def _why(home, code, said):
     return "%s before it came to its end%s" % (text, ": " + ends[0] if ends else "")
 
 
-def _with_line(said):
+def _with_line(said: str) -> str:
     """What a shell says, with file and line in one form."""
     found = _DASH.match(said)
     if found:
@@ -58,7 +64,7 @@ def _with_line(said):
     return "%s, line %s: %s" % found.groups() if found else said
 
 
-def _end_of(home, name):
+def _end_of(home: str, name: str) -> "Optional[str]":
     """The line of a script that ends the shell, None if none does so plainly."""
     path = os.path.join(home, name)
     try:

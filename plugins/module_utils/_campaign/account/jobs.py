@@ -9,11 +9,18 @@ from ..text import clean
 from . import logs
 from .files import regular
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, Iterable, Optional, Tuple
+
+    Entry = Dict[str, Any]
+    Run = Tuple[Optional[float], Optional[float], Optional[logs.Line]]
+
 LOG_LIMITS = (512 * 1024, 8 * 1024 * 1024)
 COUNT_LIMIT = 64 * 1024 * 1024
 
 
-def newest(pattern, directory):
+def newest(pattern: "Optional[str]", directory: str) -> "Optional[Tuple[str, os.stat_result]]":
     """(path, status) of the newest file that fits; None without one."""
     if not pattern:
         return None
@@ -29,7 +36,7 @@ def newest(pattern, directory):
     return path, os.stat(path)
 
 
-def count_lines(path):
+def count_lines(path: str) -> "Tuple[int, bool]":
     """The lines of a file, and whether it has more: after 64 MB the count ends."""
     count = read = 0
     with regular(path) as stream:
@@ -42,7 +49,7 @@ def count_lines(path):
         return count, bool(stream.read(1))
 
 
-def history(lines, job, alone):
+def history(lines: "Iterable[str]", job: "Entry", alone: bool) -> "Run":
     """(first, last, error) of the last run that the log tells of."""
     parsed = [line for line in map(logs.parse_line, lines) if line]
     named = set(line.pid for line in parsed if job["name"] in line.message)
@@ -56,7 +63,7 @@ def history(lines, job, alone):
     return chosen[0].at, chosen[-1].at, error
 
 
-def last_run(path, job, alone):
+def last_run(path: str, job: "Entry", alone: bool) -> "Run":
     """The history of the last run in a log: so much is read that its beginning is there, or else it
     has none.
     """
@@ -72,10 +79,10 @@ def last_run(path, job, alone):
     return first, last, error
 
 
-def collect(job, var_dir, alone):
+def collect(job: "Entry", var_dir: str, alone: bool) -> "Entry":
     """One entry of the snapshot's `jobs`; whether it runs is seen elsewhere."""
     directory = os.path.join(var_dir, job["instance"])
-    entry = {
+    entry: "Entry" = {
         "name": job["name"],
         "kind": job["kind"],
         "instance": job["instance"],

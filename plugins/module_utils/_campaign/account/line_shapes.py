@@ -4,6 +4,14 @@
 
 import re
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Callable, Optional, TypeVar
+
+    T = TypeVar("T")  # the class of lines
+    Make = Callable[..., T]
+    Epoch = Callable[[str, Optional[str]], Optional[float]]
+
 # As a verbose run writes them: two ids, and no time.
 _UNTIMED = re.compile(
     r"[0-9A-Fa-f]{8}[\t ]+[0-9A-Fa-f]{8}[\t ]+\d{1,2}[\t ]+"
@@ -28,7 +36,7 @@ _MARKED = re.compile(r"(>>>?)[\t ]*([^>\s].*)", re.S)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def level_of(word):
+def level_of(word: str) -> str:
     """error, warning or info, of a level in any spelling, Java's among them."""
     word = word.lower()
     if word[:3] == "err" or word == "severe":
@@ -36,7 +44,7 @@ def level_of(word):
     return "warning" if word[:4] == "warn" else "info"
 
 
-def parse(text, line, epoch):
+def parse(text: str, line: "Make[T]", epoch: "Epoch") -> "Optional[T]":
     """A Line of one of these shapes, or None."""
     first = text[:1]
     if first.isdigit():
@@ -51,11 +59,11 @@ def parse(text, line, epoch):
     return _hexadecimal(text, line)
 
 
-def _digits(text, line, epoch):
+def _digits(text: str, line: "Make[T]", epoch: "Epoch") -> "Optional[T]":
     return _hexadecimal(text, line) or _java(text, line, epoch) or _journal(text, line, epoch)
 
 
-def _hexadecimal(text, line):
+def _hexadecimal(text: str, line: "Make[T]") -> "Optional[T]":
     found = _UNTIMED.match(text)
     if not found:
         return None
@@ -63,7 +71,7 @@ def _hexadecimal(text, line):
     return line(None, None, level_of(level), category, message.replace("\\n", "\n"))
 
 
-def _java(text, line, epoch):
+def _java(text: str, line: "Make[T]", epoch: "Epoch") -> "Optional[T]":
     found = _JAVA.match(text)
     if not found:
         return None
@@ -84,13 +92,13 @@ def _java(text, line, epoch):
     return line(at + int(seconds), None, level_of(word), "java", message, zone is not None)
 
 
-def _continued(text, line):
+def _continued(text: str, line: "Make[T]") -> "Optional[T]":
     """The second line of Java's, where its newline is one."""
     found = _JAVA_LEVEL.match(text)
     return found and line(None, None, level_of(found.group(1)), "java", text)
 
 
-def _journal(text, line, epoch):
+def _journal(text: str, line: "Make[T]", epoch: "Epoch") -> "Optional[T]":
     found = _JOURNAL.match(text)
     if not found:
         return None
@@ -102,7 +110,7 @@ def _journal(text, line, epoch):
     return line(at + int(seconds), None, level, "log", message, False)
 
 
-def _minute(year, month, day, hour, minutes, half):
+def _minute(year: str, month: int, day: str, hour: str, minutes: str, half: "Optional[str]") -> str:
     """As the other lines have it; of twelve hours the first is 12."""
     hours = int(hour) if half is None else int(hour) % 12 + (12 if half == "P" else 0)
     return "%s-%02d-%02d %02d:%s" % (year, month, int(day), hours, minutes)

@@ -13,6 +13,13 @@ from ..text import clean, mask, user_name
 from . import line_shapes
 from .files import regular
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Callable, Dict, Iterable, List, Match, Optional, Tuple
+
+    Entry = Dict[str, Any]
+    Tail = Tuple[List[str], str, bool]
+
 BLOCK = 128 * 1024
 TAIL_LIMIT = 6 * 1024 * 1024  # of one log
 TAIL_LEAST = 1024 * 1024  # of one, however much the others have
@@ -66,8 +73,8 @@ _STOP = re.compile(r"Stop requested|^Stopping\b[^()]{1,80} \(pid=|\bstopped \(pi
 _LEVELS = {"info": "info", "warning": "warning", "error": "error"}
 _DIGITS = dict((ord(digit), "0") for digit in "123456789")
 _MONTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_minutes = {}
-_kinds = {}
+_minutes: "Dict[Tuple[str, Optional[str]], Optional[int]]" = {}
+_kinds: "Dict[str, Tuple[bool, bool]]" = {}
 
 
 class Line:
@@ -75,7 +82,15 @@ class Line:
 
     __slots__ = ("at", "category", "level", "message", "pid", "zoned")
 
-    def __init__(self, at, pid, level, category, message, zoned=True):
+    def __init__(
+        self,
+        at: "Optional[float]",
+        pid: "Optional[int]",
+        level: str,
+        category: str,
+        message: str,
+        zoned: bool = True,
+    ) -> None:
         self.at = at
         self.pid = pid
         self.level = level
@@ -84,7 +99,7 @@ class Line:
         self.zoned = zoned
 
 
-def parse_line(text):
+def parse_line(text: str) -> "Optional[Line]":
     """A Line of any shape, None for anything else. A line without a time has None for it."""
     found = _LINE.match(text)
     if not found:
@@ -106,7 +121,7 @@ def parse_line(text):
     )
 
 
-def _epoch(minute, zone):
+def _epoch(minute: str, zone: "Optional[str]") -> "Optional[int]":
     """Seconds since 1970 of a minute; without a zone it is UTC, as the server writes it."""
     key = (minute, zone)
     if key not in _minutes:
@@ -128,7 +143,7 @@ def _epoch(minute, zone):
     return _minutes[key]
 
 
-def _day(year, month, day):
+def _day(year: int, month: int, day: int) -> int:
     """Days since 1970; ValueError for none. The library's own module takes longer to be loaded."""
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     last = _MONTHS[month - 1] + (leap and month == 2) if 0 < month < 13 else 0
@@ -139,7 +154,7 @@ def _day(year, month, day):
     return days + sum(_MONTHS[: month - 1]) + (leap and month > 2) + day - 1
 
 
-def _pid(text):
+def _pid(text: "Optional[str]") -> "Optional[int]":
     """Decimal; hexadecimal where builds print eight digits with leading zeros."""
     if not text:
         return None
@@ -148,7 +163,7 @@ def _pid(text):
     return int(text, 16)
 
 
-def kind_of(message):
+def kind_of(message: str) -> "Tuple[bool, bool]":
     """(tells of a reload, may be of interest without being an error).
 
     The same for all messages that only differ in digits, and there are few others in a log.
@@ -163,31 +178,31 @@ def kind_of(message):
     return kind
 
 
-def told_pid(message):
+def told_pid(message: str) -> "Optional[int]":
     """The process in a first or last line, as any build words it; older ones write it nowhere else.
     """
     found = _TOLD_PID.search(message)
     return int(found.group(1)) if found else None
 
 
-def unfold(message):
+def unfold(message: str) -> str:
     """The message as it was sent: syslogd writes #012 for a newline, #011 for a tab."""
     return message.replace("#012", "\n").replace("#011", "\t")
 
 
-def signature(message):
+def signature(message: str) -> str:
     """What equal lines have in common: numbers, times, addresses and ids go, codes stay."""
     text = _NOISE.sub(_replace, mask(unfold(message[:MESSAGE_LIMIT])))
     return clean(" ".join(text.split()), SIGNATURE_LENGTH)
 
 
-def _replace(found):
+def _replace(found: "Match[str]") -> str:
     if found.lastgroup == "code":
         return found.group().replace(" ", "")
     return "<%s>" % found.lastgroup if found.lastgroup in ("mail", "id", "jar") else "#"
 
 
-def codes(message):
+def codes(message: str) -> "List[str]":
     """The error codes in a message, each once, in their order."""
     found = []
     for text in _CODE.findall(message):
@@ -197,7 +212,7 @@ def codes(message):
     return found[:10]
 
 
-def read_tail(path, since=None, limit=TAIL_LIMIT):
+def read_tail(path: str, since: "Optional[float]" = None, limit: int = TAIL_LIMIT) -> "Tail":
     """(lines of text, encoding, truncated) from the end back to the time, up to the limit."""
     with regular(path) as stream:
         end = stream.seek(0, os.SEEK_END)
@@ -219,7 +234,7 @@ def read_tail(path, since=None, limit=TAIL_LIMIT):
         return data.decode("iso-8859-15").split("\n"), "iso-8859-15", truncated
 
 
-def _oldest(data):
+def _oldest(data: bytes) -> float:
     """The time of the first readable line; endless if there is none."""
     for line in data[:20000].split(b"\n", 20)[:20]:
         parsed = parse_line(line.decode("latin-1"))
@@ -235,20 +250,31 @@ class Groups:
     times without a zone. end: what is later comes of a clock that is off, and is only counted.
     """
 
-    def __init__(self, name="", written_at=None, shift=0, end=None):
+    def __init__(
+        self,
+        name: str = "",
+        written_at: "Optional[float]" = None,
+        shift: float = 0,
+        end: "Optional[float]" = None,
+    ) -> None:
         self.lines = self.bad = self.future = 0
-        self.first_at = self.last_at = self.reload_at = self.future_at = None
-        self.pids = {}
-        self.groups = {}
+        self.first_at: "Optional[float]" = None
+        self.last_at: "Optional[float]" = None
+        self.reload_at: "Optional[float]" = None
+        self.future_at: "Optional[float]" = None
+        self.pids: "Dict[int, List[Any]]" = {}  # first, last, has it stopped
+        self.groups: "Dict[Tuple[str, str], Entry]" = {}
         self._name = name
         self._written_at = written_at
         self._shift = shift
         self._end = float("inf") if end is None else end
-        self._signatures = {}
-        self._events = {}  # by process: the time of its last error or warning, and the event
-        self._calm = {}  # by process: its last line that is neither
+        self._signatures: "Dict[str, str]" = {}
+        # By process: the time of its last error or warning, and the event.
+        self._events: "Dict[Optional[int], Tuple[float, str]]" = {}
+        # By process: its last line that is neither.
+        self._calm: "Dict[Optional[int], float]" = {}
 
-    def add(self, text, since):
+    def add(self, text: str, since: float) -> None:
         """One line as read; what is older than `since` counts for the times only."""
         line = parse_line(text)
         if line is None:
@@ -281,17 +307,17 @@ class Groups:
         if line.level == "info":
             self._calm[line.pid] = line.at
         if line.level != "info" or known:
-            self._group(line)
+            self._group(line, line.at)
 
-    def _event(self, line, group):
+    def _event(self, line: Line, at: float, group: "Entry") -> None:
         """Lines that a process logs at once are one event; a group keeps its first one."""
-        at, event = self._events.get(line.pid, (None, ""))
-        together = at is not None and abs(line.at - at) <= EVENT_SECONDS
+        last, event = self._events.get(line.pid, (None, ""))
+        together = last is not None and abs(at - last) <= EVENT_SECONDS
         if not group["event"]:
             group["event"] = event if together else "%s:%d" % (self._name, len(self.groups))
-        self._events[line.pid] = (line.at, group["event"])
+        self._events[line.pid] = (at, group["event"])
 
-    def _group(self, line):
+    def _group(self, line: Line, at: float) -> None:
         key = self._signatures.get(line.message)
         if key is None:
             key = signature(line.message)
@@ -306,8 +332,8 @@ class Groups:
                 "signature": key,
                 "level": line.level,
                 "count": 0,
-                "first_at": line.at,
-                "last_at": line.at,
+                "first_at": at,
+                "last_at": at,
                 "sample": clean(message.strip(), 500),
                 "codes": codes(message),
                 "category": clean(line.category, 80),
@@ -316,13 +342,13 @@ class Groups:
             }
         group["count"] += 1
         if line.level != "info":
-            self._event(line, group)
-            if line.at >= group["last_at"]:
+            self._event(line, at, group)
+            if at >= group["last_at"]:
                 group["went_on"] = line.pid  # until as_data knows
-        group["first_at"] = min(group["first_at"], line.at)
-        group["last_at"] = max(group["last_at"], line.at)
+        group["first_at"] = min(group["first_at"], at)
+        group["last_at"] = max(group["last_at"], at)
 
-    def as_data(self):
+    def as_data(self) -> "Entry":
         # errors and warnings first when there are too many, then the most recent
         groups = sorted(
             self.groups.values(), key=lambda g: (g["level"] == "info", -g["last_at"])
@@ -348,9 +374,16 @@ class Groups:
         }
 
 
-def collect_log(path, module, instance, since, now=None, budget=None):
+def collect_log(
+    path: str,
+    module: str,
+    instance: str,
+    since: float,
+    now: "Optional[float]" = None,
+    budget: "Optional[Budget]" = None,
+) -> "Entry":
     """One entry of the snapshot's `logs`. Of a log that is `truncated` the end was read."""
-    entry = {
+    entry: "Entry" = {
         "module": module,
         "instance": instance,
         "path": path,
@@ -388,7 +421,12 @@ def collect_log(path, module, instance, since, now=None, budget=None):
     return entry
 
 
-def grouped(new_groups, lines, since, seconds=None):
+def grouped(
+    new_groups: "Callable[[], Groups]",
+    lines: "List[str]",
+    since: float,
+    seconds: "Optional[float]" = None,
+) -> "Tuple[Groups, bool]":
     """(the Groups of the lines, False); of the youngest alone and True, where all take longer."""
     groups = new_groups()
     end = None if seconds is None else time.monotonic() + seconds
@@ -402,14 +440,15 @@ def grouped(new_groups, lines, since, seconds=None):
     return groups, False
 
 
-def shift_of(lines, written_at):
+def shift_of(lines: "List[str]", written_at: float) -> int:
     """What makes times without a zone UTC: they are UTC or local, whichever fits the file's time.
     """
     for text in lines[:-20:-1]:
         line = parse_line(text)
         if line is not None and line.at is not None and not line.zoned:
+            ago = line.at - written_at
             offset = time.localtime(line.at).tm_gmtoff
-            return min((0, -offset), key=lambda shift: abs(line.at + shift - written_at))
+            return min((0, -offset), key=lambda shift: abs(ago + shift))
     return 0
 
 
@@ -419,22 +458,22 @@ class Budget:
     seconds: what reading all of them may take, about.
     """
 
-    def __init__(self, seconds=None):
+    def __init__(self, seconds: "Optional[float]" = None) -> None:
         self._left = ALL_TAILS
         self._end = None if seconds is None else time.monotonic() + seconds
 
-    def share(self):
+    def share(self) -> "Optional[float]":
         """The seconds of one log, None without a limit: others want to be read, too."""
         return None if self._end is None else max(0.0, (self._end - time.monotonic()) / 2)
 
-    def tail(self, path, since):
+    def tail(self, path: str, since: float) -> "Tail":
         """What read_tail gives."""
         found = read_tail(path, since, max(TAIL_LEAST, min(TAIL_LIMIT, self._left)))
         self._left -= sum(map(len, found[0]))
         return found
 
 
-def window(path, since, budget=None):
+def window(path: str, since: float, budget: "Optional[Budget]" = None) -> "Tail":
     """What read_tail gives, with the end of the file before if it reaches into the window."""
     budget = budget or Budget()
     lines, encoding, truncated = budget.tail(path, since)
@@ -444,12 +483,12 @@ def window(path, since, budget=None):
     return lines, encoding, truncated
 
 
-def _starts_after(lines, since):
-    first = next((line for line in map(parse_line, lines[:20]) if line and line.at), None)
-    return first is None or first.at > since
+def _starts_after(lines: "List[str]", since: float) -> bool:
+    first = next((line.at for line in map(parse_line, lines[:20]) if line and line.at), None)
+    return first is None or first > since
 
 
-def _rotated(path, since, budget):
+def _rotated(path: str, since: float, budget: Budget) -> "Tuple[List[str], bool]":
     """The end of the file before, if it reaches into the window, and whether that is all of it."""
     try:
         if os.stat(path).st_mtime >= since:
@@ -459,15 +498,26 @@ def _rotated(path, since, budget):
     return [], False
 
 
-def collect(var_dir, instances, since, now=None, seconds=None):
+def collect(
+    var_dir: str,
+    instances: "Iterable[str]",
+    since: float,
+    now: "Optional[float]" = None,
+    seconds: "Optional[float]" = None,
+) -> "Entry":
     """The probe's data: every log of these instances, and their directories.
 
     Where that takes longer than the seconds, only the ends of the logs are read.
     """
-    logs, directories, failures, budget = [], [], [], Budget(seconds)
+    logs: "List[Entry]" = []
+    directories: "List[Entry]" = []
+    failures: "List[ProbeError]" = []
+    budget = Budget(seconds)
     for instance in instances:
         directory = os.path.join(var_dir, instance, "log")
-        entry = {"path": directory, "exists": False, "writable": None, "owner": None, "mode": None}
+        entry: "Entry" = {
+            "path": directory, "exists": False, "writable": None, "owner": None, "mode": None,
+        }  # fmt: skip
         directories.append(entry)
         stems = set(SHARED if instance == DEFAULT else PER_INSTANCE)
         try:
@@ -500,7 +550,7 @@ def collect(var_dir, instances, since, now=None, seconds=None):
     return data
 
 
-def upgrade(directory, instance, now):
+def upgrade(directory: str, instance: str, now: "Optional[float]") -> "List[Entry]":
     """The log of the last post-upgrade, if it is of these days."""
     since = (time.time() if now is None else now) - 86400 * UPGRADE_DAYS
     try:

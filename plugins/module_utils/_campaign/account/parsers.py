@@ -8,6 +8,12 @@ import string
 from ..names import DEFAULT, MODULES, OTHER_MODULES
 from ..text import clean
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, List, Optional
+
+    Entry = Dict[str, Any]
+
 _STAMP = re.compile(r"^\d{1,2}:\d\d:\d\d\s*>\s*")
 _TASK = re.compile(r"^([A-Za-z]\w*)(?:@([\w.-]+))?\s*\((\d{1,10})\)\s*-\s*(\S.*)$")
 _AMOUNT = re.compile(r"^[\d.,\u00a0 ]{1,40}$")
@@ -21,10 +27,12 @@ BYTE = 1 / 1048576.0  # B, o
 _MEGABYTES = {"K": 1 / 1024.0, "M": 1.0, "G": 1024.0, "T": 1024.0 * 1024, "": 1.0}
 
 
-def pdump(text):
+def pdump(text: str) -> "Entry":
     """The running modules, in any of the forms that builds and languages give them."""
-    header = build = None
-    tasks, strange = [], []
+    header: "Optional[str]" = None
+    build: "Optional[str]" = None
+    tasks: "List[Entry]" = []
+    strange: "List[str]" = []
     for line in map(str.strip, text.splitlines()):
         body = _STAMP.sub("", line).strip()
         if not body or _NOTHING.match(body):
@@ -43,7 +51,7 @@ def pdump(text):
     return {"build": build, "header": header, "tasks": tasks, "unrecognised": strange}
 
 
-def _task(body):
+def _task(body: str) -> "Optional[Entry]":
     """One running module, None if the line is about something else."""
     found = _TASK.match(body)
     if not found:
@@ -60,7 +68,7 @@ def _task(body):
     }
 
 
-def _build(body):
+def _build(body: str) -> "Optional[str]":
     """What stands in brackets and tells the build; newer ones have the date there, too."""
     for part in body[:2000].split("(")[1:]:
         inside, bracket, dummy = part.partition(")")
@@ -69,7 +77,7 @@ def _build(body):
     return None
 
 
-def _megabytes(amount, unit):
+def _megabytes(amount: str, unit: str) -> "Optional[float]":
     amount = re.sub(r"[^\d.,]", "", amount)
     if "," in amount and "." in amount:
         amount = amount.replace(",", "" if amount.rfind(".") > amount.rfind(",") else ".")
@@ -79,7 +87,7 @@ def _megabytes(amount, unit):
         return None
 
 
-def missing(text):
+def missing(text: str) -> "Entry":
     """What `nlserver monitor -missing` lists: one module a line."""
     known = MODULES + OTHER_MODULES
     modules = []
@@ -90,7 +98,7 @@ def missing(text):
     return {"modules": modules[:TASKS]}
 
 
-def environment(data):
+def environment(data: bytes) -> "Dict[str, str]":
     """The variables that `env -0` prints."""
     variables = {}
     for entry in data.split(b"\0"):

@@ -7,6 +7,7 @@ All of this runs in a process that is the account: see child.py.
 
 import os
 import time
+from functools import partial
 
 from .. import command
 from ..addresses import trace_port
@@ -16,11 +17,22 @@ from ..names import ALWAYS, DEFAULT, SYSLOGD_PORTS
 from ..text import clean, decode
 from . import configuration, environment, jobs, logs, parsers, redirection, secrets, storage
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+
+    from .child import Account, Line
+
+    Entry = Dict[str, Any]
+    Table = Mapping[str, Callable[["Server"], Entry]]
+
 
 class Server(Known):
     """An installation as its account sees it: the options, values worked out once."""
 
-    def __init__(self, options, account, runner=None):
+    def __init__(
+        self, options: "Entry", account: "Account", runner: "Optional[command.Runner]" = None
+    ) -> None:
         super().__init__()
         self.options = options
         self.account = account
@@ -28,31 +40,31 @@ class Server(Known):
         self.now = time.time()
         self.runner = runner or command.Runner(account.name, account.home)
         self.once = command.Once()
-        self.variables = {}
-        self.environment_error = None
-        self.configuration_problem = None
-        self.limit = options["probe_timeout"]
-        self.patience = 2 * self.limit  # with nlserver: a slow one is not a broken one
-        self.told = lambda dummy_name, dummy_seconds: None
+        self.variables: "Dict[str, str]" = {}
+        self.environment_error: "Optional[ProbeError]" = None
+        self.configuration_problem = ""
+        self.limit: float = options["probe_timeout"]
+        self.patience: float = 2 * self.limit  # with nlserver: a slow one is not a broken one
+        self.told: "Callable[[str, float], Any]" = lambda dummy_name, dummy_seconds: None
 
     @property
-    def var_dir(self):
+    def var_dir(self) -> str:
         return self.variables.get("XTK_VAR_DIR") or os.path.join(self.home, "var")
 
     @property
-    def tmp_dir(self):
+    def tmp_dir(self) -> str:
         return self.variables.get("TMPDIR") or "/tmp"
 
-    def seconds_for(self, probe):
+    def seconds_for(self, probe: str) -> float:
         """How long a probe may take: those that run nlserver have more patience."""
         if probe == "configuration":  # it waits for the environment, which says where var is
             return 2 * self.limit
         return {"pdump": self.patience, "missing": 2 * self.patience}.get(probe, self.limit)
 
-    def pdump(self):
+    def pdump(self) -> "Entry":
         return self.once.get("pdump", lambda: read_pdump(self))
 
-    def nlserver(self, *arguments):
+    def nlserver(self, *arguments: str) -> "Tuple[int, str, str]":
         """The output of a read-only nlserver command; both texts when it failed."""
         if self.environment_error:  # without its variables it would find no library
             raise ProbeError("failed", NOT_RUN % self.environment_error.message)
@@ -64,12 +76,12 @@ class Server(Known):
 NOT_RUN = "nlserver was not run, as its environment failed: %s"
 
 
-def ready(server):
+def ready(server: Server) -> "Entry":
     """Read the environment in which the server's programs run."""
     return probe_environment(server)
 
 
-def known(server):
+def known(server: Server) -> "Entry":
     """Environment and configuration, as far as they can be read; ProbeError where they cannot."""
     environment = ready(server)
     try:
@@ -81,12 +93,12 @@ def known(server):
     return {"environment": environment, "configuration": configured}
 
 
-def look(line, server, names, table, end):
+def look(line: "Line", server: Server, names: "Sequence[str]", table: "Table", end: float) -> None:
     """Say what each of these probes finds, as soon as it is there."""
     line.orphaned = server.runner.end
     server.told = line.told
 
-    def run(chosen):
+    def run(chosen: "Iterable[str]") -> None:
         named = [(name, lambda name=name: table[name](server)) for name in chosen]
         for name, seconds, data, error in command.answers(named, server.seconds_for, end):
             if name == "environment":
@@ -106,11 +118,11 @@ def look(line, server, names, table, end):
         line.say("texts", [passwords(str(text)) for text in texts])
 
 
-def probe_environment(server):
+def probe_environment(server: Server) -> "Entry":
     return server.once.get("environment", lambda: _read_environment(server))
 
 
-def _read_environment(server):
+def _read_environment(server: Server) -> "Entry":
     script = os.path.join(server.home, "env.sh")
     if not os.path.exists(script):
         return _environment(server)  # then the account's own environment is all there is
@@ -120,7 +132,7 @@ def _read_environment(server):
     return _environment(server)
 
 
-def _environment(server):
+def _environment(server: Server) -> "Entry":
     return {
         "var_dir": server.var_dir,
         "tmp_dir": server.tmp_dir,
@@ -128,7 +140,7 @@ def _environment(server):
     }
 
 
-def probe_configuration(server):
+def probe_configuration(server: Server) -> "Entry":
     conf = os.path.join(server.home, "conf")
     data, problem = configuration.load(conf, lambda: _var_dir(server), _named(server.options))
     port, origin = _syslogd_port(server)
@@ -140,7 +152,7 @@ def probe_configuration(server):
     return data
 
 
-def _var_dir(server):
+def _var_dir(server: Server) -> "Optional[str]":
     """Where instances leave their traces; None if that could not be read."""
     try:
         probe_environment(server)
@@ -149,7 +161,7 @@ def _var_dir(server):
     return server.var_dir
 
 
-def _named(options):
+def _named(options: "Entry") -> "Set[Optional[str]]":
     """The instances that the inventory, or who gives an order, names."""
     named = set(options.get("instances") or ())
     named.add(options.get("instance"))
@@ -158,7 +170,7 @@ def _named(options):
     return named
 
 
-def _syslogd_port(server):
+def _syslogd_port(server: Server) -> "Tuple[Optional[int], str]":
     """(port, from where): the inventory, TRACE_ADDR, the default. No file has an attribute of it.
 
     None: another machine's log daemon is meant.
@@ -171,18 +183,18 @@ def _syslogd_port(server):
     return SYSLOGD_PORTS[0], "default"
 
 
-def probe_pdump(server):
+def probe_pdump(server: Server) -> "Entry":
     return server.pdump()
 
 
-def read_pdump(server):
+def read_pdump(server: Server) -> "Entry":
     code, out, err = server.nlserver("pdump")
     data = parsers.pdump(out)
     data["return_code"] = code
     return _judge_return_code(data, "pdump", code, err)
 
 
-def probe_missing(server):
+def probe_missing(server: Server) -> "Entry":
     """Asked only if the configuration and pdump leave room for an answer."""
     try:
         tasks = server.pdump()["tasks"]
@@ -202,7 +214,7 @@ def probe_missing(server):
     return _judge_return_code(data, "monitor -missing", code, err, out)
 
 
-def _judge_return_code(data, name, code, err, out=""):
+def _judge_return_code(data: "Entry", name: str, code: int, err: str, out: str = "") -> "Entry":
     """A command that did not work says why on its error output, or in place of its answer."""
     said = [clean(line, 300) for line in (err.strip() or out.strip()).splitlines()[:5]]
     if "unrecognised" in data:
@@ -214,14 +226,14 @@ def _judge_return_code(data, name, code, err, out=""):
     return data
 
 
-def probe_logs(server):
+def probe_logs(server: Server) -> "Entry":
     since = server.now - 60.0 * server.options["log_window"]
     return logs.collect(
         server.var_dir, server.instances, since, server.now, server.limit / 2
     )
 
 
-def probe_storage(server):
+def probe_storage(server: Server) -> "Entry":
     home, var_dir = server.home, server.var_dir
     places = [
         (home, "home"),
@@ -232,7 +244,7 @@ def probe_storage(server):
     ]
     directories = [home, os.path.join(home, "bin"), os.path.join(home, "lib"), var_dir]
     directories.extend(os.path.join(var_dir, instance) for instance in server.instances)
-    functions = [lambda place=place: storage.mount(*place) for place in places]
+    functions: "List[Callable[[], Any]]" = [partial(storage.mount, *place) for place in places]
     functions.append(lambda: storage.mounts_below(var_dir, server.instances, frozenset()))
     functions.append(lambda: storage.core_files(directories))
     functions.append(lambda: _pid_file(server))
@@ -278,7 +290,7 @@ def probe_storage(server):
     return data
 
 
-def _pid_file(server):
+def _pid_file(server: Server) -> "Optional[Entry]":
     """What the file says; whether that process is a watchdog is seen from outside."""
     path = server.options["pid_file"] or server.told("pid_file", server.limit * 0.8)
     return storage.pid_file(path) if path else None
@@ -287,7 +299,7 @@ def _pid_file(server):
 INSTALLED = "$(XTK_INSTALL_DIR)/"  # as the shipped workingPath begins
 
 
-def spools(server):
+def spools(server: Server) -> "List[Tuple[str, str]]":
     """(instance, path) of each mta's working directory."""
     found = []
     for instance, settings in server.per_instance("mta"):
@@ -303,7 +315,7 @@ def spools(server):
     return found
 
 
-def probe_jobs(server):
+def probe_jobs(server: Server) -> "Entry":
     """What the files tell; whether a job runs is seen from outside."""
     declared = [
         job for job in server.options["jobs"] if job["instance"] in server.instances

@@ -13,6 +13,15 @@ from . import environment, logs
 from .answers import Maybe
 from .secrets import Scrubber
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+    from .child import Line
+    from .probes import Server
+
+    Entry = Dict[str, Any]
+
 # Standard input of the outer shell is the lock of a job, 7 and 8 are files for its beginning and
 # its end: process id and exit code overwrite blanks, which needs no room on a full disk. The inner
 # shell becomes the job, so its process id is the job's, which gets none of these.
@@ -27,7 +36,7 @@ ENDED = {"code": Maybe(int), "why": Maybe(str)}
 KEEP_SAID = "head -c 65536; cat >/dev/null"  # a job may say as much as it likes
 
 
-def _environment(server, variables):
+def _environment(server: "Server", variables: "Dict[str, str]") -> "Dict[str, str]":
     environment = dict(server.runner.environment)
     environment.update(server.variables)
     environment.update(variables)
@@ -35,7 +44,9 @@ def _environment(server, variables):
     return environment
 
 
-def run(server, arguments, variables, limit):
+def run(
+    server: "Server", arguments: "Sequence[str]", variables: "Dict[str, str]", limit: float
+) -> "Entry":
     """Exit code, what it said, why there is no code, why it could not be started."""
     scrub = Scrubber(os.path.join(server.home, "conf"))
     try:
@@ -45,12 +56,14 @@ def run(server, arguments, variables, limit):
     return {"code": code, "said": printable(scrub(decode(said).strip()))[-600:], "why": why}
 
 
-def not_run(arguments, error):
+def not_run(arguments: "Sequence[str]", error: OSError) -> str:
     """Why a command did not begin."""
     return "Cannot run %s: %s." % (arguments[0], error.strerror or error)
 
 
-def spawn(line, server, arguments, variables):
+def spawn(
+    line: "Line", server: "Server", arguments: "Sequence[str]", variables: "Dict[str, str]"
+) -> None:
     """Start what is to stay, and tell of its end for as long as somebody listens."""
     try:
         process = subprocess.Popen(
@@ -70,7 +83,9 @@ def spawn(line, server, arguments, variables):
     line.say("ended", {"code": process.wait(), "why": None})
 
 
-def supervise(line, server, arguments, descriptors):
+def supervise(
+    line: "Line", server: "Server", arguments: "List[str]", descriptors: "Sequence[int]"
+) -> None:
     """Start a job under a shell that keeps its lock, and writes down its beginning and its end.
 
     descriptors: the lock, and the files for the beginning, the end and what is said.
@@ -85,7 +100,7 @@ def supervise(line, server, arguments, descriptors):
         environment.pop("LC_ALL", None)
         environment.update(read_environment(server))
         reader, writer = os.pipe()
-        more = {"close_fds": False, "start_new_session": True}
+        more: "Entry" = {"close_fds": False, "start_new_session": True}
         plain = server.runner.environment
         subprocess.Popen(
             ["sh", "-c", KEEP_SAID],
@@ -119,7 +134,7 @@ def supervise(line, server, arguments, descriptors):
     line.say("ended", {"code": process.wait(), "why": None})
 
 
-def read_environment(server):
+def read_environment(server: "Server") -> "Dict[str, str]":
     """What an operator's shell has after env.sh. Its locale stays: it may matter to the data."""
     script = os.path.join(server.home, "env.sh")
     if not os.path.exists(script):
@@ -129,20 +144,29 @@ def read_environment(server):
     )
 
 
-def log_lines(server, job, since):
+def log_lines(server: "Server", job: "Entry", since: float) -> "List[Entry]":
     """The lines that the log of a job's kind got since then, errors with what they say."""
     path = os.path.join(server.var_dir, job["instance"], "log", job["kind"] + ".log")
     scrub = Scrubber(os.path.join(server.home, "conf"))
     parsed = [line for line in map(logs.parse_line, logs.window(path, since)[0]) if line]
     return [
         {
-            "at": line.at,
+            "at": at,
             "pid": line.pid,
             "error": None if line.level != "error" else {
                 "sample": scrub(clean(logs.unfold(line.message).strip())),
                 "codes": logs.codes(line.message),
             },
         }
-        for line in parsed
-        if line.at >= since
+        for at, line in _timed(parsed)
+        if at >= since
     ]  # fmt: skip
+
+
+def _timed(lines: "Iterable[logs.Line]") -> "Iterator[Tuple[float, logs.Line]]":
+    """Each line with its time; one that has none has that of the line before."""
+    at: "Optional[float]" = None
+    for line in lines:
+        at = at if line.at is None else line.at
+        if at is not None:
+            yield at, line

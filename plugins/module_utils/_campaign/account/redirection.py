@@ -14,6 +14,12 @@ import time
 from .files import regular
 from .storage import files_below, walk
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    Entry = Dict[str, Any]
+
 BYTES = 8 * 1024 * 1024  # of an instance's logs, those changed last first
 LINE = 64 * 1024
 SHOWN = 20  # lines and files that are named
@@ -31,11 +37,11 @@ _LINE = re.compile(
 )
 
 
-def collect(instance, directory):
+def collect(instance: str, directory: str) -> "Optional[Entry]":
     """One entry of the snapshot's `redirection`; None if this is no redirection server."""
     if not os.path.isdir(directory):
         return None
-    entry = {
+    entry: "Entry" = {
         "instance": instance,
         "log_files": 0,
         "log_bytes": 0,
@@ -60,7 +66,7 @@ def collect(instance, directory):
     return entry
 
 
-def corrupt_lines(directory):
+def corrupt_lines(directory: str) -> "Entry":
     """The lines that do not have the form of one, and how much was not looked at."""
     files = []
     for name in os.listdir(directory):
@@ -71,7 +77,8 @@ def corrupt_lines(directory):
             except OSError:
                 continue  # trackinglogd has just thrown it away
             files.append((status.st_mtime, path, status.st_size))
-    found, count, left, unread = [], 0, BYTES, 0
+    found: "List[Entry]" = []
+    count, left, unread = 0, BYTES, 0
     for changed, path, size in sorted(files, reverse=True):
         if left <= 0:
             unread += size
@@ -91,9 +98,10 @@ def corrupt_lines(directory):
     return {"corrupt_lines": count, "corrupt": found, "unread_bytes": unread}
 
 
-def _in_file(path, limit, at_work):
+def _in_file(path: str, limit: int, at_work: bool) -> "Tuple[List[int], int]":
     """(numbers of corrupt lines, bytes read)."""
-    numbers, read, number = [], 0, 0
+    numbers: "List[int]" = []
+    read = number = 0
     with regular(path) as stream:
         while read < limit:
             line = stream.readline(LINE)
@@ -113,9 +121,11 @@ def _in_file(path, limit, at_work):
     return numbers, read
 
 
-def addresses(directory):
+def addresses(directory: str) -> "Entry":
     """When addresses last came, and what of them not everybody may read."""
-    count, found, newest = 0, [], None
+    count = 0
+    found: "List[Entry]" = []
+    newest: "Optional[float]" = None
     for path, status in walk(directory):
         newest = max(newest or 0.0, status.st_mtime)
         if stat.S_ISREG(status.st_mode) and status.st_mode & READABLE != READABLE:

@@ -9,13 +9,20 @@ be read as far as that. What is unknown is None, and named.
 from ..names import DEFAULT, MODULES, SHARED, STAT_PORT
 from ..text import clean, number
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
+    Entry = Dict[str, Any]
+    Setting = Tuple[str, Any, str]
+
 SERVER_FILE = "serverConf.xml"
 TEXT, NUMBER, FLAG, LIST = "text", "number", "flag", "list"
 UNKNOWN = object()
 LENGTH = 300
 # module: {name in the snapshot: (attribute, default, kind)}; a path before the attribute is that
 # of an element inside the module's own.
-SETTINGS = {
+SETTINGS: "Dict[str, Dict[str, Setting]]" = {
     "mta": {
         "stat_address": ("statServerAddress", "", TEXT),
         "working_path": ("workingPath", "var/$(INSTANCE_NAME)/mta/", TEXT),
@@ -45,7 +52,7 @@ SETTINGS = {
 }
 RESTART_TIME = "06:00:00"
 # name in the snapshot: (attribute, default, kind), of every module
-COMMON = {
+COMMON: "Dict[str, Setting]" = {
     "run_level": ("runLevel", None, NUMBER),
     "args": ("args", "", TEXT),
     "restart_time": ("processRestartTime", RESTART_TIME, TEXT),
@@ -61,9 +68,9 @@ ORIGINS = (
 SWITCH, SWITCHED_OFF = "autoStart", "_autoStart"
 
 
-def places():
+def places() -> "Dict[str, Set[str]]":
     """{path of an element: names of its attributes that are kept}."""
-    found = {}
+    found: "Dict[str, Set[str]]" = {}
     for module in MODULES:
         found[module] = {SWITCH, SWITCHED_OFF}
         for attribute, dummy, dummy in COMMON.values():
@@ -80,26 +87,27 @@ PLACES = places()
 class Document:
     """What could be read of one file."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.elements = {}  # path: attributes of the first of that path, all values of a list
-        self.ended = set()  # paths of the modules that were read to their end
-        self.sources = []
-        self.error = None
+        # path: attributes of the first of that path, all values of a list
+        self.elements: "Dict[str, Dict[str, Any]]" = {}
+        self.ended: "Set[str]" = set()  # paths of the modules that were read to their end
+        self.sources: "List[Entry]" = []
+        self.error: "Optional[Entry]" = None
 
-    def value(self, path, attribute):
+    def value(self, path: str, attribute: str) -> "Any":
         """What it says; None if it does not say it, UNKNOWN if that could not be read."""
         if self.error and path.partition("/")[0] not in self.ended:
             return UNKNOWN
         return self.elements.get(path, {}).get(attribute)
 
 
-def is_true(text):
+def is_true(text: str) -> bool:
     """Is a switch on?"""
     return text.strip().lower() in ("true", "1")
 
 
-def switch(document, module):
+def switch(document: Document, module: str) -> "Tuple[Any, bool]":
     """Whether the file switches the module on (True, False, None: it says nothing, UNKNOWN), and
     whether it is an underscore that switches it off."""
     value = document.value(module, SWITCH)
@@ -113,13 +121,15 @@ def switch(document, module):
 class Files:
     """The files that hold for the modules of one instance, the strongest first."""
 
-    def __init__(self, instance, own, shared, others=()):
+    def __init__(
+        self, instance: str, own: Document, shared: Document, others: "Sequence[Document]" = ()
+    ) -> None:
         self.instance = instance
         self.own = own
         self.shared = shared
         self.others = others  # of a shared module: the files of instances, which may switch it on
 
-    def find(self, path, attribute):
+    def find(self, path: str, attribute: str) -> "Tuple[Any, Optional[str]]":
         """(value, name of the file); (None, None) if none says it, (UNKNOWN, name) if one may."""
         for document in (self.own, self.shared):
             value = document.value(path, attribute)
@@ -127,7 +137,7 @@ class Files:
                 return value, document.name
         return None, None
 
-    def auto_start(self, module):
+    def auto_start(self, module: str) -> "Tuple[Any, Optional[str], bool]":
         """(True, False or UNKNOWN, name of the file, off by an underscore)."""
         on, name, off = False, None, False
         for document in (self.own, self.shared):
@@ -145,7 +155,7 @@ class Files:
                 on, name = UNKNOWN, document.name
         return on, name, off
 
-    def restart_time_missing(self, module):
+    def restart_time_missing(self, module: str) -> bool:
         """Was it deleted from the element of serverConf.xml, which ships it, and is it nowhere?"""
         if self.shared.elements.get(module) is None:
             return False
@@ -153,9 +163,11 @@ class Files:
         return value is None or (value is not UNKNOWN and not value.strip())
 
 
-def settings(module, files):
+def settings(module: str, files: Files) -> "Entry":
     """One entry of the snapshot's `modules`."""
-    entry = {"module": module, "instance": files.instance, "unknown": [], "origins": {}}
+    entry: "Entry" = {
+        "module": module, "instance": files.instance, "unknown": [], "origins": {},
+    }  # fmt: skip
     entry["auto_start"], origin, entry["switched_off"] = files.auto_start(module)
     _note(entry, "auto_start", entry["auto_start"], origin)
     if entry["auto_start"] is UNKNOWN:
@@ -175,14 +187,16 @@ def settings(module, files):
     return entry
 
 
-def _note(entry, name, value, origin):
+def _note(entry: "Entry", name: str, value: "Any", origin: "Optional[str]") -> None:
     if value is UNKNOWN:
         entry["unknown"].append(name)
     elif origin and name in ORIGINS:
         entry["origins"][name] = origin
 
 
-def _value(entry, name, found, default, kind):
+def _value(
+    entry: "Entry", name: str, found: "Tuple[Any, Optional[str]]", default: "Any", kind: str
+) -> "Any":
     value, origin = found
     _note(entry, name, value, origin)
     if value is UNKNOWN:
@@ -198,7 +212,9 @@ def _value(entry, name, found, default, kind):
     return clean(value, 20 if name == "restart_time" else LENGTH)
 
 
-def modules_of(instance, documents, names):
+def modules_of(
+    instance: str, documents: "Dict[str, Document]", names: "Iterable[str]"
+) -> "List[Entry]":
     """The entries of an instance's modules: those of `default` are the shared ones."""
     own = documents["config-%s.xml" % instance]
     others = []

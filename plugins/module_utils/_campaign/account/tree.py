@@ -14,6 +14,14 @@ from . import storage
 from .answers import Maybe
 from .files import regular
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+    from .probes import Server
+
+    Entry = Dict[str, Any]
+
 SCRIPT = "customer.sh"
 SCRIPT_LIMIT = 1024 * 1024
 _TMPDIR = re.compile(r"^[ \t]*(?:export[ \t]+)?TMPDIR=")
@@ -26,7 +34,7 @@ MOVED = {
 REMOVED = {"changed": bool, "pid": Maybe(int), "exists": bool}
 
 
-def move_tmp(server, spools, apply):
+def move_tmp(server: "Server", spools: "Iterable[Tuple[str, str]]", apply: bool) -> "Entry":
     """Have the temporary directory on the spools' device: var/tmp, by a line in customer.sh.
 
     spools: (instance, path) of each. Nothing is changed if that would not help (other), or if the
@@ -35,7 +43,7 @@ def move_tmp(server, spools, apply):
     path = os.path.join(server.var_dir, "tmp")
     script = os.path.join(server.home, SCRIPT)
     line = "export TMPDIR=" + shlex.quote(path)
-    told = {"changed": False, "line": line, "path": path, "script": script, "commands": [],
+    told: "Entry" = {"changed": False, "line": line, "path": path, "script": script, "commands": [],
             "other": [], "site": None}  # fmt: skip
     device = _device(path)
     for instance, spool in spools:
@@ -64,7 +72,7 @@ def move_tmp(server, spools, apply):
     return told
 
 
-def _device(path):
+def _device(path: str) -> int:
     """The device of a directory, or of the nearest one above it that is there."""
     while not os.path.isdir(path):
         if os.path.lexists(path):
@@ -73,7 +81,7 @@ def _device(path):
     return os.stat(path).st_dev
 
 
-def _lines(script):
+def _lines(script: str) -> "Tuple[List[str], bool]":
     """The lines of a script, and whether the last one is ended."""
     try:
         with regular(script) as stream:
@@ -85,7 +93,7 @@ def _lines(script):
     return decode(data).split("\n"), not data or data.endswith(b"\n")
 
 
-def _append(path, data):
+def _append(path: str, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
     descriptor = os.open(path, flags, 0o644)
     try:
@@ -96,7 +104,7 @@ def _append(path, data):
         os.close(descriptor)
 
 
-def remove_pid_file(path, pid, apply):
+def remove_pid_file(path: str, pid: "Optional[int]", apply: bool) -> "Entry":
     """Remove a pid file that still names this process."""
     found = storage.pid_file(path)
     told = {"changed": False, "pid": found and found["pid"], "exists": bool(found)}

@@ -7,6 +7,7 @@ database. A query that fails costs its own findings and no other.
 """
 
 import time
+from functools import partial
 
 from .. import command
 from ..errors import ProbeError
@@ -14,17 +15,38 @@ from ..names import BOUNCE_ACCOUNT, DELIVERY_STATES, TECHNICAL_WORKFLOWS
 from ..text import clean, number
 from .soap import Client, Query, SoapError, literal, moment
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import (
+        Any,
+        Callable,
+        Collection,
+        Dict,
+        Iterable,
+        List,
+        Mapping,
+        Optional,
+        Sequence,
+        Tuple,
+    )
+
+    Entry = Dict[str, Any]
+    Options = Mapping[str, Any]
+    Row = Dict[str, Optional[str]]
+    Reader = Callable[[Optional[str]], Any]
+    Value = Tuple[str, str, Reader]  # its name in the snapshot, its path, how it is read
+
 ROWS = 500  # of one query; beyond, the snapshot says that there are more
 GROUPS = 20  # of duplicates that are shown
 UNKNOWN_ATTRIBUTE = "XTK-170036"
 SLACK = 0.3  # seconds between the end of the calls and that of the wait for them
 
 
-def text(value):
+def text(value: "Optional[str]") -> str:
     return clean(value or "", 200)
 
 
-def flag(value):
+def flag(value: "Optional[str]") -> bool:
     return (value or "").lower() in ("1", "true")
 
 
@@ -34,14 +56,14 @@ class Question:
     maybe: values of which nobody publishes that every build has them; those are None without.
     """
 
-    def __init__(self, name, schema, *values, **more):
+    def __init__(self, name: str, schema: str, *values: "Value", **more: "Any") -> None:
         self.name = name
         self.limit = more.pop("limit", ROWS)
         self.maybe = more.pop("maybe", ())
         self.readers = [(field, reader) for field, dummy, reader in values]
         self.query = Query(schema, [(field, path) for field, path, dummy in values], **more)
 
-    def ask(self, client):
+    def ask(self, client: Client) -> "Tuple[List[Entry], bool]":
         """(rows, whether there are more)."""
         query, maybe = self.query, list(self.maybe)
         while True:
@@ -60,7 +82,7 @@ class Question:
         ], more
 
 
-def among(expression, values):
+def among(expression: str, values: "Iterable[str]") -> str:
     """The condition that a value is one of some."""
     return "%s in (%s)" % (expression, ", ".join(values))
 
@@ -137,13 +159,13 @@ QUESTIONS = (
     Question("last_bounce", "nms:broadLogMsg", ("at", "Max(@lastModified)", moment)),
     Question("last_id", "nms:delivery", ("id", "Max(@id)", number)),
 )
-OPTIONS = (
+OPTIONS: "Tuple[Value, ...]" = (
     ("concurrency", "NmsOperation_LimitConcurrency", number),
     ("last_consolidation_at", "NmsTracking_LastConsolidation", moment),
 )
 
 
-def blank(place):
+def blank(place: "Entry") -> "Entry":
     """An instance of which nothing is known yet."""
     data = {
         "instance": place["instance"],
@@ -156,11 +178,17 @@ def blank(place):
         "more": [],
     }
     data.update((question.name, None) for question in QUESTIONS)
-    data.update((name, None) for name, dummy, dummy in OPTIONS)
+    data.update((option[0], None) for option in OPTIONS)
     return data
 
 
-def look(place, options, seconds, data, questions=QUESTIONS):
+def look(
+    place: "Entry",
+    options: "Entry",
+    seconds: float,
+    data: "Entry",
+    questions: "Sequence[Question]" = QUESTIONS,
+) -> "Entry":
     """Ask an instance everything; `data` fills up, so that what was answered in time counts."""
     started = time.monotonic()
     try:
@@ -173,12 +201,13 @@ def look(place, options, seconds, data, questions=QUESTIONS):
     return data
 
 
-def _ask(client, data, questions):
+def _ask(client: Client, data: "Entry", questions: "Sequence[Question]") -> None:
     """Each question; what ends the session ends the rest of them, too."""
-    asking = [(question.name, lambda q=question: q.ask(client)) for question in questions]
+    asking: "List[Tuple[str, Callable[[], Tuple[Any, bool]]]]" = [
+        (question.name, partial(question.ask, client)) for question in questions
+    ]
     asking.extend(
-        (name, lambda o=option, r=reader: (r(client.option(o)), False))
-        for name, option, reader in OPTIONS
+        (name, partial(_option, client, option, reader)) for name, option, reader in OPTIONS
     )
     for name, ask in asking:
         try:
@@ -191,13 +220,17 @@ def _ask(client, data, questions):
                 raise
 
 
-def settings(options):
+def _option(client: Client, option: str, reader: "Reader") -> "Tuple[Any, bool]":
+    return reader(client.option(option)), False
+
+
+def settings(options: "Options") -> "Entry":
     """The options of the client, out of those of the Ansible module."""
     names = ("validate_certs", "ca_path", "client_cert", "client_key", "use_proxy")
     return dict((name, options["api_" + name]) for name in names)
 
 
-def places(options, instances, default_url):
+def places(options: "Options", instances: "Collection[str]", default_url: str) -> "List[Entry]":
     """Where and as whom to log on, for the instances that are looked at."""
     return [
         dict(place, url=place.get("url") or default_url)
@@ -206,7 +239,9 @@ def places(options, instances, default_url):
     ]
 
 
-def collect(options, instances, default_url, seconds):
+def collect(
+    options: "Options", instances: "Collection[str]", default_url: str, seconds: float
+) -> "Entry":
     """The probe's data. Raises ProbeError, with what is known, if an instance did not answer."""
     asked = places(options, instances, default_url)
     if not asked:
@@ -215,11 +250,11 @@ def collect(options, instances, default_url, seconds):
     entries = [blank(place) for place in asked]
     seconds = min(seconds, options["api_timeout"])  # what is left of it
     functions = [
-        lambda p=place, e=entry: look(p, settings(options), max(0.5, seconds - SLACK - 1.0), e)
+        partial(look, place, settings(options), max(0.5, seconds - SLACK - 1.0), entry)
         for place, entry in zip(asked, entries)
     ]
     tasks = command.side_by_side(functions, seconds)
-    failed = []
+    failed: "List[str]" = []
     for entry, task in zip(entries, tasks):
         if task.error and not entry["error"]:
             entry["error"] = {
@@ -236,7 +271,7 @@ def collect(options, instances, default_url, seconds):
 # ------------------------------------------------------------------------- duplicates
 
 
-def duplicates(client, schema, keys):
+def duplicates(client: Client, schema: str, keys: "Sequence[str]") -> "Entry":
     """Values of some keys that several records have: how many groups, and the largest of them.
 
     The values are masked: their first letter and their length tell a person enough to find them.
@@ -253,7 +288,7 @@ def duplicates(client, schema, keys):
     rows, more = client.select(query, ROWS)
     groups = [
         {
-            "values": [masked(row[name]) for name, dummy in nodes],
+            "values": [masked(row[name] or "") for name, dummy in nodes],
             "count": number(row["count"], 0),
         }
         for row in rows
@@ -262,7 +297,7 @@ def duplicates(client, schema, keys):
     return {"groups": len(groups), "more": more, "largest": groups[:GROUPS]}
 
 
-def look_for_duplicates(options, default_url):
+def look_for_duplicates(options: "Options", default_url: str) -> "Optional[Entry]":
     """The same for the job of `options`, in a session of its own; `error` says why not."""
     job = options["job"]
     asked = places(options, [job["instance"]], default_url)
@@ -275,10 +310,10 @@ def look_for_duplicates(options, default_url):
         return {"groups": None, "more": False, "largest": [], "error": error.message}
 
 
-def _attribute(key):
+def _attribute(key: str) -> str:
     return key if key[:1] in "@[" else "@" + key
 
 
-def masked(value):
+def masked(value: str) -> str:
     """`a***(18)`: enough to tell groups apart, too little to tell a person."""
     return "%s***(%d)" % (clean(value[:1], 1), len(value))

@@ -18,6 +18,14 @@ from ansible.module_utils import urls
 from ..host.network import NetworkError, split_url, word_for
 from ..text import clean
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tuple
+
+    Entry = Dict[str, Any]
+    Row = Dict[str, Optional[str]]
+    Send = Callable[[str, Dict[str, str], bytes], Tuple[int, str, bytes]]
+
 PATH = "/nl/jsp/soaprouter.jsp"
 ANSWER_LIMIT = 4 * 1024 * 1024  # bytes of one answer
 PAGE = 200  # rows of one answer
@@ -53,26 +61,26 @@ class SoapError(Exception):
     refused, timeout, reset, dns, unreachable. `code` is the vendor's, if there is one.
     """
 
-    def __init__(self, kind, message, code=None):
+    def __init__(self, kind: str, message: str, code: "Optional[str]" = None) -> None:
         super().__init__(message)
         self.kind = kind
         self.code = code
         self.message = clean(" ".join(message.split()), 300)
 
-    def as_data(self):
+    def as_data(self) -> "Dict[str, Optional[str]]":
         return {"kind": self.kind, "code": self.code, "message": self.message}
 
 
 class Node:
     """An element of an answer, without its namespace."""
 
-    def __init__(self, tag, attributes):
+    def __init__(self, tag: str, attributes: "Dict[str, str]") -> None:
         self.tag = tag.rpartition(":")[2]
         self.attributes = attributes
-        self.children = []
+        self.children: "List[Node]" = []
         self.text = ""
 
-    def find(self, tag):
+    def find(self, tag: str) -> "Optional[Node]":
         """The first element below with that name, at any depth; None without one."""
         waiting = list(self.children)
         while waiting:
@@ -82,11 +90,11 @@ class Node:
             waiting.extend(node.children)
         return None
 
-    def all_text(self):
+    def all_text(self) -> str:
         return self.text + "".join(" " + child.all_text() for child in self.children)
 
 
-def parse(data):
+def parse(data: bytes) -> Node:
     """The root of a document. Without document types: what they can define has no place here.
 
     Raises ValueError, which says what is wrong.
@@ -96,20 +104,20 @@ def parse(data):
     top = Node("", {})
     path = [top]
 
-    def start(tag, attributes):
+    def start(tag: str, attributes: "Dict[str, str]") -> None:
         node = Node(tag, attributes)
         path[-1].children.append(node)
         path.append(node)
         if len(path) > DEPTH:
             raise ValueError("elements are nested too deeply")
 
-    def end(dummy):
+    def end(dummy: str) -> None:
         path.pop()
 
-    def text(piece):
+    def text(piece: str) -> None:
         path[-1].text += piece
 
-    def document_type(*dummy):
+    def document_type(*dummy: object) -> None:
         raise ValueError("a document type has no place in an answer")
 
     parser = pyexpat.ParserCreate()
@@ -121,14 +129,14 @@ def parse(data):
     try:
         parser.Parse(data, True)
     except pyexpat.ExpatError as error:
-        text = "%s at line %d" % (pyexpat.ErrorString(error.code), error.lineno)
-        raise ValueError(text) from None
+        why = "%s at line %d" % (pyexpat.ErrorString(error.code), error.lineno)
+        raise ValueError(why) from None
     except LookupError as error:  # an encoding that nobody knows
         raise ValueError(str(error)) from None
     return top.children[0]
 
 
-def escape(text):
+def escape(text: str) -> str:
     """Text for an element or an attribute; what XML cannot hold is left out."""
     text = re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
@@ -136,12 +144,12 @@ def escape(text):
     return text
 
 
-def literal(text):
+def literal(text: str) -> str:
     """A text constant in an expression."""
     return "'%s'" % text.replace("\\", "\\\\").replace("'", "\\'")
 
 
-def moment(text):
+def moment(text: "Optional[str]") -> "Optional[float]":
     """Seconds since 1970 of the API's `2022-09-26 03:13:36.480Z`; None for anything else."""
     found = _MOMENT.match((text or "").strip())
     if not found:
@@ -162,7 +170,16 @@ class Query:
     `groups`: the names by which rows are put together, then `having` is a condition on a group.
     """
 
-    def __init__(self, schema, nodes, where=(), order="", descending=False, groups=(), having=""):
+    def __init__(
+        self,
+        schema: str,
+        nodes: "Sequence[Tuple[str, str]]",
+        where: "Sequence[str]" = (),
+        order: str = "",
+        descending: bool = False,
+        groups: "Collection[str]" = (),
+        having: str = "",
+    ) -> None:
         self.schema = schema
         self.nodes = nodes
         self.where = where
@@ -171,21 +188,21 @@ class Query:
         self.groups = groups
         self.having = having
 
-    def where_also(self, condition):
+    def where_also(self, condition: str) -> "Query":
         """The same with a further condition."""
         more = (*self.where, condition)
         return Query(
             self.schema, self.nodes, more, self.order, self.descending, self.groups, self.having
         )
 
-    def without(self, names):
+    def without(self, names: "Collection[str]") -> "Query":
         """The same without some nodes."""
         nodes = [node for node in self.nodes if node[0] not in names]
         return Query(
             self.schema, nodes, self.where, self.order, self.descending, self.groups, self.having
         )
 
-    def xml(self, start, count):
+    def xml(self, start: int, count: int) -> str:
         """The queryDef element of one page."""
         nodes = "".join(
             '<node expr="%s" alias="@%s"%s/>'
@@ -204,7 +221,7 @@ class Query:
         return head % (escape(self.schema), start, count) + "".join(parts) + "</queryDef>"
 
 
-def _condition(expression):
+def _condition(expression: str) -> str:
     return '<condition boolOperator="AND" expr="%s"/>' % escape(expression)
 
 
@@ -215,17 +232,19 @@ class Client:
     client_key, use_proxy.
     """
 
-    def __init__(self, place, options, seconds, send=None):
+    def __init__(
+        self, place: "Entry", options: "Entry", seconds: float, send: "Optional[Send]" = None
+    ) -> None:
         self.url = place["url"].rstrip("/")
         self.host = place.get("host")
         self.login = place["login"]
         self.options = options
-        self.server = {}
+        self.server: "Dict[str, Optional[str]]" = {}
         self._password = place["password"]
         self._session = self._security = ""
         self._end = time.monotonic() + seconds
         self._send = send or self._post
-        self._http = None
+        self._http: "Any" = None  # Ansible's Request
         try:
             split_url(self.url)
         except NetworkError:
@@ -233,16 +252,16 @@ class Client:
         if not self.url.endswith(PATH):
             self.url += PATH
 
-    def __enter__(self):
+    def __enter__(self) -> "Client":
         self.logon()
         return self
 
-    def __exit__(self, *dummy):
+    def __exit__(self, *dummy: object) -> None:
         self.logoff()
 
     # ---------------------------------------------------------------------- methods
 
-    def logon(self):
+    def logon(self) -> None:
         parameters = "<urn:sessiontoken/><urn:strLogin>%s</urn:strLogin>" % escape(self.login)
         parameters += "<urn:strPassword>%s</urn:strPassword>" % escape(self._password)
         answer = self.call("xtk:session", "Logon", parameters + "<urn:elemParameters/>")
@@ -259,7 +278,7 @@ class Client:
             "instance": clean(given.get("instanceName", ""), 80) or None,
         }
 
-    def logoff(self):
+    def logoff(self) -> None:
         """End the session, if one was begun. That it fails changes nothing of what was seen."""
         if not self._session:
             return
@@ -270,9 +289,9 @@ class Client:
             pass
         self._session = self._security = ""
 
-    def select(self, query, limit=PAGE):
+    def select(self, query: Query, limit: int = PAGE) -> "Tuple[List[Row], bool]":
         """(rows, whether there are more), rows as mappings of the query's names to texts."""
-        rows = []
+        rows: "List[Row]" = []
         while len(rows) <= limit:
             count = min(PAGE, limit + 1 - len(rows))
             entity = "<urn:entity>%s</urn:entity>" % query.xml(len(rows), count)
@@ -287,7 +306,7 @@ class Client:
                 break
         return rows[:limit], len(rows) > limit
 
-    def option(self, name):
+    def option(self, name: str) -> "Optional[str]":
         """The value of an option of the instance; None without one."""
         answer = self.call(
             "xtk:session", "GetOption", self._token() + "<urn:name>%s</urn:name>" % escape(name)
@@ -295,7 +314,7 @@ class Client:
         value = answer.find("pstrValue")
         return value.text if value and value.text else None
 
-    def workflow(self, method, name):
+    def workflow(self, method: str, name: str) -> None:
         """Order a workflow to Start, or its pending tasks to run (Wakeup).
 
         The order is accepted, then carried out by wfserver.
@@ -303,12 +322,12 @@ class Client:
         name = "<urn:workflowId>%s</urn:workflowId>" % escape(name)
         self.call("xtk:workflow", method, self._token() + name)
 
-    def _token(self):
+    def _token(self) -> str:
         return "<urn:sessiontoken>%s</urn:sessiontoken>" % escape(self._session)
 
     # ------------------------------------------------------------------------- calls
 
-    def call(self, service, method, parameters):
+    def call(self, service: str, method: str, parameters: str) -> Node:
         """The element of the answer. Raises SoapError."""
         body = ENVELOPE.format(service=service, method=method, parameters=parameters)
         headers = {
@@ -327,13 +346,13 @@ class Client:
         except SoapError as error:
             raise SoapError(error.kind, self._scrub(error.message), error.code) from None
 
-    def _left(self):
+    def _left(self) -> float:
         left = self._end - time.monotonic()
         if left <= 0:
             raise SoapError("timeout", "the time for the API is over")
         return left
 
-    def _post(self, url, headers, body):
+    def _post(self, url: str, headers: "Dict[str, str]", body: bytes) -> "Tuple[int, str, bytes]":
         """(status, content type, data) of a POST, through Ansible's own HTTP."""
         try:
             if self._http is None:
@@ -351,7 +370,7 @@ class Client:
         except Exception as error:
             raise failure(error) from None
 
-    def _opener(self, url):
+    def _opener(self, url: str) -> "Any":
         """Ansible's HTTP with our settings. The TLS context is made once: to load the authorities
         takes longer than a call, and without TLS none are needed."""
         given = self.options
@@ -377,7 +396,7 @@ class Client:
         except TypeError:  # ansible-core 2.16 makes its own
             return urls.Request(ca_path=authorities, **dict(common, **tls))
 
-    def _read(self, answer):
+    def _read(self, answer: "Any") -> bytes:
         data = b""
         while len(data) <= ANSWER_LIMIT:
             self._left()
@@ -387,7 +406,7 @@ class Client:
             data += block
         raise SoapError("too_big", "the answer is larger than %d MB" % (ANSWER_LIMIT >> 20))
 
-    def _answer(self, status, kind, data, method):
+    def _answer(self, status: int, kind: str, data: bytes, method: str) -> Node:
         shown = data[:500].decode("utf-8", "replace")
         try:
             root = parse(data)
@@ -410,32 +429,33 @@ class Client:
             raise SoapError("invalid", "the answer is to another call, %s" % element.tag)
         return element
 
-    def _scrub(self, text):
+    def _scrub(self, text: str) -> str:
         for secret in (self._password, self._session, self._security):
             if secret:
                 text = text.replace(secret, "***").replace(escape(secret), "***")
         return text
 
 
-def _value(node, name, path):
+def _value(node: Node, name: str, path: str) -> "Optional[str]":
     """The text that a row has for a node: under its alias, else where its path says."""
     if name in node.attributes:
         return node.attributes[name]
     steps = path.strip("[]").split("/")
     for step in steps[:-1]:
-        node = next((child for child in node.children if child.tag == step), None)
-        if node is None:
+        below = next((child for child in node.children if child.tag == step), None)
+        if below is None:
             return None
+        node = below
     return node.attributes.get(steps[-1].lstrip("@"))
 
 
-def _no_soap(status, what):
+def _no_soap(status: int, what: str) -> SoapError:
     kind = "html" if what == "an HTML page" else "http"
     return SoapError(kind, "%s came back (status %s): the URL is wrong or not Campaign's" % (
         what, status))  # fmt: skip
 
 
-def fault(element):
+def fault(element: Node) -> SoapError:
     """The SoapError of a fault."""
     texts = []
     for tag in ("faultstring", "detail"):
@@ -446,7 +466,7 @@ def fault(element):
     return refusal(texts)
 
 
-def refusal(texts):
+def refusal(texts: "Sequence[str]") -> SoapError:
     """The SoapError of what the server said, the most telling text last."""
     said = " ".join(texts) or "a fault without a text"
     codes = _CODE.findall(" ".join(reversed(texts)))
@@ -456,7 +476,7 @@ def refusal(texts):
     return SoapError(kind, said, code)
 
 
-def failure(error):
+def failure(error: Exception) -> SoapError:
     """The SoapError of what Python or Ansible raises on the way."""
     reason = getattr(error, "reason", None)
     cause = reason if isinstance(reason, Exception) else error

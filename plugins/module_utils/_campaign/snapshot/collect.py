@@ -11,13 +11,25 @@ import os
 import pwd
 import re
 import time
+from functools import partial
 
 from .. import command
 from ..account import child
+from ..account.answers import WrongAnswer, fitted
 from ..addresses import split_url
 from ..errors import InputError, ProbeError
 from ..names import ALWAYS, HOST_PROBES, MODULES, PROBES
 from ..text import clean, user_name, with_texts
+
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set
+
+    from ..account.child import Account, Answer, Child, Line, Problem
+    from .probes import Context
+
+    Entry = Dict[str, Any]
+    Table = Mapping[str, Callable[[Any], Any]]
 
 SCHEMA = 1
 GRACE = 0.15  # what is left for the answer itself, out of the total time
@@ -37,7 +49,7 @@ DECLARED = (
 )
 
 
-def find_account(options):
+def find_account(options: "Entry") -> "child.Account":
     """The Campaign account, which this process must be, or be able to become."""
     try:
         account = pwd.getpwnam(options["user"])
@@ -52,7 +64,7 @@ def find_account(options):
     return child.account_of(account)
 
 
-def installed(options):
+def installed(options: "Entry") -> bool:
     """Is there a Campaign server, as far as this process may see? Raises InputError if it may not.
 
     For a machine on which the account is not to be had: it has no child to ask.
@@ -66,13 +78,13 @@ def installed(options):
     return True
 
 
-def hidden(options, name):
+def hidden(options: "Entry", name: str) -> InputError:
     """What to say when the installation may not be looked into."""
     text = "'%s' may not look into %s: connect as the Campaign account, or set become: true."
     return InputError(text % (name, options["home"]))
 
 
-def blank(options):
+def blank(options: "Entry") -> "Entry":
     """A snapshot in which nothing has been seen yet."""
     return {
         "schema": SCHEMA,
@@ -97,17 +109,22 @@ def blank(options):
     }
 
 
-def declared(job):
+def declared(job: "Entry") -> "Entry":
     """What a snapshot may show of a declaration (never its arguments)."""
     return dict((name, job.get(name)) for name in DECLARED)
 
 
-def chosen_probes(options):
+def chosen_probes(options: "Entry") -> "List[str]":
     asked = options["probes"]
     return [name for name in PROBES if not asked or name in asked or name in ALWAYS]
 
 
-def collect(options, started=None, account_table=None, table=None):
+def collect(
+    options: "Entry",
+    started: "Optional[float]" = None,
+    account_table: "Optional[Table]" = None,
+    table: "Optional[Table]" = None,
+) -> "Entry":
     """The snapshot. Raises InputError for what the caller has to put right.
 
     The tables, name of a probe to function, are for tests.
@@ -137,14 +154,21 @@ def collect(options, started=None, account_table=None, table=None):
     return snapshot
 
 
-def _prepare_child():
+def _prepare_child() -> None:
     """Import what only the account's part needs."""
     import encodings.iso8859_15  # noqa: F401 (see text.decode)
 
     from ..account import probes as dummy_probes  # noqa: F401
 
 
-def _in_child(line, options, account, names, table, end):
+def _in_child(
+    line: "Line",
+    options: "Entry",
+    account: "Account",
+    names: "List[str]",
+    table: "Optional[Table]",
+    end: float,
+) -> None:
     """The account's part."""
     from ..account import probes as account_probes
 
@@ -157,7 +181,14 @@ def _in_child(line, options, account, names, table, end):
     account_probes.look(line, server, [name for name in names if name in table], table, end - SPARE)
 
 
-def _put_together(snapshot, options, account, asked, table, end):
+def _put_together(
+    snapshot: "Entry",
+    options: "Entry",
+    account: "Account",
+    asked: "Child",
+    table: "Optional[Table]",
+    end: float,
+) -> None:
     """The snapshot's probes: the account's as they come, and meanwhile those of the machine."""
     from . import probes, settled, shapes
 
@@ -180,7 +211,7 @@ def _put_together(snapshot, options, account, asked, table, end):
     else:
         names = [name for name in names if name in HOST_PROBES]
     early = [name for name in names if name in probes.NEED_NO_CONFIGURATION]
-    tasks = command.begin([lambda name=name: table[name](context) for name in early])
+    tasks = command.begin([partial(table[name], context) for name in early])
     if there:
         answers.until(ALWAYS, first)
         context.environment = answers.data("environment") or context.environment
@@ -192,14 +223,14 @@ def _put_together(snapshot, options, account, asked, table, end):
         snapshot["asked"]["instances"] = context.instances
         snapshot["asked"]["expected_ports"] = context.expected_ports()
     late = [name for name in names if name not in early]
-    tasks += command.begin([lambda name=name: table[name](context) for name in late])
+    tasks += command.begin([partial(table[name], context) for name in late])
     if "storage" in snapshot["asked"]["probes"] and there:
         command.begin([lambda: asked.tell(pid_file=_pid_file(context))])
     found = snapshot["probes"]
     if there:
         answers.until(answers.wanted, end)
         found.update(answers.found)
-    own = {}
+    own: "Entry" = {}
     for name, seconds, data, error in command.awaited(
         early + late, tasks, context.seconds_for, end
     ):
@@ -209,16 +240,19 @@ def _put_together(snapshot, options, account, asked, table, end):
         probes.complete(context, found)
 
 
-def _pid_file(context):
+def _pid_file(context: "Context") -> "Optional[str]":
     """The pid file that the server's unit names; None if that cannot be seen."""
     try:
-        return context.service()["pid_file"]
+        path: "Optional[str]" = context.service()["pid_file"]
     except ProbeError:
         return None
+    return path
 
 
-def entry(seconds, data, error):
+def entry(seconds: float, data: "Any", error: "Optional[Problem]") -> "Entry":
     """What a snapshot holds of a probe."""
+    if isinstance(error, InputError):  # no probe of ours answers so
+        error = ProbeError("invalid", str(error))
     return {
         "seconds": round(seconds, 4),
         "error": error.as_data() if error else None,
@@ -229,16 +263,16 @@ def entry(seconds, data, error):
 class Answers:
     """What the child has said so far of the probes that are its own."""
 
-    def __init__(self, asked, names, shapes):
-        self.found = {}
+    def __init__(self, asked: "Child", names: "Iterable[str]", shapes: "Mapping[str, Any]") -> None:
+        self.found: "Entry" = {}
         self.wanted = [name for name in names if name in shapes]
         self.over = False  # it says no more, or nothing that can be believed
         self._asked = asked
         self._shapes = shapes
         self._began = time.monotonic()
-        self._defect = None
+        self._defect: "Optional[Problem]" = None
 
-    def installed(self, end):
+    def installed(self, end: float) -> "Optional[bool]":
         """True or False, or None: that may not be seen. True if it does not answer."""
         said = self._next(end)
         if said is None:
@@ -246,14 +280,14 @@ class Answers:
             return True
         return said[1] if said[1] in (False, None) else True
 
-    def _next(self, end):
+    def _next(self, end: float) -> "Optional[Answer]":
         try:
             return self._asked.receive(end)
-        except child.WrongAnswer as error:
+        except WrongAnswer as error:
             self._defect = ProbeError("invalid", "the Campaign account's process: %s" % error)
             return None
 
-    def until(self, names, end):
+    def until(self, names: "Iterable[str]", end: float) -> None:
         """Listen until these have answered, or to the end; what is missing then is a time-out."""
         while not self.over and not all(name in self.found for name in names):
             said = self._next(end)
@@ -271,13 +305,14 @@ class Answers:
                 error = self._defect or ProbeError("timeout", "no answer in %.1f s" % seconds)
                 self.found[name] = entry(seconds, None, error)
 
-    def without_passwords(self, data, end):
+    def without_passwords(self, data: "Entry", end: float) -> "Entry":
         """Data of the machine without the passwords that only the child knows.
 
         Where it does not answer, what looks like a password is gone all the same.
         """
-        texts, size = set(), TEXTS_BYTES
-        with_texts(data, lambda text: texts.add(text) or text)
+        texts: "Set[str]" = set()
+        size = TEXTS_BYTES
+        with_texts(data, texts.add)
         asked = []
         for text in sorted(texts, key=lambda text: (len(text), text)):
             size -= len(json.dumps(text)) + 2
@@ -293,21 +328,24 @@ class Answers:
         hidden = dict(
             (text, without) for text, without in zip(asked, told) if only_hides(text, without)
         )
-        return with_texts(data, lambda text: hidden.get(text, text))
+        shown: "Entry" = with_texts(data, lambda text: hidden.get(text, text))
+        return shown
 
-    def _checked(self, name, data, error, seconds):
+    def _checked(
+        self, name: str, data: "Any", error: "Optional[Problem]", seconds: float
+    ) -> "Entry":
         try:
             if data is not None:
-                child.fitted(data, self._shapes[name], name)
-        except child.WrongAnswer as wrong:
+                fitted(data, self._shapes[name], name)
+        except WrongAnswer as wrong:
             data, error = None, ProbeError("invalid", "the Campaign account's process: %s" % wrong)
         return entry(seconds, data, error)
 
-    def data(self, name):
+    def data(self, name: str) -> "Any":
         return self.found[name]["data"]
 
 
-def only_hides(text, without):
+def only_hides(text: str, without: "Any") -> bool:
     """Whether the second is the first with nothing else done to it than to put *** into it."""
     if not isinstance(without, str):
         return False
@@ -325,7 +363,7 @@ def only_hides(text, without):
     return True
 
 
-def choose_instances(context, known, asked):
+def choose_instances(context: "Context", known: "Any", asked: "Sequence[str]") -> None:
     """The instances to look at; an unknown one is bad input, if the known ones are known."""
     unknown = context.choose(asked)
     if unknown and known:
@@ -338,7 +376,7 @@ def choose_instances(context, known, asked):
         )
 
 
-def check_options(options):
+def check_options(options: "Entry") -> None:
     """What an argument specification cannot say."""
     for name in ("timeout", "probe_timeout"):
         if not 0 < options[name] <= 3600:
@@ -377,7 +415,7 @@ def check_options(options):
             raise InputError("mailboxes: port must be 1 to 65535.")
 
 
-def unanswered(options, started):
+def unanswered(options: "Entry", started: float) -> "Entry":
     """The snapshot of a machine on which nothing answered in time."""
     snapshot = blank(options)
     snapshot["seconds"] = round(time.monotonic() - started, 4)

@@ -4,9 +4,11 @@
 
 import os
 import time
+from functools import partial
 
 from .. import command
 from ..account import child
+from ..addresses import split_address
 from ..errors import ProbeError
 from ..host import front, ipc, network, proc, services
 from ..known import Known
@@ -14,6 +16,16 @@ from ..names import DEFAULT, LEDGER_LISTS, STAT_PORT, SYSLOGD_PORTS
 from ..record.place import default_place
 from ..text import clean
 from . import settled
+
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
+
+    from ..account import probes as account_probes
+    from ..account.child import Account, Child, Line
+
+    Entry = Dict[str, Any]
+    Server = account_probes.Server
 
 GRACE = 0.15  # what is left for the answer itself, out of the total time
 RELAYS = 20  # that are asked of one mta
@@ -24,7 +36,7 @@ NO_CREDENTIALS = (
 )
 
 
-def prepare():
+def prepare() -> None:
     """Import what a child may not be able to import any more once it is the account."""
     import encodings.iso8859_15  # noqa: F401 (see text.decode)
 
@@ -34,7 +46,7 @@ def prepare():
 class Context(Known):
     """The options, the account, what its child told, values worked out once."""
 
-    def __init__(self, options, account, home=None):
+    def __init__(self, options: "Entry", account: "Account", home: "Optional[str]" = None) -> None:
         super().__init__()
         self.options = options
         self.account = account
@@ -42,44 +54,44 @@ class Context(Known):
         self.now = time.time()
         self.runner = command.Runner()
         self.once = command.Once()
-        self.environment = {"var_dir": None, "tmp_dir": None, "jdk_home": None}
-        self.limit = options["probe_timeout"]
+        self.environment: "Dict[str, Optional[str]]" = {"var_dir": None, "tmp_dir": None, "jdk_home": None}
+        self.limit: float = options["probe_timeout"]
         self.end = time.monotonic() + 3600  # when all of it must be over
-        self.child_pid = None  # of whoever works as the account beside this process
+        self.child_pid: "Optional[int]" = None  # of who works as the account beside this process
 
-    def seconds_for(self, probe):
+    def seconds_for(self, probe: str) -> float:
         """How long a probe may take: the API has a limit of its own."""
-        return self.options["api_timeout"] + API_GRACE if probe == "api" else self.limit
+        own: float = self.options["api_timeout"] + API_GRACE
+        return own if probe == "api" else self.limit
 
     # ------------------------------------------------------------------ what is where
 
     @property
-    def var_dir(self):
+    def var_dir(self) -> str:
         return self.environment["var_dir"] or os.path.join(self.home, "var")
 
     @property
-    def tmp_dir(self):
+    def tmp_dir(self) -> str:
         return self.environment["tmp_dir"] or "/tmp"
 
     @property
-    def front_url(self):
-        url = self.options["front_url"]
-        return "http://" + self.options["address"] if url is None else url.rstrip("/")
+    def front_url(self) -> str:
+        url: "Optional[str]" = self.options["front_url"]
+        return "http://%s" % self.options["address"] if url is None else url.rstrip("/")
 
     @property
-    def tomcat_url(self):
+    def tomcat_url(self) -> str:
         port = self.settings("web").get("http_port") or 8080
-        return (
-            self.options["tomcat_url"] or "http://%s:%d" % (self.options["address"], port)
-        ).rstrip("/")
+        url: str = self.options["tomcat_url"] or "http://%s:%d" % (self.options["address"], port)
+        return url.rstrip("/")
 
     @property
-    def tomcat_known(self):
+    def tomcat_known(self) -> bool:
         """Is it known where Tomcat is to listen?"""
         known = self.settings("web").get("http_port", 8080)
         return bool(self.options["tomcat_url"]) or known is not None
 
-    def expected_ports(self):
+    def expected_ports(self) -> "Dict[str, int]":
         """The ports that the configuration and the caller say."""
         web = self.settings("web")
         ports = {
@@ -89,33 +101,32 @@ class Context(Known):
         }
         for instance, settings in self.per_instance("stat"):
             ports["stat@" + instance] = settings.get("port", STAT_PORT)
-        ports = dict((name, ports[name]) for name in ports if ports[name])  # None: unknown
         if self.front_url:
             ports["front"] = network.split_url(self.front_url)[2]
-        return ports
+        return dict((name, ports[name]) for name in ports if ports[name])  # None: unknown
 
-    def interesting_ports(self):
+    def interesting_ports(self) -> "Set[int]":
         """Those, the ones that syslogd and a web server may hold instead, and Tomcat's."""
         ports = {80, 443, network.split_url(self.tomcat_url)[2]}
         ports.update(SYSLOGD_PORTS)
         ports.update(self.expected_ports().values())
-        return ports
+        return set(port for port in ports if port)
 
     # ------------------------------------------------------------ values for several probes
 
-    def table(self):
+    def table(self) -> proc.Table:
         return self.once.get("table", lambda: proc.scan(self.home))
 
-    def processes(self):
+    def processes(self) -> "Dict[str, List[Entry]]":
         return self.once.get("processes", self._processes)
 
-    def _processes(self):
+    def _processes(self) -> "Dict[str, List[Entry]]":
         groups = proc.processes(self.table(), self.child_pid)
         left = self.end - GRACE - time.monotonic()
         proc.look_again(groups["modules"], min(proc.DISK_SECONDS, left))
         return groups
 
-    def listening(self, proto, *expected):
+    def listening(self, proto: str, *expected: "Tuple[str, int]") -> "List[Entry]":
         """The sockets on ports of interest.
 
         Where one is missing at an expected (address, port), the table is read a second time: the
@@ -127,14 +138,14 @@ class Context(Known):
         again = self.once.get("listening again " + proto, lambda: self._listening(proto))
         return found + [entry for entry in again if entry not in found]
 
-    def _listening(self, proto):
+    def _listening(self, proto: str) -> "List[Entry]":
         ports = set(self.interesting_ports())
         for dummy, settings in self.per_instance("mta"):
             if settings.get("stat_address"):
-                ports.add(network.split_address(settings["stat_address"], STAT_PORT)[1])
+                ports.add(split_address(settings["stat_address"], STAT_PORT)[1] or STAT_PORT)
         return proc.listening(proto, ports)
 
-    def logon_page(self):
+    def logon_page(self) -> "Entry":
         """Tomcat's logon page, as a check of the probe http."""
         network.require(self.tomcat_url, "tomcat_url")
         url = self.tomcat_url + "/nl/jsp/logon.jsp"
@@ -143,13 +154,19 @@ class Context(Known):
 
     # ------------------------------------------------------------------- the account's part
 
-    def ask(self, function, seconds=None, shape=None, ready=True):
+    def ask(
+        self,
+        function: "Callable[[Server], Any]",
+        seconds: "Optional[float]" = None,
+        shape: "Any" = None,
+        ready: bool = True,
+    ) -> "Any":
         """What function(server) returns, worked out by a child that is the account: server is the
         installation as the account sees it, with its environment read (ready).
         """
         from ..account import probes as account_probes
 
-        def work():
+        def work() -> "Any":
             server = account_probes.Server(self.options, self.account)
             if ready:
                 account_probes.ready(server)
@@ -158,22 +175,24 @@ class Context(Known):
         seconds = (self.limit if seconds is None else seconds) + self.limit + 1.0
         return child.ask(self.account, work, seconds, shape, prepare)
 
-    def begin(self, function, keep=()):
+    def begin(
+        self, function: "Callable[[Line, Server], object]", keep: "Iterable[int]" = ()
+    ) -> "Child":
         """A child that is the account and does function(line, server)."""
         from ..account import probes as account_probes
 
-        def work(line):
+        def work(line: "Line") -> None:
             server = account_probes.Server(self.options, self.account)
             account_probes.ready(server)
             function(line, server)
 
         return child.begin(self.account, work, prepare, keep)
 
-    def nlserver(self, *arguments):
+    def nlserver(self, *arguments: str) -> "Tuple[int, str, str]":
         """The output of a read-only nlserver command; both texts when it failed."""
         return tuple(self.ask(lambda server: server.nlserver(*arguments)))
 
-    def service(self):
+    def service(self) -> "Entry":
         return self.once.get(
             "service", lambda: services.read_service(self.options, self.runner, self.limit)
         )
@@ -182,11 +201,11 @@ class Context(Known):
 # ------------------------------------------------------------------------------ probes
 
 
-def probe_processes(context):
+def probe_processes(context: Context) -> "Dict[str, List[Entry]]":
     return context.processes()
 
 
-def probe_sockets(context):
+def probe_sockets(context: Context) -> "Entry":
     own = set(status.pid for status in context.table().own)
     address = context.options["address"]
     expected = context.expected_ports()
@@ -197,19 +216,19 @@ def probe_sockets(context):
     return {"listening": proc.sockets(found, context.interesting_ports(), address, own)}
 
 
-def probe_shared_memory(context):
+def probe_shared_memory(context: Context) -> "Entry":
     keys = set(int(key, 0) & 0xFFFFFFFF for key in context.options["shared_memory_keys"])
     return ipc.shared_memory(context.account.uid, keys)
 
 
-def probe_machine(context):
+def probe_machine(context: Context) -> "Entry":
     return proc.machine(context.table())
 
 
-def probe_service(context):
+def probe_service(context: Context) -> "Entry":
     """The units, how the server is started, and the web server in front."""
 
-    def complete_with(data):
+    def complete_with(data: "Entry") -> "Entry":
         return dict(data, starts_by=None, web_server=front.look(context.table().fronts))
 
     try:
@@ -227,7 +246,7 @@ def probe_service(context):
     return data
 
 
-def probe_http(context):
+def probe_http(context: Context) -> "Entry":
     front, tomcat = context.front_url, context.tomcat_url
     # A GET is no SOAP call: it opens no session and leaves nothing in logins.log.
     checks, functions = [], []
@@ -239,26 +258,33 @@ def probe_http(context):
         checks.append(("front_test", front + "/r/test"))
         checks.append(("front_logon", front + "/nl/jsp/logon.jsp"))
     limit = context.limit * 0.9
-    functions.extend(lambda c=c: network.check(c[0], c[1], limit * 0.95) for c in checks)
+    functions.extend(partial(network.check, name, url, limit * 0.95) for name, url in checks)
     tasks = command.side_by_side(functions, limit)
     return {"checks": [task.value for task in tasks if task.value]}
 
 
-def probe_network(context):
+def probe_network(context: Context) -> "Entry":
     limit = context.limit * 0.9
     wanted = []
 
-    def want(name, instance, host, port, proto, conversation):
-        wanted.append((name, instance, host, port, proto, conversation, limit * 0.95))
+    def want(
+        name: str,
+        instance: str,
+        host: str,
+        port: "Optional[int]",
+        proto: str,
+        conversation: "network.Talk",
+    ) -> None:
+        wanted.append((name, instance, host, port or 0, proto, conversation, limit * 0.95))
 
     for instance, settings in context.per_instance("mta"):
         if settings.get("stat_address"):
-            host, port = network.split_address(settings["stat_address"], STAT_PORT)
+            host, port = split_address(settings["stat_address"], STAT_PORT)
             talk = network.local_udp(lambda place: context.listening("udp", place))
             want("stat", instance, host, port, "udp", talk)
         if settings.get("relay_host"):
             for relay in settings["relay_host"].split(",")[:RELAYS]:
-                host, port = network.split_address(relay, settings.get("relay_port") or 25)
+                host, port = split_address(relay, settings.get("relay_port") or 25)
                 want("relay", instance, host, port, "tcp", network.smtp)
     for source in context.configuration["databases"]:
         place = network.database(source["server"], source["provider"])
@@ -266,16 +292,16 @@ def probe_network(context):
             want("database", source["instance"], place[0], place[1], "tcp", network.tcp)
     for mailbox in context.options["mailboxes"]:
         port = mailbox["port"]
-        talk = network.pop3 if port else network.mailbox
-        talk = talk(mailbox.get("login"), mailbox.get("password"))
+        talks = network.pop3 if port else network.mailbox
+        talk = talks(mailbox.get("login"), mailbox.get("password"))
         if mailbox["instance"] in context.instances:
-            place = (mailbox["instance"], mailbox["host"], port or network.POP3)
-            want("mailbox", *(place + ("tcp", talk)))
+            port = port or network.POP3
+            want("mailbox", mailbox["instance"], mailbox["host"], port, "tcp", talk)
     for url in context.options["redirection_urls"]:
         network.require(url, "redirection_urls")
         dummy, host, port, dummy = network.split_url(url)
         want("redirection", DEFAULT, host, port, "tcp", network.redirection(url))
-    tasks = command.side_by_side([lambda w=w: network.target(*w) for w in wanted], limit)
+    tasks = command.side_by_side([partial(network.target, *one) for one in wanted], limit)
     targets = []
     for asked, task in zip(wanted, tasks):
         entry = task.value or {
@@ -294,7 +320,7 @@ def probe_network(context):
     return {"targets": targets}
 
 
-def probe_ledger(context):
+def probe_ledger(context: Context) -> "Dict[str, List[Entry]]":
     """Read as who runs this: see record/store.py."""
     path = context.options["state_dir"] or default_place(context.home)
     if not os.path.lexists(path):
@@ -311,11 +337,11 @@ def probe_ledger(context):
     except ledger.StoreError as error:
         raise ProbeError("failed", str(error)) from None
     window = 60.0 * context.options["log_window"]
-    step = bool(running) and lock.step_lives(running)
+    step = running is not None and lock.step_lives(running)
     return ledger.summary(lines, context.now, window, running, step)
 
 
-def probe_api(context):
+def probe_api(context: Context) -> "Entry":
     """Imported late: a host without credentials does not pay for the client."""
     if not context.options["api"]:
         raise ProbeError("skipped", NO_CREDENTIALS)
@@ -345,10 +371,10 @@ NEED_NO_CONFIGURATION = ("machine", "service", "shared_memory", "processes", "le
 # ------------------------------------------------------- what the account tells, completed
 
 
-def complete(context, found):
+def complete(context: Context, found: "Entry") -> None:
     """What only the machine knows: does the process that a pid file names run, do jobs?"""
 
-    def data(name):
+    def data(name: str) -> "Entry":
         return (found.get(name) or {}).get("data") or {}
 
     if data("processes"):
@@ -363,7 +389,9 @@ def complete(context, found):
         complete_jobs(data("jobs")["jobs"], context.options["jobs"], running)
 
 
-def complete_jobs(entries, declared, processes):
+def complete_jobs(
+    entries: "List[Entry]", declared: "List[Entry]", processes: "List[Entry]"
+) -> None:
     """Whether the declared jobs run."""
     for entry in entries:
         same = [
@@ -374,7 +402,7 @@ def complete_jobs(entries, declared, processes):
         complete_job(entry, job and proc.runs(job, processes, len(same) == 1))
 
 
-def complete_job(entry, running):
+def complete_job(entry: "Entry", running: "Optional[Entry]") -> None:
     """A job that runs has no end yet."""
     entry["running"] = running
     if running:

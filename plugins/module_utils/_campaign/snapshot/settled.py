@@ -8,8 +8,16 @@ from ..host import proc
 from ..names import SYSLOGD_PORTS
 from ..precision import precision
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, List
 
-def settle(context, data):
+    from .probes import Context
+
+    Entry = Dict[str, Any]
+
+
+def settle(context: "Context", data: "Entry") -> None:
     """The account's configuration (changed in place), as the running processes show it."""
     try:
         running = context.processes()["modules"]
@@ -20,7 +28,7 @@ def settle(context, data):
         port_of_processes(data, running)
 
 
-def living_copies(data, running):
+def living_copies(data: "Entry", running: "List[Entry]") -> None:
     """A configuration of which a process runs is an instance: it is no copy."""
     alive = set(process["instance"] for process in running)
     for copy in [copy for copy in data["copies"] if copy["name"] in alive]:
@@ -30,7 +38,7 @@ def living_copies(data, running):
         data["databases"].extend(copy["databases"])
 
 
-def port_of_processes(data, running):
+def port_of_processes(data: "Entry", running: "List[Entry]") -> None:
     """The port by the environment that syslogd, else another module, began with.
 
     customer.sh may have been edited since: then the modules use the older one until they restart.
@@ -46,7 +54,7 @@ def port_of_processes(data, running):
             data["syslogd_port"], data["syslogd_port_from"] = SYSLOGD_PORTS[0], "default"
 
 
-def judge_precision(context, processes):
+def judge_precision(context: "Context", processes: "Dict[str, List[Entry]]") -> None:
     """The log precision of each process, against the arguments that are configured for it.
 
     None where those are unknown and it logs more than usual: nobody can say who wanted that.
