@@ -73,10 +73,14 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.err
 )
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import files
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict
+
 STATES = {"tmp_on_spool_device": files.move_tmp, "no_stale_pid_file": files.remove_pid_file}
 
 
-def argument_spec():
+def argument_spec() -> "Dict[str, Dict[str, Any]]":
     """The options."""
     return dict(
         options.server(),
@@ -85,7 +89,7 @@ def argument_spec():
     )
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
         result = STATES[module.params["state"]](module.params, not module.check_mode)

@@ -315,14 +315,24 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.rec
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
     control,
     guard,
+    in_flight,
 )
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair.interrupted import (
+    FINISH,
+)
+
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, List, Optional
+
+    Entry = Dict[str, Any]
 
 STATES = ["looked", "opened", "begun", "ended", "closed", "shown", "freed"]
 WITHOUT_RUN = ("looked", "opened", "shown", "freed")
 LAST_LINES = 10
 
 
-def argument_spec():
+def argument_spec() -> "Dict[str, Entry]":
     """The options."""
     return dict(
         guard.argument_spec(),
@@ -347,7 +357,7 @@ def argument_spec():
 class Call:
     """One call, with what all of them share."""
 
-    def __init__(self, options, check_mode, result):
+    def __init__(self, options: "Entry", check_mode: bool, result: "Entry") -> None:
         self.options = options
         self.result = result
         self.module, self.instance = options["module"], options["instance"]
@@ -367,7 +377,7 @@ class Call:
             interrupted=self.bracket.interrupted,
         )
 
-    def line(self):
+    def line(self) -> "Entry":
         """What every line of the ledger says of this remedy."""
         options = self.options
         names = ("module", "instance", "remedy", "because")
@@ -376,7 +386,7 @@ class Call:
         line["command"] = [[str(word) for word in command] for command in options["commands"]]
         return line
 
-    def run(self):
+    def run(self) -> None:
         """Do it."""
         bracket = self.bracket
         try:
@@ -393,15 +403,15 @@ class Call:
             for entry in ledger.precisions(bracket.lines())
         ]
 
-    def looked(self):
+    def looked(self) -> str:
         """Nothing begins."""
-        work = guard.in_flight(self.context, "watchdog", DEFAULT)
+        work = in_flight.in_flight(self.context, "watchdog", DEFAULT)
         for entry in work:
             entry["what"] = self.bracket.scrub(entry["what"])
         self.result["work"] = work
-        return "At work: %s." % (guard.describe_work(work) or "nothing")
+        return "At work: %s." % (in_flight.describe_work(work) or "nothing")
 
-    def opened(self):
+    def opened(self) -> str:
         """The run begins."""
         self.result["sibling"] = False
         siblings = self.options["other_names"] == "wait"
@@ -423,7 +433,7 @@ class Call:
         self.result["sign"] = None if self.bracket.check_mode else self.bracket.lock.sign_path()
         return "The run %s has this host." % self.bracket.run
 
-    def others_since(self, since):
+    def others_since(self, since: "Optional[float]") -> "List[str]":
         """Other runs that have done something here since then."""
         if since is None:
             return []
@@ -433,11 +443,11 @@ class Call:
             and not ledger.is_by(line, self.bracket.me)
         ))  # fmt: skip
 
-    def shown(self):
+    def shown(self) -> str:
         """Who has this host."""
         return self.bracket.show(self.result, LAST_LINES)
 
-    def freed(self):
+    def freed(self) -> str:
         """Nobody has it any more."""
         self.shown()
         entry = self.bracket.free()
@@ -447,7 +457,7 @@ class Call:
         verb = "would be" if self.bracket.check_mode else "was"
         return "The lock of %s %s removed." % (rules.name_run(entry), verb)
 
-    def begun(self):
+    def begun(self) -> str:
         """A remedy begins."""
         bracket = self.bracket
         whole = self.options["whole_server"]
@@ -466,13 +476,13 @@ class Call:
             self.options["remedy"], self.module or "host", self.instance
         )  # fmt: skip
 
-    def look(self):
+    def look(self) -> "Optional[Entry]":
         """The module as it is; the host has no process."""
         if not self.module:
             return None
         return control.observe(self.context, self.module, self.instance)
 
-    def ask(self, restart, whole):
+    def ask(self, restart: bool, whole: bool) -> None:
         """The guards: first the whole server's work, so that evidence is taken once."""
         bracket = self.bracket
         if whole:
@@ -480,7 +490,7 @@ class Call:
         runs = restart and bracket.present(self.module, self.instance)["pid"]
         bracket.check(self.module, self.instance, restart, bool(runs) and not whole)
 
-    def ended(self):
+    def ended(self) -> str:
         """A remedy has ended. What cannot be written any more is a warning."""
         begun = self.bracket.open_repair(self.module, self.instance, self.options["remedy"])
         if begun:
@@ -492,17 +502,17 @@ class Call:
         self.result.update(before=before, after=after, seconds=self.seconds, left="unknown")
         seen = [state for state in (before, after) if state and set(control.KEPT) <= set(state)]
         if len(seen) == 2:
-            self.result["left"] = control.left(before, after)
+            self.result["left"] = control.left(*seen)
         line = dict(self.line(), result=self.options["result"], reason=self.options["reason"])
         self.bracket.note("ended", **line)
-        if self.options["remedy"] == guard.FINISH and self.options["result"] == "done":
+        if self.options["remedy"] == FINISH and self.options["result"] == "done":
             self.bracket.settle(write=not self.bracket.check_mode, finished=True)
         self.bracket.leave(keep=True)
         return "%s of %s@%s has ended: %s." % (
             self.options["remedy"], self.module or "host", self.instance, self.options["result"]
         )  # fmt: skip
 
-    def closed(self):
+    def closed(self) -> str:
         """The run ends."""
         self.bracket.settle(own=True)
         self.bracket.note("run_closed", reason=self.options["reason"])
@@ -512,7 +522,7 @@ class Call:
         return "The run %s gave this host back." % self.bracket.run
 
 
-def diff_of(result):
+def diff_of(result: "Entry") -> "Dict[str, str]":
     """What freed changes, or would; all else changes nothing on the server."""
     before = after = ""
     if result["changed"]:
@@ -520,9 +530,9 @@ def diff_of(result):
     return {"before": before, "after": after}
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    result = {"changed": False, "refused": False, "guard": None, "evidence": None}
+    result: "Entry" = {"changed": False, "refused": False, "guard": None, "evidence": None}
     call = failure = None
     try:
         call = Call(module.params, module.check_mode, result)

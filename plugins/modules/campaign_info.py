@@ -173,11 +173,15 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.pay
     take,
 )
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict
 
-def argument_spec():
+
+def argument_spec() -> "Dict[str, Dict[str, Any]]":
     """The options."""
 
-    def words(**more):
+    def words(**more: "Any") -> "Dict[str, Any]":
         return dict(dict(type="list", elements="str", default=[]), **more)
 
     return dict(
@@ -218,7 +222,7 @@ def argument_spec():
     )
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     snapshot, bad_input = take(module.params)
     if bad_input:

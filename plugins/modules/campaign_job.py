@@ -315,10 +315,14 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.rep
     launch,
 )
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict
+
 STATES = [job_request.LAUNCHED, job_request.FOLLOWED]
 
 
-def argument_spec():
+def argument_spec() -> "Dict[str, Dict[str, Any]]":
     """The options."""
     return dict(
         dict(guard.argument_spec(), **options.api()),
@@ -337,7 +341,7 @@ def argument_spec():
     )
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     options = module.params
     for job in [options["job"]] + options["jobs"]:

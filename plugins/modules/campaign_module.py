@@ -270,6 +270,15 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.rep
     control,
     guard,
 )
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair.steps import (
+    steps,
+)
+
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, List, Optional
+
+    Entry = Dict[str, Any]
 
 NO_SERVICE = {"unit": None, "active": False, "init_script": None}
 VERBS = {"started": "start", "stopped": "stop", "restarted": "restart", "reloaded": "reload"}
@@ -279,7 +288,7 @@ class Failed(Exception):
     """A change that failed; the result has the rest."""
 
 
-def argument_spec():
+def argument_spec() -> "Dict[str, Entry]":
     """The options."""
     return dict(
         guard.argument_spec(),
@@ -297,7 +306,7 @@ def argument_spec():
 class Change:
     """One call: what it found, what it is to do, and what came of it."""
 
-    def __init__(self, options, check_mode, result):
+    def __init__(self, options: "Entry", check_mode: bool, result: "Entry") -> None:
         self.options = options
         self.check_mode = check_mode
         self.result = result
@@ -320,7 +329,7 @@ class Change:
         self.result.update(run=self.bracket.run, interrupted=self.bracket.interrupted)
         self.look()
 
-    def look(self):
+    def look(self) -> None:
         """See how it is, and what has to be done."""
         self.before = self.controller.observe()
         if self.wanted.state == "reloaded" and self.before["pid"] is None:
@@ -328,14 +337,14 @@ class Change:
                 "%s does not run, so it cannot be reloaded: start it, it then reads everything."
                 % self.name
             )
-        self.steps = control.steps(
+        self.steps = steps(
             self.context.home, self.module, self.instance, self.before, self.wanted, self.service
         )
         self.result.update(before=self.before, after=self.before)
 
     # ------------------------------------------------------------------------------ doing
 
-    def bring(self):
+    def bring(self) -> None:
         """Have it as it is wanted."""
         if not self.steps:
             self.bracket.settle(write=False)
@@ -356,7 +365,7 @@ class Change:
             self.bracket.note("refused", **line)
             raise
 
-    def line(self):
+    def line(self) -> "Entry":
         """What every line of the ledger says of this change."""
         level = self.options["log_precision"]
         remedy = VERBS[self.wanted.state] if level is None else "log_precision_" + level
@@ -368,13 +377,13 @@ class Change:
             "state": self.wanted.state,
         }
 
-    def participle(self):
+    def participle(self) -> str:
         """What is done to it, for sentences."""
         if self.wanted.precision and self.wanted.state == "started" and self.before["pid"]:
-            return "set to log precision " + self.wanted.precision
-        return self.wanted.state
+            return "set to log precision %s" % self.wanted.precision
+        return "%s" % self.wanted.state
 
-    def restarts(self):
+    def restarts(self) -> bool:
         """Does it count for the restart budget? The way back from a raised log precision does
         not: a spent budget must not leave it on."""
         if self.module in UTILITIES or self.wanted.state not in ("started", "restarted"):
@@ -382,7 +391,7 @@ class Change:
         raised = self.before["precision"] in ("verbose", "trace")
         return not (raised and self.participle() == "set to log precision standard")
 
-    def unchanged(self):
+    def unchanged(self) -> None:
         """Nothing to do; an end of the raised precision that is new is written down."""
         self.result["msg"] = "%s is %s already." % (self.name, control.words_for(self.before))
         raised = self.raised()
@@ -399,21 +408,21 @@ class Change:
                 before=self.before, after=self.before, **self.line()
             )  # fmt: skip
 
-    def raised(self):
+    def raised(self) -> "Optional[Entry]":
         """What the ledger says of a raised precision of this module."""
         for entry in ledger.precisions(self.bracket.lines()):
             if ledger.is_of(entry, self.module, self.instance):
                 return entry
         return None
 
-    def precision(self, after):
+    def precision(self, after: "Entry") -> "Entry":
         """The precision that it has now, for the ledger."""
         if after["precision"] == "standard":
             return {"value": "standard", "until": None, "filters": []}
         until = time.time() + self.seconds if self.seconds else None
         return {"value": after["precision"], "until": until, "filters": after["filters"]}
 
-    def change(self):
+    def change(self) -> None:
         """Ask the guards, take the steps, wait, and record it."""
         restart = self.restarts()
         runs = self.before["pid"] is not None
@@ -462,7 +471,7 @@ class Change:
             self.name, self.participle(), control.words_for(after)
         )  # fmt: skip
 
-    def announce(self):
+    def announce(self) -> None:
         """In check mode: what a run would do."""
         after = dict(self.before)
         if self.wanted.state == "stopped":
@@ -475,7 +484,7 @@ class Change:
         self.result.update(after=after, commands=[step.command for step in self.steps])
         self.result["msg"] = "%s would be %s." % (self.name, self.participle())
 
-    def perform(self):
+    def perform(self) -> "Entry":
         """The steps and their proof; the state after them."""
         pids = [p["pid"] for p in self.controller.find()]
         for step in self.steps:
@@ -492,7 +501,7 @@ class Change:
             raise control.ControlError("Its process did not survive the reload.")
         return after
 
-    def touched(self, others):
+    def touched(self, others: "Dict[str, List[int]]") -> "List[str]":
         """Modules beside it that are no longer the same."""
         if self.module == "watchdog":
             return []
@@ -504,7 +513,7 @@ class Change:
             )
         return names
 
-    def explain(self, failure, back):
+    def explain(self, failure: str, back: "Optional[str]") -> str:
         """The failure for an operator."""
         tried = ", then ".join(" ".join(command) for command in self.controller.commands)
         log = "%s/%s/log/%s.log" % (self.context.var_dir, self.instance, self.module)
@@ -514,7 +523,7 @@ class Change:
         )  # fmt: skip
 
 
-def blank_result():
+def blank_result() -> "Entry":
     """The result when nothing has been done yet."""
     return {
         "changed": False,
@@ -529,10 +538,10 @@ def blank_result():
     }
 
 
-def diff_of(name, result):
+def diff_of(name: str, result: "Entry") -> "Dict[str, Entry]":
     """Before and after, as --diff shows it."""
 
-    def words(state, new):
+    def words(state: "Entry", new: bool) -> "Dict[str, Entry]":
         pid = "a new process" if new and state["state"] != "stopped" else state["pid"]
         return {
             name: {
@@ -547,7 +556,7 @@ def diff_of(name, result):
     return {"before": words(result["before"], False), "after": words(result["after"], announced)}
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     result = blank_result()
     change = failure = None

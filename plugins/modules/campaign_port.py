@@ -72,8 +72,12 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.err
 )
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import ports
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict
 
-def argument_spec():
+
+def argument_spec() -> "Dict[str, Dict[str, Any]]":
     """The options."""
     return dict(
         port=dict(type="int", required=True),
@@ -84,7 +88,7 @@ def argument_spec():
     )
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
         result = ports.end_holder(module.params, not module.check_mode)

@@ -154,11 +154,24 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.err
     InputError,
     ProbeError,
 )
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
+    WORKFLOW_STATES,
+)
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import ledger
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
     guard,
     workflow,
 )
+
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, Optional, Union
+
+    from ansible_collections.campaign.remediation.plugins.module_utils._campaign.snapshot.probes import (
+        Context,
+    )
+
+    Entry = Dict[str, Any]
 
 MODULE = "wfserver"
 REMEDY = "start_workflow"
@@ -171,7 +184,7 @@ class Failed(Exception):
     """A change that failed; the result has the rest."""
 
 
-def argument_spec():
+def argument_spec() -> "Dict[str, Entry]":
     """The options."""
     return dict(
         dict(guard.argument_spec(), **shared_options.api()),
@@ -189,7 +202,7 @@ def argument_spec():
 class Change:
     """One call: the guards and the ledger of the host around what the API is asked to do."""
 
-    def __init__(self, options, check_mode, result):
+    def __init__(self, options: "Entry", check_mode: bool, result: "Entry") -> None:
         self.options = options
         self.result = result
         self.name = "%s of %s" % (options["workflow"], options["instance"])
@@ -200,7 +213,7 @@ class Change:
         self.bracket = guard.Bracket(self.context, check_mode)
         self.result.update(run=self.bracket.run, interrupted=self.bracket.interrupted)
 
-    def line(self, **values):
+    def line(self, **values: "Any") -> "Entry":
         """What every line of the ledger says of it."""
         options = self.options
         return dict(
@@ -209,7 +222,7 @@ class Change:
              "workflow": options["workflow"]}, **values
         )  # fmt: skip
 
-    def here(self):
+    def here(self) -> None:
         """All of it, with the calls made from this host."""
         options = self.options
         place = workflow.place_of(options, _tomcat(self.context))
@@ -225,7 +238,7 @@ class Change:
             self.tell(start)
         self.end(done, failure)
 
-    def told(self, answer):
+    def told(self, answer: "Entry") -> None:
         """One step of it, with the calls made by the controller: begin, end, or refused."""
         if answer["step"] == "refused":
             raise self.refuse(answer["reason"])
@@ -241,13 +254,13 @@ class Change:
         if answer["close"]:
             self.bracket.leave(close=True)
 
-    def tell(self, start):
+    def tell(self, start: "Union[workflow.Start, Told]") -> None:
         """What was seen and done, into the answer."""
         self.result.update(
             before=start.before, after=start.after, commands=start.commands, seconds=start.seconds
         )
 
-    def refuse(self, why):
+    def refuse(self, why: str) -> guard.Refused:
         """A workflow that may not be started; written down like every refusal."""
         refused = guard.Refused(
             "workflow", why, "If it may be, list it in restartable_workflows"
@@ -256,7 +269,7 @@ class Change:
         self.bracket.note("refused", **self.line(result="refused", reason=str(refused)))
         return refused
 
-    def ask(self, start):
+    def ask(self, start: "Union[workflow.Start, Told]") -> None:
         """The guards, and the line of the ledger that it begins."""
         bracket = self.bracket
         bracket.enter()
@@ -275,7 +288,7 @@ class Change:
             bracket.leave()
             raise
 
-    def check_budget(self):
+    def check_budget(self) -> None:
         """A workflow that fails again and again needs a person, not another start."""
         minutes, budget = self.options["restart_budget_minutes"], self.options["restart_budget"]
         since = time.time() - 60.0 * minutes
@@ -294,7 +307,7 @@ class Change:
             "Read its journal, raise restart_budget, or set accept_restart_loop: true.",
         )
 
-    def end(self, done, failure):
+    def end(self, done: bool, failure: "Optional[str]") -> None:
         """The line of the ledger that ends it, and the sentence."""
         before, after = self.result["before"], self.result["after"]
         if not done and not failure:
@@ -318,18 +331,18 @@ class Change:
         self.result["msg"] = "%s was started: %s." % (self.name, workflow.describe(after))
 
 
-def _tomcat(context):
+def _tomcat(context: "Context") -> str:
     """Where Tomcat of this host listens, if the credentials do not say where."""
     port = context.settings("web").get("http_port") or 8080
     return "http://%s:%d" % (context.options["address"], port)
 
 
-def diff_of(name, result):
+def diff_of(name: str, result: "Entry") -> "Dict[str, Entry]":
     """Before and after, as --diff shows it."""
     before = result["before"] or {}
     after = result["after"] or {}
     if result["changed"] and after == before:  # check mode
-        after = dict(before, state=workflow.WORKFLOW_STATES["started"], failed=False,
+        after = dict(before, state=WORKFLOW_STATES["started"], failed=False,
                      process_id="a new process")  # fmt: skip
     shown = ("state", "failed", "process_id")
     return {
@@ -338,9 +351,9 @@ def diff_of(name, result):
     }
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    result = {
+    result: "Entry" = {
         "changed": False, "refused": False, "guard": None, "holder": None, "before": None,
         "after": None, "commands": [], "seconds": 0.0, "evidence": None, "in_vain": False,
         "left": "as_before",

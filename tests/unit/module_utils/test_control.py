@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import pytest
 from unit.module_utils.remediation import Context, process
@@ -212,6 +213,12 @@ def test_spawned_process_that_ends_at_once(tmp_path, monkeypatch):
         controller(tmp_path, server).take(
             plan(STOPPED, level="trace", filters=["*"], module="web")[0]
         )
+
+
+def test_spawned_process_of_which_a_child_says_nonsense():
+    child = SimpleNamespace(receive=lambda _end: ("ended", {"code": "none", "why": None}, None, 0.0))
+    ended = control.Spawned(child).poll()
+    assert ended["why"].startswith("It could not be started: code is not what it should be")
 
 
 def restart_step():

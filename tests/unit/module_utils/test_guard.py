@@ -21,7 +21,10 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.rec
     evidence,
     ledger,
 )
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import guard
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
+    guard,
+    in_flight,
+)
 
 WHO = """12:09:54 >   Application server
 Connections ------------------------------------------------------
@@ -242,17 +245,17 @@ def test_work_that_would_be_cancelled(tmp_path, module, instance, kinds):
                   process("mtachild", "prod", 21, ppid=14)],
     )  # fmt: skip
     context = Context(tmp_path, who=WHO % stamp(60))
-    found = guard.in_flight(context, module, instance, running)
+    found = in_flight.in_flight(context, module, instance, running)
     assert [work["kind"] for work in found] == kinds
     ends = {"workflow": "wfserver", "job": "export", "session": "web"}
     assert all(work["module"] == ends[work["kind"]] for work in found)
-    words = guard.describe_work(found)
+    words = in_flight.describe_work(found)
     assert ("runwf -wf:nightly (pid 20)" in words) == ("workflow" in kinds)
     assert ("operator formation_fr|tracking (10.0.0.7)" in words) == ("session" in kinds)
 
 
 def test_idle_sessions_are_no_work():
-    assert guard.sessions(WHO % stamp(1000), time.time()) == []
+    assert in_flight.sessions(WHO % stamp(1000), time.time()) == []
 
 
 def working(monkeypatch, answers):

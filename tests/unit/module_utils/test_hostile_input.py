@@ -39,7 +39,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.hos
     services,
 )
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import ledger
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import guard
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import in_flight
 
 
 def configured(data: bytes) -> Any:
@@ -278,7 +278,7 @@ PARSERS = {
         ),
     ),
     "operators": Parser(
-        lambda value: guard.sessions(value, NOW),
+        lambda value: in_flight.sessions(value, NOW),
         (
             "Connections\n",
             "18/11/2025 12:00:00 1.2.3.4 prod anna\n",

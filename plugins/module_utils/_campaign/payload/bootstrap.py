@@ -13,9 +13,18 @@ import os
 import sys
 import zlib
 
+MYPY = False  # Python 2 is to read this file: its types stand in comments
+if MYPY:
+    from importlib.machinery import ModuleSpec  # noqa: F401
+    from types import ModuleType  # noqa: F401
+    from typing import Any, Callable, Dict, List, Optional, Tuple  # noqa: F401
+
+    Files = Dict[str, str]
+
 PACKAGE = "ansible_collections.campaign.remediation.plugins.module_utils._campaign"
 OLDEST = (3, 6)
-COMPILED = ("", {})  # by which Python, and each file so: the rest of the program has another one
+# By which Python, and each file so: the rest of the program has another one.
+COMPILED = ("", {})  # type: Tuple[str, Files]
 
 
 class Sources(object):
@@ -24,6 +33,7 @@ class Sources(object):
     """
 
     def __init__(self, packed, specification):
+        # type: (Files, Callable[..., ModuleSpec]) -> None
         self._packed = dict((PACKAGE + "." + name, packed[name]) for name in packed)
         self._specification = specification
         self._packages = set(
@@ -31,6 +41,7 @@ class Sources(object):
         )
 
     def find_spec(self, name, *_more):
+        # type: (str, *object) -> Optional[ModuleSpec]
         """The specification of a file that came along or of a folder above it, else None."""
         if name in self._packages:
             return self._specification(name, self, is_package=True)
@@ -39,15 +50,18 @@ class Sources(object):
         return None
 
     def create_module(self, _spec):
+        # type: (ModuleSpec) -> None
         """Nothing special."""
 
     def exec_module(self, module):
+        # type: (ModuleType) -> None
         """Run the text of a file; a folder has none."""
         if module.__name__ not in self._packages:
             path = module.__name__.replace(".", "/") + ".py"
             exec(self._code(module.__name__, path), module.__dict__)
 
     def _code(self, name, path):
+        # type: (str, str) -> Any
         """Compiled by the controller, where it has the Python that this host has; else here."""
         python, compiled = COMPILED
         if python and python == this_python():
@@ -58,11 +72,13 @@ class Sources(object):
         return compile(self.get_source(name), path, "exec")
 
     def get_source(self, name):
+        # type: (str) -> str
         """The text of a file, for tracebacks too."""
         return zlib.decompress(binascii.a2b_base64(self._packed[name])).decode("utf-8")
 
 
 def this_python():
+    # type: () -> str
     """What compiled code is for; empty where that cannot be told."""
     try:
         from importlib._bootstrap_external import MAGIC_NUMBER
@@ -72,6 +88,7 @@ def this_python():
 
 
 def passwords(options):
+    # type: (Any) -> List[str]
     """Every value of an option that is named so."""
     if isinstance(options, dict):
         own = [options["password"]] if options.get("password") else []
@@ -82,6 +99,7 @@ def passwords(options):
 
 
 def without(words, value):
+    # type: (List[str], Any) -> Any
     """The value with none of these words in it."""
     if isinstance(value, dict):
         return dict((without(words, key), without(words, value[key])) for key in value)
@@ -94,6 +112,7 @@ def without(words, value):
 
 
 def answer(packed, options):
+    # type: (Files, Dict[str, Any]) -> Dict[str, Any]
     """What campaign_info returns for these options."""
     if sys.version_info < OLDEST:
         return {
@@ -124,6 +143,7 @@ def answer(packed, options):
 
 
 def main(packed, options):
+    # type: (Files, Dict[str, Any]) -> None
     """Print the answer, and leave at once: to clear up behind it takes as long as some probes."""
     given = answer(packed, options)
     words = passwords(options)

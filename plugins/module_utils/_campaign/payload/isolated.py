@@ -12,23 +12,29 @@ import time
 from ..command import in_child
 from ..errors import InputError
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, Optional, Tuple
+
+    Entry = Dict[str, Any]
+
 SPARE = 0.5  # seconds that the child has beyond the total time, for its answer
 REFUSAL = 10.0  # seconds to refuse a total time that is none
 
 
-def take(options):
+def take(options: "Entry") -> "Tuple[Optional[Entry], Optional[str]]":
     """(snapshot, None), or (None, one line on the bad input).
 
     The total time holds even if this machine's disks do not answer: see command.in_child.
     """
     started = time.monotonic()
 
-    def work():
+    def work() -> bytes:
         try:
             from ..snapshot import collect as snapshot
 
             snapshot.check_options(options)
-            answer = {"snapshot": snapshot.collect(options, started)}
+            answer: "Entry" = {"snapshot": snapshot.collect(options, started)}
         except InputError as error:
             answer = {"input_error": str(error)}
         except Exception:
@@ -38,7 +44,7 @@ def take(options):
         return json.dumps(answer).encode("ascii")
 
     limit = options["timeout"] if options["timeout"] > 0 else REFUSAL
-    data = in_child(work, limit + SPARE)
+    data: "Optional[bytes]" = in_child(work, limit + SPARE)
     if data is None:
         from ..snapshot import collect as snapshot
 

@@ -12,6 +12,12 @@ import sys
 from importlib.machinery import ModuleSpec
 from zipimport import ZipImportError, zipimporter
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Optional, Sequence
+
+    __loader__: Any
+
 # Not of __package__, which the zipimport of Python 3.6 leaves empty.
 ROOT = __name__.rpartition(".")[0].rpartition(".")[0] + "."
 
@@ -24,14 +30,17 @@ class Finder:
     """
 
     @staticmethod
-    def find_spec(name, path=None, *_more):
+    def find_spec(
+        name: str, path: "Optional[Sequence[str]]" = None, *_more: object
+    ) -> "Optional[ModuleSpec]":
         """The specification of a file of the collection, None for anything else, also for a room:
         a room has next to nothing to compile.
         """
         if not name.startswith(ROOT) or not path:
             return None
         try:
-            loader = sys.path_importer_cache.get(path[0]) or zipimporter(path[0])
+            known = sys.path_importer_cache.get(path[0])
+            loader: "Any" = known or zipimporter(path[0])
             if loader.is_package(name):
                 return None
         except (AttributeError, ZipImportError):
@@ -39,7 +48,7 @@ class Finder:
         return ModuleSpec(name, loader)
 
 
-def leave_at_once():
+def leave_at_once() -> None:
     """Let a success be the last thing this process does.
 
     An interpreter gives its memory back piece by piece, which takes as long as several probes; the
@@ -49,7 +58,7 @@ def leave_at_once():
         atexit.register(_leave)
 
 
-def _leave():
+def _leave() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -16,6 +16,18 @@ from ..record import evidence
 from ..text import clean, decode, printable
 from .steps import Wanted, steps, task_name
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Callable, Container, Dict, List, Optional, Sequence
+
+    from ..account.child import Child
+    from ..command import Runner
+    from ..snapshot.probes import Context
+    from .steps import Step
+
+    Entry = Dict[str, Any]
+    Scrub = Callable[[str], str]
+
 FILTERS = (
     "ncm", "rdr", "nms", "jst", "timing", "wdbc", "ldap", "soap", "xtk", "xtkquery", "session",
     "xtkwriter", "network", "pop3", "inmail",
@@ -36,7 +48,7 @@ class ControlError(Exception):
 # --------------------------------------------------------------------------- observation
 
 
-def find(context, module, instance):
+def find(context: "Context", module: str, instance: str) -> "List[Entry]":
     """The processes of that module and instance, oldest first.
 
     Their log precision is what was added to the arguments that the configuration says.
@@ -50,12 +62,12 @@ def find(context, module, instance):
     return found
 
 
-def observe(context, module, instance):
+def observe(context: "Context", module: str, instance: str) -> "Entry":
     """`describe` of a module as it is; one that waits for a disk is looked at again."""
     return describe(proc.look_again(find(context, module, instance)[:1]))
 
 
-def describe(processes):
+def describe(processes: "Sequence[Entry]") -> "Entry":
     """`before` and `after` of the result, of the processes that were found."""
     if not processes:
         return {
@@ -77,15 +89,15 @@ def describe(processes):
     }
 
 
-def left(before, after):
+def left(before: "Entry", after: "Entry") -> str:
     """How a change leaves a module: `as_before`, in the state and with the log precision that it
     was found in (a new process counts as that), or `changed`."""
     return "as_before" if all(before[k] == after[k] for k in KEPT) else "changed"
 
 
-def others(home, module, instance):
+def others(home: str, module: str, instance: str) -> "Dict[str, List[int]]":
     """{module@instance: pids} of all the rest: a change must leave them as they are."""
-    found = {}
+    found: "Dict[str, List[int]]" = {}
     for process in proc.processes(proc.scan(home))["modules"]:
         if process["name"] in UTILITIES or evidence.matches(process, module, instance):
             continue
@@ -97,7 +109,7 @@ def others(home, module, instance):
 # ------------------------------------------------------------------------------ the plan
 
 
-def check_wanted(module, options):
+def check_wanted(module: str, options: "Entry") -> Wanted:
     """The Wanted of the options; InputError for what makes no sense."""
     state, level = options["state"], options["log_precision"]
     filters = sorted(set(options["trace_filters"]))
@@ -139,7 +151,7 @@ def check_wanted(module, options):
     return Wanted(state or "started", level, filters, options["immediate"])
 
 
-def read_service(context):
+def read_service(context: "Context") -> "Entry":
     """How the watchdog is started here; a unit or script of another home is not this one's."""
     try:
         data = context.service()
@@ -154,7 +166,7 @@ def read_service(context):
 # --------------------------------------------------------------------------------- doing
 
 
-def run_service(runner, arguments, limit):
+def run_service(runner: "Runner", arguments: "Sequence[str]", limit: float) -> "Entry":
     """Run what starts or stops a service, with a clean environment: exit code, what it said, and
     why there is no code.
     """
@@ -169,24 +181,25 @@ def run_service(runner, arguments, limit):
 class Programs:
     """Runs the steps: the server's program by a child that is the account, a service as we are."""
 
-    def __init__(self, context):
+    def __init__(self, context: "Context") -> None:
         self._context = context
 
-    def run(self, step, limit):
+    def run(self, step: "Step", limit: float) -> "Entry":
         """Run a command to its end."""
         if not step.as_account:
             return run_service(self._context.runner, step.command, limit)
         command, variables = step.command, step.variables
         try:
-            return self._context.ask(
+            done: "Entry" = self._context.ask(
                 lambda server: programs.run(server, command, variables, limit),
                 limit + ENDING_SECONDS,
                 programs.DONE,
             )
         except ProbeError as error:
             raise ControlError("%s." % error.message) from None
+        return done
 
-    def spawn(self, step):
+    def spawn(self, step: "Step") -> "Spawned":
         """Start what is to stay."""
         return Spawned(
             self._context.begin(
@@ -198,50 +211,62 @@ class Programs:
 class Spawned:
     """What a child has started, which outlives the child."""
 
-    def __init__(self, child):
+    def __init__(self, child: "Child") -> None:
         self._child = child
-        self._ended = None
+        self._ended: "Optional[Entry]" = None
 
-    def poll(self):
+    def poll(self) -> "Optional[Entry]":
         """How it has ended: code, and why it could not be started; None if it has not."""
         while self._ended is None:
             try:
                 said = self._child.receive(time.monotonic())
+                if said is None:
+                    return None
+                name, data, defect, dummy = said
+                if name == "ended":
+                    self._ended = fitted(data, programs.ENDED)
+                elif name == "defect":
+                    self._ended = _not_started(defect)
             except WrongAnswer as error:
-                said = ("defect", None, error, 0.0)
-            if said is None:
-                return None
-            name, data, error, dummy = said
-            if name == "ended":
-                self._ended = fitted(data, programs.ENDED)
-            elif name == "defect":
-                self._ended = {"code": None, "why": "It could not be started: %s." % error}
+                self._ended = _not_started(error)
         return self._ended
+
+
+def _not_started(error: "Optional[Exception]") -> "Entry":
+    return {"code": None, "why": "It could not be started: %s." % error}
 
 
 class Controller:
     """Takes the steps, waits for what they are to bring, and puts back what was."""
 
-    def __init__(self, context, module, instance, scrub=clean, sleep=time.sleep, programs=None):
+    def __init__(
+        self,
+        context: "Context",
+        module: str,
+        instance: str,
+        scrub: "Scrub" = clean,
+        sleep: "Callable[[float], object]" = time.sleep,
+        programs: "Optional[Programs]" = None,
+    ) -> None:
         self.context = context
         self.module = module
         self.instance = instance
         self.name = "%s@%s" % (module, instance)
         self.scrub = scrub
-        self.commands = []  # what was run
+        self.commands: "List[List[str]]" = []  # what was run
         self.answer = ""  # what the last command said
         self.limit = context.options["command_timeout"]
         self._sleep = sleep
         self._programs = programs or Programs(context)
-        self._spawned = None
+        self._spawned: "Optional[Spawned]" = None
 
-    def find(self):
+    def find(self) -> "List[Entry]":
         return find(self.context, self.module, self.instance)
 
-    def observe(self):
+    def observe(self) -> "Entry":
         return observe(self.context, self.module, self.instance)
 
-    def take(self, step, not_pids=()):
+    def take(self, step: "Step", not_pids: "Container[int]" = ()) -> None:
         """One step, until its effect is there; ControlError if it does not come."""
         end = time.monotonic() + self.limit
         self.commands.append(step.command)
@@ -254,7 +279,7 @@ class Controller:
         elif step.then == "up":
             self._until(lambda: self._is_up(not_pids), end, "no process of it came")
 
-    def _run_or_be_there(self, step, not_pids):
+    def _run_or_be_there(self, step: "Step", not_pids: "Container[int]") -> None:
         """A start that fails because the watchdog was faster is none."""
         try:
             self._run(step)
@@ -262,7 +287,7 @@ class Controller:
             if step.then != "up" or not self._is_up(not_pids):
                 raise
 
-    def _is_up(self, not_pids):
+    def _is_up(self, not_pids: "Container[int]") -> bool:
         if any(p["pid"] not in not_pids and p["state"] not in HUNG for p in self.find()):
             return True
         ended = self._spawned.poll() if self._spawned else None
@@ -272,18 +297,18 @@ class Controller:
             raise ControlError("It ended at once with %d; see its log." % ended["code"])
         return False
 
-    def _until(self, condition, end, otherwise):
+    def _until(self, condition: "Callable[[], bool]", end: float, otherwise: str) -> None:
         while not condition():
             if time.monotonic() >= end:
                 said = " It said: %s" % self.answer if self.answer else ""
                 raise ControlError("After %g s %s.%s" % (self.limit, otherwise, said))
             self._sleep(POLL_SECONDS)
 
-    def _spawn(self, step):
+    def _spawn(self, step: "Step") -> None:
         self.answer = ""
         self._spawned = self._programs.spawn(step)
 
-    def _run(self, step):
+    def _run(self, step: "Step") -> None:
         """Run a command to its end."""
         self.answer = ""
         done = self._programs.run(step, self.limit)
@@ -298,7 +323,7 @@ class Controller:
         if done["code"]:
             raise ControlError("It ended with %d: %s" % (done["code"], self.answer or "no output"))
 
-    def settle(self, seconds, precision=None):
+    def settle(self, seconds: float, precision: "Optional[str]" = None) -> "Entry":
         """The process must stay, as the same one, for the settling time."""
         found = self.find()
         if not found:
@@ -338,7 +363,7 @@ class Controller:
             )
         return after
 
-    def settle_stopped(self, seconds):
+    def settle_stopped(self, seconds: float) -> "Entry":
         """It must stay away for a moment: something might start it again."""
         end = time.monotonic() + min(seconds, STOPPED_SETTLE_SECONDS)
         while True:
@@ -350,7 +375,7 @@ class Controller:
                 return self.observe()
             self._sleep(min(POLL_SECONDS, left))
 
-    def put_back(self, before, seconds, service):
+    def put_back(self, before: "Entry", seconds: float, service: "Entry") -> str:
         """After a failure: have it as it was found, where that can be done. One sentence."""
         now = self.observe()
         if now["pid"] == before["pid"] and now["state"] == before["state"]:
@@ -375,12 +400,12 @@ class Controller:
         return "It was put back as it was found: %s." % words_for(now)
 
 
-def words_for(state):
+def words_for(state: "Entry") -> str:
     if state["pid"] is None:
         return "stopped"
     precision = "" if state["precision"] == "standard" else ", " + state["precision"]
     return "%s (pid %d%s)" % (state["state"], state["pid"], precision)
 
 
-def _state_of(pid):
+def _state_of(pid: int) -> "Optional[str]":
     return proc.state_of(pid)

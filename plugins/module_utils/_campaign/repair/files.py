@@ -11,27 +11,36 @@ from ..host import proc
 from ..record.store import StoreError, walk
 from . import guard
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict
+
+    from ..account.probes import Server
+    from ..snapshot.probes import Context
+
+    Entry = Dict[str, Any]
+
 
 class NotChanged(Exception):
     """Nothing was changed, and why."""
 
 
-def _context(options):
+def _context(options: "Entry") -> "Context":
     """The installation, with the limits of a look."""
     more = dict((name, entry.get("default")) for name, entry in guard.argument_spec().items())
     return guard.open_context(dict(more, **options))
 
 
-def move_tmp(options, apply):
+def move_tmp(options: "Entry", apply: bool) -> "Entry":
     """TMPDIR on the device of the spools."""
     context = _context(options)
 
-    def work(server):
+    def work(server: "Server") -> "Entry":
         probes.known(server)
         server.choose([])
         return tree.move_tmp(server, probes.spools(server), apply)
 
-    told = context.ask(work, shape=tree.MOVED, ready=False)
+    told: "Entry" = context.ask(work, shape=tree.MOVED, ready=False)
     if told["site"]:
         raise NotChanged(
             "%s sets TMPDIR itself (line %d: %s): it is left as it is. Change that line to: %s"
@@ -57,7 +66,7 @@ def move_tmp(options, apply):
     }  # fmt: skip
 
 
-def remove_pid_file(options, apply):
+def remove_pid_file(options: "Entry", apply: bool) -> "Entry":
     """No pid file that names a process which is no watchdog."""
     context = _context(options)
     path = options["pid_file"]
@@ -94,7 +103,7 @@ def remove_pid_file(options, apply):
     }
 
 
-def _remove_as_root(path, apply):
+def _remove_as_root(path: str, apply: bool) -> bool:
     """A file that the account may not remove, in a folder that only root can change."""
     try:
         descriptor = walk(os.path.dirname(path))

@@ -19,14 +19,23 @@ from ..record.place import default_place
 from ..snapshot import collect as snapshot, shapes
 from ..snapshot.probes import Context
 from ..text import user_name
+from .in_flight import describe_work, in_flight
 from .interrupted import FINISH, describe_interrupted, unfinished
 from .lock import Lock, identity, told_of
+
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Callable, Dict, List, Optional, TypeVar
+
+    from .lock import Held
+
+    Entry = Dict[str, Any]
+    T = TypeVar("T")
 
 __all__ = ["describe_interrupted"]  # for the modules
 
 KNOWN = dict((name, shapes.ACCOUNT[name]) for name in ("environment", "configuration"))
 LOCK = rules.LOCK
-IDLE_SECONDS = 900.0  # a session that was not used for so long is nobody's work
 POLL_SECONDS = 0.25
 PROBE_SECONDS = 10.0  # of what is only read
 CONTROLLER = {
@@ -40,14 +49,15 @@ CONTROLLER = {
     "living": dict(type="list", elements="str", default=[]),
 }
 _RUN = re.compile(r"^[\w.:@+-]{1,100}$")
-_SESSION = re.compile(r"^(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)\s+(\S+)\s+(\S+)\s+(.*)$")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Refused(Exception):
     """A guard that says no: which, why, and what would make it pass. holder: who has the host."""
 
-    def __init__(self, guard, why, way_out, holder=None):
+    def __init__(
+        self, guard: str, why: str, way_out: str, holder: "Optional[Entry]" = None
+    ) -> None:
         super().__init__("%s %s" % (why, way_out))
         self.holder = holder
         self.guard = guard
@@ -55,7 +65,7 @@ class Refused(Exception):
         self.way_out = way_out
 
 
-def argument_spec():
+def argument_spec() -> "Dict[str, Entry]":
     """The options of every module that changes something (doc fragments `server`, `guards`)."""
     spec = shared_options.server()
     spec.update({
@@ -84,7 +94,7 @@ def argument_spec():
     return spec
 
 
-def check_options(options):
+def check_options(options: "Entry") -> None:
     """What an argument specification cannot say."""
     for name in ("home", "state_dir"):
         if options[name] and not os.path.isabs(options[name]):
@@ -106,7 +116,7 @@ def check_options(options):
         raise InputError("run must be up to 100 letters, digits and . : @ + - _.")
 
 
-def check_subject(context, module, instance):
+def check_subject(context: Context, module: str, instance: str) -> None:
     """Is that module of that instance one that this server can have?"""
     known = context.configuration["instances"]
     if module in SHARED:
@@ -124,7 +134,7 @@ def check_subject(context, module, instance):
             )
 
 
-def duration(text):
+def duration(text: str) -> "Optional[float]":
     """Seconds of `30m`, `2h`, `90s`, `1d`; None for nothing."""
     text = text.strip()
     if not text:
@@ -135,7 +145,7 @@ def duration(text):
     return float(found.group(1)) * _UNITS[found.group(2)]
 
 
-def open_context(options):
+def open_context(options: "Entry") -> Context:
     """The server as the probes of campaign_info see it: environment and configuration read.
 
     Raises InputError for what the caller must put right, ProbeError where the host does not
@@ -167,87 +177,14 @@ def open_context(options):
     return context
 
 
-def store_of(context):
+def store_of(context: Context) -> ledger.Store:
     return ledger.Store(context.options["state_dir"] or default_place(context.home))
-
-
-# ---------------------------------------------------------------------------- in flight
-
-
-def sessions(text, now):
-    """The operators connected, of `nlserver pdump -who`, who did something lately."""
-    found = []
-    inside = False
-    for line in text.splitlines():
-        line = line.strip()
-        if line.startswith("Connections"):
-            inside = True
-        elif line.startswith("Connection pool"):
-            break
-        match = _SESSION.match(line) if inside else None
-        if match:
-            day, month, year, hour, minute, second = (int(word) for word in match.groups()[:6])
-            try:
-                at = time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
-            except (ValueError, OverflowError):
-                at = now
-            if now - at < IDLE_SECONDS:
-                found.append(
-                    {"kind": "session", "what": match.group(9), "module": "web",
-                     "instance": match.group(8), "from": match.group(7), "since": at}
-                )  # fmt: skip
-    return found
-
-
-def in_flight(context, module, instance, groups=None):
-    """The work that the end of this module would cancel; `module` is the one that ends it.
-
-    watchdog ends all of it; web ends sessions; wfserver its workflows (runwf); an export, an
-    import or a tracking run is itself the work. Mail waits in the spool and is not lost.
-    """
-    groups = groups or proc.processes(proc.scan(context.home))
-    everything = module == "watchdog"
-    found = []
-    for child in groups["children"]:
-        mine = module == "wfserver" and child["instance"] == instance
-        if child["name"] == "runwf" and (everything or mine):
-            found.append(_work("workflow", child))
-    for process in groups["modules"]:
-        if process["name"] in UTILITIES and (
-            everything or evidence.matches(process, module, instance)
-        ):
-            found.append(_work("job", process))
-    if (module == "web" or everything) and any(p["name"] == "web" for p in groups["modules"]):
-        dummy, out, dummy = context.nlserver("pdump", "-who")
-        found.extend(sessions(out, time.time()))
-    return found
-
-
-def _work(kind, process):
-    words = [w for w in process["arguments"] if not w.startswith(("-tracefile", "-detach"))]
-    return {
-        "kind": kind,
-        "what": " ".join([process["name"]] + words),
-        "module": "wfserver" if kind == "workflow" else process["name"],
-        "instance": process["instance"],
-        "pid": process["pid"],
-        "since": process["started_at"],
-    }
-
-
-def describe_work(found):
-    texts = []
-    for work in found[:5]:
-        who = "operator %s" % work["what"] if work["kind"] == "session" else work["what"]
-        texts.append("%s (%s)" % (who, work.get("from") or "pid %d" % work["pid"]))
-    more = len(found) - len(texts)
-    return ", ".join(texts) + (" and %d more" % more if more > 0 else "")
 
 
 # ---------------------------------------------------------------------------- the bracket
 
 
-def new_run(now):
+def new_run(now: float) -> str:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     return "%s-%s" % (stamp, "".join("%02x" % byte for byte in os.urandom(3)))
 
@@ -255,28 +192,34 @@ def new_run(now):
 class Bracket:
     """One call within a run: guards before, ledger around. In check mode it only looks."""
 
-    def __init__(self, context, check_mode=False, clock=time.time, sleep=time.sleep):
+    def __init__(
+        self,
+        context: Context,
+        check_mode: bool = False,
+        clock: "Callable[[], float]" = time.time,
+        sleep: "Callable[[float], object]" = time.sleep,
+    ) -> None:
         self.context = context
         self.options = context.options
         self.check_mode = check_mode
         self.store = store_of(context)
         self.ledger = ledger.Ledger(self.store, clock)
         self.scrub = evidence.Scrubber(context)
-        self.run = self.options["run"] or new_run(clock())
+        self.run: str = self.options["run"] or new_run(clock())
         self.who = self.options["who"] or os.environ.get("SUDO_USER") or user_name(os.getuid())
         self.origin = self.options["from"] or _origin()
         self.me = identity(self.options.get("controller"), self.run)
         self.lock = Lock(self.store, self.me, self.who, self.origin, clock)
-        self.warnings = []
+        self.warnings: "List[str]" = []
         self.taken_over = ""
-        self.interrupted = []
-        self.evidence = None
+        self.interrupted: "List[Entry]" = []
+        self.evidence: "Optional[str]" = None
         self._clock = clock
         self._sleep = sleep
 
     # ------------------------------------------------------------------ record, or not
 
-    def _recorded(self, function):
+    def _recorded(self, function: "Callable[[], T]") -> "Optional[T]":
         """Do what needs the state directory; that it fails refuses, unless that is accepted."""
         try:
             return function()
@@ -290,11 +233,11 @@ class Bracket:
                 " on without record, budget and lock.",
             ) from None  # fmt: skip
 
-    def lines(self):
+    def lines(self) -> "List[Entry]":
         """All lines of the ledger."""
         return self._recorded(self.ledger.lines) or []
 
-    def write(self, event, **values):
+    def write(self, event: str, **values: "Any") -> None:
         """A line of the ledger of this run."""
         if self.check_mode:
             return
@@ -305,7 +248,7 @@ class Bracket:
         self.scrub.many(evidence.texts_of(values))
         self._recorded(lambda: self.ledger.append(event, self.scrub, **values))
 
-    def note(self, event, **values):
+    def note(self, event: str, **values: "Any") -> None:
         """The same where nothing can be refused any more: a failure is a warning."""
         try:
             self.write(event, **values)
@@ -314,7 +257,7 @@ class Bracket:
 
     # ------------------------------------------------------------------------- the lock
 
-    def enter(self, scope="call", siblings=True):
+    def enter(self, scope: str = "call", siblings: bool = True) -> float:
         """Take the lock, and settle what a killed run left open. The seconds that another run
         made it wait, 0 if none did. siblings: whether this same run is waited for that has the
         host under another name of it.
@@ -343,18 +286,18 @@ class Bracket:
             raise
         return waited
 
-    def _try(self, scope):
+    def _try(self, scope: str) -> "Optional[Held]":
         force = self.options["accept_other_run"]
         if not self.check_mode:
             return self.lock.take(scope, force)
         entry, state, sign = self.lock.look()
-        if state in rules.OPEN or force:
+        if entry is None or state in rules.OPEN or force:
             if entry and state != rules.OURS:
                 self.lock.over = entry, rules.why_over(entry, state, self._clock(), sign)
             return None
         return entry, state, sign
 
-    def _held(self, entry, state, sign):
+    def _held(self, entry: "Entry", state: str, sign: float) -> Refused:
         """The refusal because another run has this host."""
         why = "Another run works on this host: %s." % self.lock.describe(entry, state, sign)
         way_out = (
@@ -365,7 +308,7 @@ class Bracket:
             way_out = "Run the playbook again, or name the server once in the inventory."
         return Refused("lock", why, way_out, dict(told_of(entry), state=state))
 
-    def _check_not_lost(self, scope):
+    def _check_not_lost(self, scope: str) -> None:
         """A run that lost this host to another one does not come back in the middle of a step."""
         if scope == "run" or not self.options["run"] or self.options["accept_other_run"]:
             return
@@ -381,7 +324,7 @@ class Bracket:
                 "It does nothing more here. Run the playbook again.",
             )
 
-    def _tell_taken_over(self):
+    def _tell_taken_over(self) -> None:
         """Say that this run took the host over, and write it down."""
         if not self.lock.over:
             return
@@ -393,7 +336,7 @@ class Bracket:
         self.note(ledger.TAKEN, reason=self.taken_over, former=former)
         self.lock.over = None
 
-    def check_ours(self, ours):
+    def check_ours(self, ours: "Optional[bool]") -> None:
         """Raises Refused where the lock is no longer ours after a wait."""
         if not ours and not self.options["accept_no_record"]:
             raise Refused(
@@ -402,7 +345,7 @@ class Bracket:
                 "It does nothing more here. Run the playbook again.",
             )
 
-    def leave(self, close=False, keep=False):
+    def leave(self, close: bool = False, keep: bool = False) -> None:
         """Give the lock back, if this call took it for itself or the run ends (close); the
         steps of a run that is to go on keep it."""
         if self.check_mode:
@@ -412,7 +355,7 @@ class Bracket:
         except ledger.StoreError as error:
             self.warnings.append(str(error))
 
-    def show(self, result, count):
+    def show(self, result: "Entry", count: int) -> str:
         """Who has this host, in a sentence; with the last lines of the ledger into the result."""
         entry, state, sign = self._recorded(self.lock.look) or (None, rules.FREE, 0.0)
         said = "Nobody holds this host."
@@ -425,10 +368,10 @@ class Bracket:
         result["text"] += [ledger.in_words(line) for line in lines] or ["(there are none)"]
         return said
 
-    def free(self):
+    def free(self) -> "Optional[Entry]":
         """End the lock, whoever has it; the entry of who had it."""
         entry, state, sign = self._recorded(self.lock.look) or (None, rules.FREE, 0.0)
-        if state == rules.AT_WORK and not self.options["accept_other_run"]:
+        if entry and state == rules.AT_WORK and not self.options["accept_other_run"]:
             raise self._held(entry, state, sign)
         if not entry or self.check_mode:
             return entry
@@ -439,7 +382,7 @@ class Bracket:
             self.note(ledger.TAKEN, former=former, reason="%s lost it: freed by hand." % name)
         return entry
 
-    def settle(self, own=False, write=True, finished=False):
+    def settle(self, own: bool = False, write: bool = True, finished: bool = False) -> None:
         """Repairs that were begun and never ended, by runs that are no longer at work: told, and
         written down as interrupted, so that they are told once. What such a repair has stopped and
         not started again leaves it open, until this run has done so (finished).
@@ -468,7 +411,7 @@ class Bracket:
                 )
                 self.write("ended", result="interrupted", reason=reason, after=present, **same)
 
-    def present(self, module, instance):
+    def present(self, module: str, instance: str) -> "Entry":
         """The short state of a module now."""
         groups = proc.processes(proc.scan(self.context.home))
         for process in groups["modules"]:
@@ -478,7 +421,7 @@ class Bracket:
 
     # ------------------------------------------------------------------------ the guards
 
-    def open_repair(self, module, instance, remedy):
+    def open_repair(self, module: str, instance: str, remedy: str) -> "Optional[Entry]":
         """The line with which this remedy of this run began, None if it is not open."""
         for begun in reversed(ledger.open_repairs(self.lines())):
             mine = ledger.is_by(begun, self.me) and begun.get("remedy") == remedy
@@ -486,7 +429,7 @@ class Bracket:
                 return begun
         return None
 
-    def inside(self, module, instance):
+    def inside(self, module: str, instance: str) -> "Optional[str]":
         """The remedy of this run that is open on this module (or on the whole server): its
         guards have spoken."""
         for begun in ledger.open_repairs(self.lines()):
@@ -496,7 +439,7 @@ class Bracket:
                 return begun.get("remedy") or "repair"
         return None
 
-    def check(self, module, instance, restart, ends_work):
+    def check(self, module: str, instance: str, restart: bool, ends_work: bool) -> None:
         """Budget, in-flight work, evidence, in that order; raises Refused."""
         if restart:
             self.check_budget(module, instance)
@@ -505,7 +448,7 @@ class Bracket:
         if self.options["evidence"] and not self.check_mode:
             self.keep_evidence(module, instance)
 
-    def check_budget(self, module, instance):
+    def check_budget(self, module: str, instance: str) -> None:
         minutes, budget = self.options["restart_budget_minutes"], self.options["restart_budget"]
         times = ledger.restarts(self.lines(), module, instance, self._clock() - minutes * 60.0)
         if len(times) < budget or self.options["accept_restart_loop"]:
@@ -523,7 +466,7 @@ class Bracket:
             " restart_budget, or set accept_restart_loop: true." % self.store.path,
         )
 
-    def check_in_flight(self, module, instance):
+    def check_in_flight(self, module: str, instance: str) -> None:
         mode = self.options["in_flight"]
         if mode == "ignore" or self.options["accept_lost_work"]:
             return
@@ -561,7 +504,7 @@ class Bracket:
             % (" with a longer in_flight_timeout" if waited else ""),
         )
 
-    def keep_evidence(self, module, instance):
+    def keep_evidence(self, module: str, instance: str) -> None:
         about = {"run": self.run, "who": self.who, "from": self.origin}
         about.update((name, self.options[name]) for name in ("remedy", "because"))
         try:
@@ -573,13 +516,13 @@ class Bracket:
                 raise Refused("evidence", why, "Make room" + way_out) from None
             self.warnings.append(str(error))
 
-    def _evidence(self, module, instance, about):
+    def _evidence(self, module: str, instance: str, about: "Entry") -> None:
         self.evidence = evidence.collect(
             self.context, self.store, (module, instance), about, self.options, self._clock()
         )
 
 
-def _origin():
+def _origin() -> str:
     """Where the caller sits, as far as the host can tell."""
     client = os.environ.get("SSH_CLIENT", "").split()
     return client[0] if client else socket.gethostname()

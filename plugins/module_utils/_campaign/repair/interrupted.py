@@ -5,12 +5,18 @@
 from ..names import DEFAULT, PER_INSTANCE, SHARED
 from ..record.lock import stamp
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Container, Dict, List, Tuple
+
+    Entry = Dict[str, Any]
+
 FINISH = "finish_repair"  # the remedy that ends what another run has begun
 FRONT_END_TOO = "rebuild_shared_memory"  # stops the web server in front as well
 WATCHDOG = "watchdog"
 
 
-def unfinished(begun, running):
+def unfinished(begun: "Entry", running: "Container[Tuple[str, str]]") -> "List[Entry]":
     """What a repair that was cut has stopped and not started again, the watchdog first.
 
     begun: its line in the ledger. running: (module, instance) of each process that is there.
@@ -32,7 +38,7 @@ def unfinished(begun, running):
     return entries
 
 
-def describe_interrupted(entry):
+def describe_interrupted(entry: "Entry") -> str:
     """One warning for a repair that a killed run left."""
     pid = entry["present"]["pid"]
     text = "%s of %s@%s, begun at %s by run %s, was never ended; it is now %s." % (

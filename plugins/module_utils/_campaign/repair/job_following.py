@@ -13,8 +13,18 @@ from ..record import ledger
 from ..snapshot import shapes
 from ..snapshot.probes import complete_job
 from .job_outcome import FAILED, RUNNING, SUCCEEDED, judge, newer_file, seconds
-from .job_record import LIST_LIMIT, Ended, Record
+from .job_record import LIST_LIMIT, Ended, Record, Started
 from .job_request import LAUNCHED, title
+
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Callable, Dict, List, Optional
+
+    from ..account.child import Child
+    from ..snapshot.probes import Context
+    from .guard import Bracket
+
+    Entry = Dict[str, Any]
 
 DEFAULT_WAIT = 3600
 START_LIMIT = 10  # seconds until the supervising process must have started the job
@@ -27,7 +37,7 @@ PREVIOUS = ("outcome", "exit_code", "pid", "started_at", "ended_at", "seconds", 
 LOG_LINE = {"at": float, "pid": Maybe(int), "error": Maybe({"sample": str, "codes": [str]})}
 
 
-def alive(home, started):
+def alive(home: str, started: Started) -> bool:
     """Is this process there, one of the home, and not another with a used process id?"""
     boot = proc.boot_time()
     tick = float(os.sysconf("SC_CLK_TCK"))
@@ -41,7 +51,14 @@ def alive(home, started):
 class Following:
     """A job, and what became of its last launch. `result` is what the module answers."""
 
-    def __init__(self, context, bracket, result, clock=time.time, sleep=time.sleep):
+    def __init__(
+        self,
+        context: "Context",
+        bracket: "Bracket",
+        result: "Entry",
+        clock: "Callable[[], float]" = time.time,
+        sleep: "Callable[[float], object]" = time.sleep,
+    ) -> None:
         self.context = context
         self.bracket = bracket
         self.options = context.options
@@ -60,17 +77,17 @@ class Following:
 
     # ------------------------------------------------------------------------- the server
 
-    def look(self):
+    def look(self) -> "Entry":
         """The job as campaign_info sees it: running, its files, its last error."""
         job, alone = self.job, self.alone
-        seen = self.context.ask(
+        seen: "Entry" = self.context.ask(
             lambda server: jobs.collect(job, server.var_dir, alone), shape=shapes.JOB
         )
         running = proc.processes(proc.scan(self.context.home))["modules"]
         complete_job(seen, proc.runs(job, running, alone))
         return seen
 
-    def log_lines(self, pid, since):
+    def log_lines(self, pid: int, since: float) -> "List[Entry]":
         """The log lines of the process since a time.
 
         If no line has its id (builds differ), those of any process, unless other jobs write there.
@@ -78,7 +95,7 @@ class Following:
         job = self.job
         since = int(since * 1000) / 1000.0  # as exact as the log
         try:
-            lines = self.context.ask(
+            lines: "List[Entry]" = self.context.ask(
                 lambda server: programs.log_lines(server, job, since), shape=[LOG_LINE]
             )
         except ProbeError:
@@ -86,7 +103,7 @@ class Following:
         mine = [line for line in lines if line["pid"] == pid]
         return mine if mine or not self.alone else lines
 
-    def settled_lines(self, pid, since, limit):
+    def settled_lines(self, pid: int, since: float, limit: float) -> "List[Entry]":
         """The same, once syslogd has written what was under way."""
         lines = self.log_lines(pid, since)
         end = time.monotonic() + limit
@@ -97,7 +114,7 @@ class Following:
                 break
         return lines
 
-    def line(self, content):
+    def line(self, content: "Entry") -> "Entry":
         """What the lines of the ledger say of a launch."""
         people, duplicates = content.get("people") or {}, content.get("duplicates")
         return {
@@ -112,15 +129,15 @@ class Following:
 
     # ------------------------------------------------------------------------- following
 
-    def wait_limit(self):
+    def wait_limit(self) -> float:
         """How long the job is followed."""
-        asked = self.options["wait"]
+        asked: "Optional[float]" = self.options["wait"]
         if asked is not None:
             return asked
-        minutes = self.job.get("max_minutes")
+        minutes: "Optional[float]" = self.job.get("max_minutes")
         return 60.0 * minutes if minutes else DEFAULT_WAIT
 
-    def follow(self, content, process=None):
+    def follow(self, content: "Entry", process: "Optional[Child]" = None) -> None:
         """To the end of the job, or of the time; the job goes on in any case."""
         limit = self.wait_limit()
         if self.bracket.lock.mine or self.options["run"]:
@@ -139,13 +156,15 @@ class Following:
         else:
             self.finish(content, started, ended)
 
-    def present(self, started):
+    def present(self, started: "Optional[Started]") -> bool:
         """Is the job there, or somebody who will write down its end?"""
         if self.record.supervised():
             return True
         return bool(started and not self.record.end() and alive(self.context.home, started))
 
-    def until(self, limit, process=None, only_start=False):
+    def until(
+        self, limit: float, process: "Optional[Child]" = None, only_start: bool = False
+    ) -> None:
         """Wait for the end (or the start) of the job."""
         end = time.monotonic() + limit
         pause = 0.03
@@ -162,7 +181,7 @@ class Following:
             self.sleep(min(pause, left))
             pause = min(pause * 1.5, 2.0)
 
-    def beat(self):
+    def beat(self) -> None:
         """The lock of the host stays ours for as long as the job is followed."""
         if self.bracket.lock.mine or self.options["run"]:
             try:
@@ -170,7 +189,7 @@ class Following:
             except ledger.StoreError:
                 pass  # the job matters more
 
-    def still_running(self, content, limit):
+    def still_running(self, content: "Entry", limit: float) -> None:
         pid = self.result["pid"]
         text = "%s runs%s and was left running." % (
             title(self.job, content.get("mode")), " (pid %d)" % pid if pid else "",
@@ -190,11 +209,11 @@ class Following:
                 seconds=self.result["seconds"], **self.line(content)
             )  # fmt: skip
 
-    def finish(self, content, started, ended):
+    def finish(self, content: "Entry", started: "Optional[Started]", ended: Ended) -> None:
         """The outcome, into the answer, the record and the ledger."""
         self.result.update(content["facts"] or self.tell(content, started, ended))
 
-    def tell(self, content, started, ended):
+    def tell(self, content: "Entry", started: "Optional[Started]", ended: Ended) -> "Entry":
         """What became of a launch, written down: once, by whoever is the first to see it."""
         facts = self.facts(content, started, ended)
         if self.check_mode:
@@ -214,7 +233,7 @@ class Following:
         )  # fmt: skip
         return facts
 
-    def facts(self, content, started, ended):
+    def facts(self, content: "Entry", started: "Optional[Started]", ended: Ended) -> "Entry":
         """What became of a launch."""
         since = content["launched_at"]
         pid = started.pid if started else None
@@ -256,7 +275,7 @@ class Following:
 
     # ------------------------------------------------------------------ what was before
 
-    def tell_previous(self):
+    def tell_previous(self) -> None:
         """The launch before this one; what nobody saw the end of is written down now."""
         content = self.record.load()
         if not content:
@@ -275,7 +294,7 @@ class Following:
         told.update((name, facts.get(name)) for name in PREVIOUS)
         self.result["previous"] = told
 
-    def run_followed(self):
+    def run_followed(self) -> None:
         """Only follow what was launched here before."""
         content = self.record.load()
         if not content:

@@ -4,10 +4,20 @@
 
 import time
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, Iterable, Optional, Tuple
+
+    File = Dict[str, Any]
+
 SUCCEEDED, FAILED, RUNNING, UNKNOWN = "succeeded", "failed", "running", "unknown"
 
 
-def changed_file(before, after, keys=("path", "mtime_at", "size_bytes", "lines")):
+def changed_file(
+    before: "Optional[File]",
+    after: "Optional[File]",
+    keys: "Iterable[str]" = ("path", "mtime_at", "size_bytes", "lines"),
+) -> "Optional[File]":
     """The file of `after`, if it is not just the one of `before`."""
     if not after:
         return None
@@ -15,14 +25,19 @@ def changed_file(before, after, keys=("path", "mtime_at", "size_bytes", "lines")
     return None if same else after
 
 
-def newer_file(before, after, since):
+def newer_file(before: "Optional[File]", after: "Optional[File]", since: float) -> "Optional[File]":
     """A file that was made since: another one, or written again."""
     if after and after["mtime_at"] >= since:
         return after
     return changed_file(before, after)
 
 
-def judge(exit_code, result, wants_result, error):
+def judge(
+    exit_code: "Optional[int]",
+    result: "Optional[File]",
+    wants_result: bool,
+    error: "Optional[File]",
+) -> "Tuple[str, str]":
     """(outcome, reason): as diagnosis would see it, and by the exit code."""
     later = error is None or (result is not None and result["mtime_at"] > error["at"])
     if exit_code:
@@ -40,13 +55,13 @@ def judge(exit_code, result, wants_result, error):
     return SUCCEEDED, ""
 
 
-def seconds(value):
+def seconds(value: float) -> str:
     """A length of time for people."""
     if value >= 120:
         return "%d min" % round(value / 60.0)
     return "%.1f s" % value if value < 10 else "%d s" % round(value)
 
 
-def moment(at):
+def moment(at: "Optional[float]") -> str:
     """A time for people, in UTC."""
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at)) if at else "an unknown time"

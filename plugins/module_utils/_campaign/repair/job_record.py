@@ -13,6 +13,12 @@ from collections import namedtuple
 from ..record import ledger
 from ..text import clean, decode
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    Entry = Dict[str, Any]
+
 LOCK_LIMIT = 1.5  # seconds; somebody who only looks holds the lock for a moment
 LIST_LIMIT = 20
 OUTPUT_LIMIT = 8192
@@ -25,7 +31,7 @@ Ended = namedtuple("Ended", "exit_code at")
 class Record:
     """The files that are kept of the last launch of a job, in `jobs` of the state directory."""
 
-    def __init__(self, store, job):
+    def __init__(self, store: ledger.Store, job: "Entry") -> None:
         self.store = ledger.Store(store.join("jobs"))
         name = re.sub(r"[^\w.-]", "_", job["name"], flags=re.ASCII)
         if name != job["name"]:  # two names must not become one
@@ -36,30 +42,30 @@ class Record:
         self._begun, self._ended, self._said = base + ".pid", base + ".exit", base + ".out"
         self._lock = base + ".lock"
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Blank files for the supervising process to write into."""
         self.store.replace(self._begun, BLANK)
         self.store.replace(self._ended, BLANK)
         self.store.replace(self._said, b"")
 
-    def open_files(self):
+    def open_files(self) -> "List[int]":
         """Descriptors of these files, for the supervising process."""
         names = (self._begun, self._ended, self._said)
         return [self.store.open(name, os.O_WRONLY) for name in names]
 
-    def save(self, content):
+    def save(self, content: "Entry") -> None:
         """Replace the record."""
         self.store.replace(self.name, json.dumps(content, sort_keys=True).encode("ascii") + b"\n")
 
-    def forget(self):
+    def forget(self) -> None:
         """The launch that it tells of did not take place."""
         self.store.remove(self.name)
 
-    def forget_output(self):
+    def forget_output(self) -> None:
         """What was worth keeping of it is in the record, without passwords."""
         self.store.remove(self._said)
 
-    def load(self):
+    def load(self) -> "Optional[Entry]":
         """The record of the last launch, None without one."""
         try:
             content = json.loads((self.store.read(self.name) or b"").decode("ascii"))
@@ -70,24 +76,24 @@ class Record:
         needed = ("launched_at", "run", "who", "command", "facts")
         return content if all(name in content for name in needed) else None
 
-    def _numbers(self, name):
+    def _numbers(self, name: str) -> "Optional[Tuple[int, float]]":
         words = (self.store.read(name) or b"").split()
         try:
             return (int(words[0]), float(words[1])) if len(words) == 2 else None
         except ValueError:
             return None
 
-    def started(self):
+    def started(self) -> "Optional[Started]":
         """The job's process, None before it runs."""
         found = self._numbers(self._begun)
         return Started(*found) if found else None
 
-    def end(self):
+    def end(self) -> "Optional[Ended]":
         """Exit code and time, None as long as the job runs, or if nobody saw its end."""
         found = self._numbers(self._ended)
         return Ended(*found) if found else None
 
-    def output(self):
+    def output(self) -> "List[str]":
         """The last lines that the command printed."""
         try:
             descriptor = self.store.open(self._said, os.O_RDONLY)
@@ -98,7 +104,7 @@ class Record:
             text = decode(stream.read(OUTPUT_LIMIT))
         return [clean(line, 300) for line in text.splitlines() if line.strip()][-LIST_LIMIT:]
 
-    def lock(self, limit=LOCK_LIMIT):
+    def lock(self, limit: float = LOCK_LIMIT) -> "Optional[int]":
         """A descriptor that holds the lock; None if a launch holds it."""
         try:
             descriptor = self.store.open(self._lock, os.O_RDWR | os.O_CREAT)
@@ -109,7 +115,7 @@ class Record:
         os.close(descriptor)
         return None
 
-    def supervised(self):
+    def supervised(self) -> bool:
         """Does a launch hold the lock at this moment?"""
         try:
             descriptor = self.store.open(self._lock, os.O_RDWR)
@@ -122,7 +128,7 @@ class Record:
         return not free
 
 
-def take(descriptor, limit, kind=fcntl.LOCK_EX):
+def take(descriptor: int, limit: float, kind: int = fcntl.LOCK_EX) -> bool:
     """Get the lock within some seconds."""
     end = time.monotonic() + limit
     while True:
@@ -137,7 +143,7 @@ def take(descriptor, limit, kind=fcntl.LOCK_EX):
         time.sleep(0.05)
 
 
-def hash_of(text):
+def hash_of(text: str) -> int:
     """A short number for a text, the same on every host."""
     import zlib
 

@@ -7,18 +7,24 @@ from ..text import clean, mask_arguments
 from . import guard
 from .job_outcome import FAILED, UNKNOWN, moment
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, List, Optional, Sequence, Set
+
+    Entry = Dict[str, Any]
+
 LAUNCHED, FOLLOWED = "launched", "followed"
 MODES = ("full", "delta")
 NO_NAMES = ("", "true", "false", "yes", "no", "none", "null", "ok", "0", "1", "n/a", "-")
 
 
-def title(job, mode=None):
+def title(job: "Entry", mode: "Optional[str]" = None) -> str:
     """How messages name a job."""
     text = "%s %s@%s" % (job["kind"].capitalize(), job["name"], job["instance"])
     return "%s (%s)" % (text, mode) if mode else text
 
 
-def choose_mode(job, asked):
+def choose_mode(job: "Entry", asked: "Optional[str]") -> str:
     """The mode; where there is a choice nobody guesses."""
     given = job.get("arguments") or {}
     declared = [mode for mode in MODES if given.get(mode)]
@@ -38,7 +44,7 @@ def choose_mode(job, asked):
     return asked or declared[0]
 
 
-def arguments(job, mode):
+def arguments(job: "Entry", mode: str) -> "List[str]":
     """The command line after `nlserver <kind>`: the instance, and what the site wrote."""
     words = list(job["arguments"][mode])
     named = [word for word in words if word.startswith("-instance:")]
@@ -49,7 +55,7 @@ def arguments(job, mode):
     return words if named else ["-instance:" + job["instance"]] + words
 
 
-def person(text, option):
+def person(text: "Optional[str]", option: str) -> "Optional[str]":
     """A name as somebody gave it, None for an empty one."""
     name = " ".join((text or "").split())
     if not name:
@@ -59,7 +65,7 @@ def person(text, option):
     return name
 
 
-def check_operator(options):
+def check_operator(options: "Entry") -> "Dict[str, Optional[str]]":
     """Who answers for the launch: the operator who scheduled the job, or who takes it over."""
     job = options["job"]
     scheduled = person(job.get("operator"), "operator of job %s" % job["name"])
@@ -88,7 +94,7 @@ def check_operator(options):
     return {"scheduled_by": scheduled, "operator": operator, "taken_over_by": None}
 
 
-def find_duplicates(options, default_url):
+def find_duplicates(options: "Entry", default_url: str) -> "Optional[Entry]":
     """What the database says of the keys of an import; None if it cannot be asked.
 
     Imported late: who has no credentials does not pay for the client.
@@ -96,8 +102,9 @@ def find_duplicates(options, default_url):
     job = options["job"]
     if job["kind"] != "import" or not job.get("keys"):
         return None
-    if options.get("duplicates_seen"):  # the controller has asked
-        return options["duplicates_seen"]
+    seen: "Optional[Entry]" = options.get("duplicates_seen")
+    if seen:  # the controller has asked
+        return seen
     if not options.get("api") or options["api_from"] == "controller":
         return None
     from ..api import api
@@ -105,13 +112,13 @@ def find_duplicates(options, default_url):
     return api.look_for_duplicates(options, default_url)
 
 
-def describe_duplicates(seen):
+def describe_duplicates(seen: "Entry") -> str:
     """`, such as a***(18) 4 times`."""
     shown = ["%s %d times" % (", ".join(g["values"]), g["count"]) for g in seen["largest"][:3]]
     return ", such as " + "; ".join(shown) if shown else ""
 
 
-def check_duplicates(options, seen=None):
+def check_duplicates(options: "Entry", seen: "Optional[Entry]" = None) -> "Optional[Entry]":
     """For an import: duplicates were looked for and there are none, or a person says so.
 
     `seen`: what the database answered; a person is believed only where it did not.
@@ -135,7 +142,7 @@ def check_duplicates(options, seen=None):
             "duplicates",
             "%s: the database has duplicates (%d values of %s are there more than once%s), and"
             " another import would build on them."
-            % (title(job), found, keys, describe_duplicates(seen) if state["by"] else ""),
+            % (title(job), found, keys, describe_duplicates(seen) if seen and not error else ""),
             "Remove them first, or set accept_duplicates: true.",
         )
     unasked = ", and the database was not to be asked: %s" % error if error else ""
@@ -149,7 +156,7 @@ def check_duplicates(options, seen=None):
     return state
 
 
-def check_cut(job, previous, accepted):
+def check_cut(job: "Entry", previous: "Optional[Entry]", accepted: "Optional[str]") -> None:
     """An import that was cut has left part of its data: nothing launches it again by itself.
 
     previous: the launch before. accepted: the run of that launch, as a person names it.
@@ -170,7 +177,7 @@ def check_cut(job, previous, accepted):
     )  # fmt: skip
 
 
-def secrets(words):
+def secrets(words: "Sequence[str]") -> "Set[str]":
     """What looks like a password in a command line: Ansible is to hide it everywhere."""
     found = set()
     for word, masked in zip(words, mask_arguments(words)):

@@ -29,12 +29,22 @@ from .job_request import (
     title,
 )
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, List, Optional
+
+    from ..account.child import Child
+    from ..snapshot.probes import Context
+    from .job_record import Record
+
+    Entry = Dict[str, Any]
+
 
 class LaunchError(Exception):
     """The job could not be started."""
 
 
-def spawn(context, words, record, descriptor):
+def spawn(context: "Context", words: "List[str]", record: "Record", descriptor: int) -> "Child":
     """Start the supervising process, in a session of its own; it takes the lock with it."""
     command = [os.path.join(context.home, "bin", "nlserver")] + words
     files = record.open_files()
@@ -64,7 +74,7 @@ def spawn(context, words, record, descriptor):
 class Launch(Following):
     """One call: gates, launch, following, outcome."""
 
-    def run(self):
+    def run(self) -> None:
         """Launch or follow. Raises InputError, Refused, LaunchError, StoreError, ProbeError."""
         if self.options["state"] == FOLLOWED:
             self.run_followed()
@@ -89,14 +99,14 @@ class Launch(Following):
             self.note_refusal(content, refused)
             raise
 
-    def duplicates(self):
+    def duplicates(self) -> "Optional[Entry]":
         """Looked for in the database, where there are credentials for it."""
         port = self.context.settings("web").get("http_port") or 8080
         url = "http://%s:%d" % (self.context.options["address"], port)
         self.result["duplicates"] = find_duplicates(self.options, url)
         return check_duplicates(self.options, self.result["duplicates"])
 
-    def note_refusal(self, content, refused):
+    def note_refusal(self, content: "Entry", refused: guard.Refused) -> None:
         """Who was refused is recorded, too."""
         if self.check_mode:
             return
@@ -108,7 +118,7 @@ class Launch(Following):
         line = self.line(content)
         self.bracket.note("refused", result="refused", reason=str(refused), **line)
 
-    def guarded(self, words, content):
+    def guarded(self, words: "List[str]", content: "Entry") -> None:
         """The guards of every change, and the launch within them."""
         asked_at = self.clock()
         self.refuse_running(self.look())
@@ -133,7 +143,7 @@ class Launch(Following):
         finally:
             self.bracket.leave()
 
-    def refuse_running(self, seen, locked=False):
+    def refuse_running(self, seen: "Entry", locked: bool = False) -> None:
         """A job that runs is never launched a second time, whoever launched it.
 
         Args:
@@ -158,7 +168,7 @@ class Launch(Following):
             "Wait for its end (state: followed).",
         )
 
-    def check_budget(self):
+    def check_budget(self) -> None:
         """A job that is launched again and again needs a person, not another launch."""
         minutes, budget = self.options["restart_budget_minutes"], self.options["restart_budget"]
         since = self.clock() - 60.0 * minutes
@@ -178,7 +188,7 @@ class Launch(Following):
             " accept_restart_loop: true.",
         )
 
-    def diff(self, mode):
+    def diff(self, mode: str) -> "Dict[str, str]":
         """The change, the same before it is made and after."""
         name = "%s %s@%s" % (self.job["kind"], self.job["name"], self.job["instance"])
         text = "launched (%s): %s\n" % (mode, " ".join(self.result["command"]))
@@ -186,7 +196,7 @@ class Launch(Following):
             "before_header": name, "after_header": name, "before": "not running\n", "after": text,
         }  # fmt: skip
 
-    def launch(self, words, content, asked_at):
+    def launch(self, words: "List[str]", content: "Entry", asked_at: float) -> None:
         """From the lock of the job to its outcome."""
         self.record.store.prepare()
         descriptor = self.record.lock()
@@ -226,9 +236,9 @@ class Launch(Following):
         self.follow(content, process)
 
 
-def blank():
+def blank() -> "Entry":
     """The answer when nothing has been done yet."""
-    answer = dict.fromkeys(
+    answer: "Entry" = dict.fromkeys(
         ("mode", "pid", "exit_code", "started_at", "ended_at", "outcome", "result", "rejects",
          "previous", "evidence", "guard", "holder", "record", "duplicates")
     )  # fmt: skip
@@ -240,7 +250,7 @@ def blank():
     return answer
 
 
-def check_options(options):
+def check_options(options: "Entry") -> None:
     """What an argument specification cannot say."""
     wait = options["wait"]
     if wait is not None and not 0 <= wait <= 7 * 86400:
@@ -251,7 +261,7 @@ def check_options(options):
             raise InputError("job: its %s must be one line, and not empty." % name)
 
 
-def answer(options, check_mode):
+def answer(options: "Entry", check_mode: bool) -> "Entry":
     """All of it; what the module is to return, with `failed`."""
     result = blank()
     launch = None

@@ -9,6 +9,15 @@ import time
 from ..host import proc
 from ..record import lock as rules
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Callable, Dict, Optional, Tuple
+
+    from ..record.store import Store
+
+    Entry = Dict[str, Any]
+    Held = Tuple[Entry, str, float]  # entry, state, last sign of life
+
 BEAT_SECONDS = 20.0
 
 
@@ -19,39 +28,47 @@ class Lock:
     me: the run, its name for this host, and its controller: see rules.judge.
     """
 
-    def __init__(self, store, me, who, origin, clock=time.time):
+    def __init__(
+        self,
+        store: "Store",
+        me: "Entry",
+        who: str,
+        origin: str,
+        clock: "Callable[[], float]" = time.time,
+    ) -> None:
         self.store = store
         self.me = me
         self.who = who
         self.origin = origin
         self.step = ""  # what is done, for who has to wait for it
         self.mine = False  # this call took it
-        self.over = None  # (entry, why) of the run that this call took it over from
+# Whom this call took it over from (its entry), and why.
+        self.over: "Optional[Tuple[Entry, str]]" = None
         self._clock = clock
         self._beaten = 0.0
 
-    def look(self):
+    def look(self) -> "Tuple[Optional[Entry], str, float]":
         """(entry, state, last sign of life) of the lock as it is."""
         entry = rules.read(self.store)
         sign = rules.last_sign(self.store, entry) if entry else 0.0
-        lives = bool(entry) and rules.step_lives(entry)
+        lives = entry is not None and rules.step_lives(entry)
         return entry, rules.judge(entry, self.me, self._clock(), sign, lives), sign
 
-    def holder(self):
+    def holder(self) -> "Optional[Entry]":
         """The entry of another run that holds it, None if it is free or ours."""
         entry, state, dummy = self.look()
         return None if state in rules.OPEN else entry
 
-    def describe(self, entry, state, sign):
+    def describe(self, entry: "Entry", state: str, sign: float) -> str:
         return rules.describe(entry, state, self._clock(), sign)
 
-    def take(self, scope, force=False):
+    def take(self, scope: str, force: bool = False) -> "Optional[Held]":
         """Take or join it; (entry, state, sign) of who holds it if that cannot be."""
         with self.store.mutex():
             entry, state, sign = self.look()
-            if state not in rules.OPEN and not force:
+            if entry and state not in rules.OPEN and not force:
                 return entry, state, sign
-            if state != rules.OURS:
+            if entry is None or state != rules.OURS:
                 if entry:
                     self.over = entry, rules.why_over(entry, state, self._clock(), sign)
                     self._forget_sign(entry)
@@ -60,8 +77,8 @@ class Lock:
             self._write(dict(entry, **self._process()))
         return None
 
-    def _new(self, scope):
-        entry = {
+    def _new(self, scope: str) -> "Entry":
+        entry: "Entry" = {
             "run": self.me["run"], "host": self.me.get("host") or "", "who": self.who,
             "from": self.origin, "controller": self.me.get("controller"), "scope": scope,
             "since": self._clock(), "sign": None,
@@ -71,24 +88,24 @@ class Lock:
             self.store.replace(entry["sign"], b"")
         return entry
 
-    def _process(self):
+    def _process(self) -> "Entry":
         """What a step that begins writes into it."""
         return {
             "pid": os.getpid(), "pid_start": proc.start_of(os.getpid()), "boot": rules.boot(),
             "step": self.step, "waiting": False,
         }  # fmt: skip
 
-    def _write(self, entry):
+    def _write(self, entry: "Entry") -> None:
         self._beaten = self._clock()
         entry["beat"] = self._beaten
         self.store.replace(rules.LOCK, json.dumps(entry, sort_keys=True).encode("ascii") + b"\n")
 
-    def _forget_sign(self, entry):
+    def _forget_sign(self, entry: "Entry") -> None:
         name = rules.sign_name(entry)
         if name:
             self.store.remove(name)
 
-    def _change(self, **values):
+    def _change(self, **values: "Any") -> bool:
         """Change our entry; False if it is no longer ours."""
         with self.store.mutex():
             entry = rules.read(self.store)
@@ -97,28 +114,27 @@ class Lock:
             self._write(dict(entry, **values))
         return True
 
-    def beat(self):
+    def beat(self) -> bool:
         """A sign of life, now and then; False if the lock is no longer ours."""
         if self._clock() - self._beaten < BEAT_SECONDS:
             return True
         return self._change()
 
-    def rest(self):
+    def rest(self) -> bool:
         """From here on this call only waits: who may take over need not wait for its end."""
         return self._change(waiting=True)
 
-    def resume(self):
+    def resume(self) -> bool:
         """It is about to change something again; False if the lock is no longer ours."""
         return self._change(**self._process())
 
-    def sign_path(self):
+    def sign_path(self) -> "Optional[str]":
         """Where a sign of life of this run can be given, None if it cannot."""
         entry = rules.read(self.store)
-        if not entry or not rules.is_ours(entry, self.me) or not rules.sign_name(entry):
-            return None
-        return self.store.join(rules.sign_name(entry))
+        name = rules.sign_name(entry) if entry and rules.is_ours(entry, self.me) else None
+        return self.store.join(name) if name else None
 
-    def leave(self, close):
+    def leave(self, close: bool) -> None:
         """This call ends; the lock ends with it (close), or stays with the run."""
         with self.store.mutex():
             entry = rules.read(self.store)
@@ -132,7 +148,7 @@ class Lock:
                 kept = {"pid": None, "pid_start": None, "waiting": False, "step": ""}
                 self._write(dict(entry, scope="run", **kept))
 
-    def free(self):
+    def free(self) -> "Optional[Entry]":
         """End it, whoever holds it; its entry, None if nobody does."""
         with self.store.mutex():
             entry = rules.read(self.store)
@@ -142,7 +158,7 @@ class Lock:
         return entry
 
 
-def identity(controller, run):
+def identity(controller: "Optional[Entry]", run: str) -> "Entry":
     """Who this run is for the lock and the ledger: see rules.judge."""
     told = controller or {}
     process = dict((name, told.get(name)) for name in rules.CONTROLLER)
@@ -155,7 +171,7 @@ def identity(controller, run):
     }
 
 
-def told_of(entry):
+def told_of(entry: "Entry") -> "Entry":
     """What the controller is told of the run that has the host."""
     names = ("run", "host", "who", "from", "since", "controller", "scope")
     return dict((name, entry.get(name)) for name in names)

@@ -7,6 +7,12 @@ import signal
 
 from ..host import proc
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, Optional
+
+    Entry = Dict[str, Any]
+
 CLOCK_SECONDS = 1.0  # the time of the boot is told in whole seconds
 
 
@@ -14,7 +20,7 @@ class NotEnded(Exception):
     """The process was left alone, and why."""
 
 
-def end_holder(options, apply):
+def end_holder(options: "Entry", apply: bool) -> "Entry":
     """End this process if it is still the one that was found to hold the port."""
     pid, port, proto = options["pid"], options["port"], options["proto"]
     where = "%d/%s" % (port, proto)
@@ -42,11 +48,11 @@ def end_holder(options, apply):
     return {"changed": True, "commands": [["kill", str(pid)]], "msg": text}
 
 
-def _unchanged(text):
+def _unchanged(text: str) -> "Entry":
     return {"changed": False, "commands": [], "msg": text}
 
 
-def _handle(pid):
+def _handle(pid: int) -> "Optional[int]":
     """A descriptor of the process that stays its own; None where the kernel or Python has none."""
     try:
         return os.pidfd_open(pid)
@@ -54,23 +60,23 @@ def _handle(pid):
         return None
 
 
-def _terminate(pid, handle):
+def _terminate(pid: int, handle: "Optional[int]") -> None:
     if handle is not None:
         getattr(signal, "pidfd_send_signal")(handle, signal.SIGTERM)  # noqa: B009 (not in 3.6)
     else:
         os.kill(pid, signal.SIGTERM)
 
 
-def _holds(pid, port, proto):
+def _holds(pid: int, port: int, proto: str) -> bool:
     inodes = [entry["inode"] for entry in proc.listening(proto, [port]) if entry["inode"]]
     return bool(inodes and proc.holders(inodes, [pid]))
 
 
-def _same(options, start):
+def _same(options: "Entry", start: int) -> None:
     """Raises unless the process has the name that was found, and was there at that time."""
     pid = options["pid"]
     try:
-        name, instance, dummy, dummy, product = proc.describe_arguments(proc.command_line(pid))
+        name, instance, _rest, _precision, product = proc.describe_arguments(proc.command_line(pid))
     except TimeoutError:
         raise NotEnded(
             "Process %d does not show its command line: it is left alone." % pid

@@ -10,18 +10,26 @@ from collections import namedtuple
 
 from ..names import DEFAULT, RELOADS, UTILITIES
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Dict, List
+
+    Entry = Dict[str, Any]
+
 # run: to its end. spawn: left running, in a session of its own. After each the process must be
 # `gone`, `up`, or just be `as_is`.
 Step = namedtuple("Step", "how command variables as_account then")
 Wanted = namedtuple("Wanted", "state precision filters immediate")
 
 
-def task_name(module, instance):
+def task_name(module: str, instance: str) -> str:
     """As nlserver wants it: without an instance it is `default`."""
     return module if instance == DEFAULT else "%s@%s" % (module, instance)
 
 
-def steps(home, module, instance, before, wanted, service):
+def steps(
+    home: str, module: str, instance: str, before: "Entry", wanted: Wanted, service: "Entry"
+) -> "List[Step]":
     """What has to be done, in order; nothing when all is as wanted.
 
     service: {"unit": name or None, "active": bool, "init_script": path or None}: how the
@@ -32,10 +40,10 @@ def steps(home, module, instance, before, wanted, service):
     immediate = ["-immediate"] if wanted.immediate else []
     runs = before["pid"] is not None
 
-    def run(*arguments, **more):
-        return Step("run", [nlserver] + list(arguments), {}, True, more.get("then", "up"))
+    def run(*arguments: str, then: str = "up") -> Step:
+        return Step("run", [nlserver] + list(arguments), {}, True, then)
 
-    def stop():
+    def stop() -> Step:
         return run("stop", name, *immediate, then="gone")
 
     if wanted.state == "reloaded":
@@ -65,9 +73,9 @@ def steps(home, module, instance, before, wanted, service):
     return [run("restart", name, *words)]
 
 
-def _trace(nlserver, module, instance, filters):
+def _trace(nlserver: str, module: str, instance: str, filters: "List[str]") -> Step:
     command = [nlserver, module]
-    variables = {}
+    variables: "Dict[str, str]" = {}
     if module == "web":
         command.append("-tomcat")
         variables["LD_PRELOAD"] = "libjsig.so"
@@ -82,20 +90,22 @@ def _trace(nlserver, module, instance, filters):
     return Step("spawn", command, variables, True, "up")
 
 
-def _watchdog_steps(nlserver, before, wanted, service):
+def _watchdog_steps(
+    nlserver: str, before: "Entry", wanted: Wanted, service: "Entry"
+) -> "List[Step]":
     """By the unit, the init script, or nlserver itself, whichever this host has."""
     runs = before["pid"] is not None
     if service["unit"]:
 
-        def way(verb, then):
+        def way(verb: str, then: str) -> Step:
             return Step("run", ["systemctl", verb, service["unit"]], {}, False, then)
     elif service["init_script"]:
 
-        def way(verb, then):
+        def way(verb: str, then: str) -> Step:
             return Step("run", [service["init_script"], verb], {}, False, then)
     else:
 
-        def way(verb, then):
+        def way(verb: str, then: str) -> Step:
             if verb == "stop":
                 return Step("run", [nlserver, "shutdown"], {}, True, then)
             return Step("spawn", [nlserver, "watchdog", "-svc", "-noconsole"], {}, True, then)

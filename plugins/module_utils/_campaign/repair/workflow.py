@@ -15,6 +15,12 @@ from ..errors import InputError
 from ..names import TECHNICAL_FOLDER, TECHNICAL_WORKFLOWS, WORKFLOW_STATES
 from ..text import number
 
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Callable, Container, Dict, List, Optional, Sequence, Tuple
+
+    Entry = Dict[str, Any]
+
 POLL_SECONDS = 1.0
 JOURNAL_LINES = 20
 JOURNAL = Query(
@@ -36,7 +42,7 @@ class NotAllowed(Exception):
     """A workflow of the site that the inventory does not list."""
 
 
-def place_of(options, default_url):
+def place_of(options: "Entry", default_url: str) -> "Entry":
     """The credentials of the instance. Raises InputError without any."""
     instance = options["instance"]
     for place in options["api"]:
@@ -48,7 +54,7 @@ def place_of(options, default_url):
     )
 
 
-def observe(client, name):
+def observe(client: Client, name: str) -> "Optional[Entry]":
     """The workflow by its record, None without one."""
     query = WORKFLOWS.query.where_also("@internalName = " + literal(name))
     rows, dummy = client.select(query, 1)
@@ -58,7 +64,7 @@ def observe(client, name):
     return dict((field, row[field]) for field in KEPT)
 
 
-def describe(seen):
+def describe(seen: "Entry") -> str:
     """For sentences: `paused on an error`, `started, process 812`."""
     text = WORDS.get(seen["state"], "in state %s" % seen["state"])
     if seen["failed"]:
@@ -66,7 +72,7 @@ def describe(seen):
     return "%s, process %d" % (text, seen["process_id"]) if seen["process_id"] else text
 
 
-def left(before, after):
+def left(before: "Entry", after: "Optional[Entry]") -> str:
     """How a workflow is left: as_before, changed or unknown."""
     if not after or after["state"] is None:
         return "unknown"
@@ -74,7 +80,13 @@ def left(before, after):
     return "as_before" if same else "changed"
 
 
-def check_allowed(seen, restartable):
+def has_run(before: "Entry", after: "Entry") -> bool:
+    """Has it begun since: does a process run it, or did one that is at its end already?"""
+    begun = (after["last_start_at"] or 0) > (before["last_start_at"] or 0)
+    return not after["failed"] and bool(after["process_id"] or begun)
+
+
+def check_allowed(seen: "Entry", restartable: "Container[str]") -> None:
     """The vendor's own may be started again, the site's only if it says so."""
     name = seen["name"]
     if seen["folder"] == TECHNICAL_FOLDER or name in TECHNICAL_WORKFLOWS or name in restartable:
@@ -88,18 +100,26 @@ def check_allowed(seen, restartable):
 class Start:
     """One call: look, ask, start, prove. `before` and `after` tell what was seen."""
 
-    def __init__(self, place, options, check_mode, clock=time.time, sleep=time.sleep):
+    def __init__(
+        self,
+        place: "Entry",
+        options: "Entry",
+        check_mode: bool,
+        clock: "Callable[[], float]" = time.time,
+        sleep: "Callable[[float], object]" = time.sleep,
+    ) -> None:
         self.place = place
         self.options = options
         self.check_mode = check_mode
         self.name = options["workflow"]
-        self.before = self.after = None
-        self.commands = []
+        self.before: "Optional[Entry]" = None
+        self.after: "Optional[Entry]" = None
+        self.commands: "List[List[str]]" = []
         self.seconds = 0.0
         self._clock = clock
         self._sleep = sleep
 
-    def run(self, ask):
+    def run(self, ask: "Callable[[Start], object]") -> bool:
         """Whether something was done. `ask` takes what is to be done, and raises to refuse."""
         options = self.options
         limit = options["api_timeout"] + options["wait"] + options["lock_timeout"]
@@ -112,52 +132,53 @@ class Start:
                             options["instance"], self.name)
                     )  # fmt: skip
                 check_allowed(self.before, options["restartable_workflows"])
-                methods = self.methods()
+                methods = self.methods(self.before)
                 if not methods:
                     return False
                 self.commands = [["xtk:workflow#" + method, self.name] for method in methods]
                 ask(self)
                 if not self.check_mode:
-                    self._do(client, methods)
+                    self._do(client, methods, self.before)
                 return True
         except SoapError as error:
             raise StartError(error.message) from None
 
-    def methods(self):
+    def methods(self, before: "Entry") -> "List[str]":
         """What has to be called: nothing for one that is started, unless its tasks are wanted."""
-        runs = self.before["state"] == WORKFLOW_STATES["started"] and not self.before["failed"]
+        runs = before["state"] == WORKFLOW_STATES["started"] and not before["failed"]
         start = [] if runs else ["Start"]
         return start + ["Wakeup"] if start or self.options["state"] == WOKEN else []
 
-    def _do(self, client, methods):
+    def _do(self, client: Client, methods: "Sequence[str]", before: "Entry") -> None:
         began = time.monotonic()
         line = self.journal(client)[:1]
         for method in methods:
             client.workflow(method, self.name)
         end = began + self.options["wait"]
-        settled = None
+        settled: "Optional[float]" = None
         while True:
-            self.after = observe(client, self.name) or dict(self.before, state=None)
+            after = self.after = observe(client, self.name) or dict(before, state=None)
             now = time.monotonic()
-            if self.ran() and settled is None:
+            ran = has_run(before, after)
+            if ran and settled is None:
                 settled = min(end, now + SETTLE_SECONDS)
-            over = self.ran() and (not self.after["process_id"] or now >= settled)
-            if over or self.after["failed"] or now >= end:
+            over = settled is not None and ran and (not after["process_id"] or now >= settled)
+            if over or after["failed"] or now >= end:
                 break
             self._sleep(min(POLL_SECONDS, max(0.05, end - now)))
         self.seconds = round(time.monotonic() - began, 3)
-        if self.after["failed"]:
+        if after["failed"]:
             raise StartError("It stopped on an error again; its journal says why.")
         error = self.error_since(client, line)
         if error:
             raise StartError("It ran and met an error (%s); its journal says more." % error)
-        if not self.ran():
+        if not ran:
             raise StartError(
                 "It is %s after %g s, and no process has run it: look at wfserver."
-                % (describe(self.after), self.options["wait"])
+                % (describe(after), self.options["wait"])
             )
 
-    def journal(self, client):
+    def journal(self, client: Client) -> "List[Tuple[int, str]]":
         """The last lines of its journal, the newest first: number and text."""
         query = JOURNAL.where_also("[workflow/@internalName] = " + literal(self.name))
         try:
@@ -166,7 +187,7 @@ class Start:
             return []
         return [(number(row["id"], 0), row["message"] or "") for row in rows]
 
-    def error_since(self, client, before):
+    def error_since(self, client: Client, before: "Sequence[Tuple[int, str]]") -> "Optional[str]":
         """The code of an error that it wrote after a line; None without one.
 
         A code or an iRc tells an error: the numbers of the kinds of lines are not published.
@@ -177,8 +198,3 @@ class Start:
             if found:
                 return found.group()
         return None
-
-    def ran(self):
-        """Has it begun since: does a process run it, or did one that is at its end already?"""
-        begun = (self.after["last_start_at"] or 0) > (self.before["last_start_at"] or 0)
-        return not self.after["failed"] and bool(self.after["process_id"] or begun)
