@@ -154,7 +154,7 @@ def ask_api(snapshot: dict[str, Any], options: Mapping[str, Any], host: str) -> 
     started = time.monotonic()
     data, error = None, None
     try:
-        data = api.collect(  # type: ignore[no-untyped-call]
+        data = api.collect(
             options, snapshot["asked"]["instances"], url, options["api_timeout"]
         )
     except ProbeError as failure:

@@ -40,6 +40,6 @@ class ActionModule(ChangingAction):
         job = options["job"]
         if job["kind"] == "import" and job["keys"]:
             url = f"http://{address_of(variables)}:8080"
-            seen = api.look_for_duplicates(options, url)  # type: ignore[no-untyped-call]
+            seen = api.look_for_duplicates(options, url)
             given["duplicates_seen"] = seen
         return super().carry_out(given, variables)

@@ -51,11 +51,11 @@ class ActionModule(ChangingAction):
         failure, done = None, False
         try:
             url = f"http://{address_of(variables)}:8080"
-            place = workflow.place_of(options, url)  # type: ignore[no-untyped-call]
+            place = workflow.place_of(options, url)
             check = bool(self._task.check_mode)
-            start = workflow.Start(place, options, check)  # type: ignore[no-untyped-call]
+            start = workflow.Start(place, options, check)
             try:
-                done = start.run(ask)  # type: ignore[no-untyped-call]
+                done = start.run(ask)
             except workflow.StartError as error:
                 failure, done = str(error), "run" in answer
         except Stopped:

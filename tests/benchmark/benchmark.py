@@ -218,7 +218,7 @@ def snapshot_seconds(variables: dict[str, Any]) -> float:
         program,
     )
 
-    known = argument_spec()  # type: ignore[no-untyped-call]
+    known = argument_spec()
     given = {name.removeprefix("campaign_"): value for name, value in variables.items()}
     given = {name: value for name, value in given.items() if name in known} | {"api": []}
     text = program(ArgumentSpecValidator(known).validate(given).validated_parameters)

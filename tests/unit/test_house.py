@@ -51,6 +51,18 @@ def test_what_runs_on_targets_knows_nothing_of_the_controller() -> None:
         assert {room(other) for other in house.imports(path, late=True)} <= {""}, path
 
 
+def test_a_target_needs_no_types() -> None:
+    files = house.files("plugins/modules", "plugins/module_utils")
+    assert {path.name: names for path in files if (names := house.types_needed(path))} == {}
+
+
+def test_a_type_that_a_target_needs_would_be_found(tmp_path: Path) -> None:
+    file = tmp_path / "one.py"
+    file.write_text("if MYPY:\n    from typing import Any, List\n\n    Entry = List[Any]\n\n\n"
+                    "def one(first: Entry, second: 'List[Entry]') -> str: ...\n")  # fmt: skip
+    assert house.types_needed(file) == {"Entry"}
+
+
 @pytest.mark.parametrize("package", house.PACKAGES)
 def test_there_is_no_circle(package: str) -> None:
     graph = {path: house.imports(path) for path in house.files(package)}

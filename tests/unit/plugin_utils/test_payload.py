@@ -71,7 +71,7 @@ def test_it_brings_what_is_imported_and_nothing_else() -> None:
 
 def test_another_python_compiles_it_itself(tmp_path: Path) -> None:
     text = program(options(home=str(tmp_path / "none")))
-    mine = repr(bootstrap.this_python()).encode()  # type: ignore[no-untyped-call]
+    mine = repr(bootstrap.this_python()).encode()
     assert text.count(mine) == 1
     for python in (b"'cpython-36 330d0d0a'", b"''"):
         code, answer = run(text.replace(mine, python), tmp_path)

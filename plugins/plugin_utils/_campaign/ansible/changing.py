@@ -21,7 +21,7 @@ from .variables import with_variables
 # What every such module takes from variables: not the subject of a change, that is the task's, nor
 # what is seen here.
 GUARDS: tuple[str, ...] = tuple(
-    sorted(set(guard.argument_spec()) - {"controller"})  # type: ignore[no-untyped-call]
+    sorted(set(guard.argument_spec()) - {"controller"})
 )
 # And what those take that call the server's API.
 API: tuple[str, ...] = tuple(sorted(options.api()))

@@ -54,7 +54,7 @@ def _compiled(name: str, source: bytes) -> bytes:
 
 PACKED = {name: _packed(source) for name, source in FILES.items()}
 COMPILED = (
-    bootstrap.this_python(),  # type: ignore[no-untyped-call]
+    bootstrap.this_python(),
     {name: _packed(_compiled(name, source)) for name, source in FILES.items()},
 )
 # All but the options is the same for every host.

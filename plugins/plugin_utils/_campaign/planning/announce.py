@@ -59,7 +59,7 @@ def _of(
         service["active"] = False
     wanted = Wanted(state, level, [], immediate)
     home = str(diagnosis.get("home") or "")
-    taken = steps(home, module, instance, before, wanted, service)  # type: ignore[no-untyped-call]
+    taken = steps(home, module, instance, before, wanted, service)
     return [list(step.command) for step in taken]
 
 
