@@ -21,19 +21,13 @@ from . import changes_view, live, outcome, plan_view
 from .configuration import seconds
 from .errors import DoctorError
 from .files import PRIVATE, write_whole
-from .formats import RENDERERS, nagios, table
+from .formats import FILES, RENDERERS, nagios, table
 from .history import History, compare
 from .interrupts import Interrupts
 from .model import InvalidReport, Report
 from .options import Kept, Servers, Shown, Terminal
 from .outcome import ExitCode
 from .runner import BECOME_PROMPT, VAULT_PROMPT, Access, Ended, Order, run
-
-# How the files are called. The first three the collection writes.
-FILES = {
-    "json": "report.json", "html": "report.html", "junit": "junit.xml", "table": "report.txt",
-    "sarif": "report.sarif", "openmetrics": "campaign.prom", "nagios": "nagios.txt",
-}
 
 Decide = Callable[[Report], ExitCode]
 

@@ -4,9 +4,10 @@
 
 """Write what is derived from the declarations of modules and remedies.
 
-Modules are declared in module_utils/_campaign/names.py, remedies in planning/ladder.py. From there come
-the choices of options in DOCUMENTATION, which Ansible reads as text; the modules that playbooks take;
-the start order and the two tables of docs/user/plan.md; and the table of remedies in each role's README.
+Modules and probes are declared in module_utils/_campaign/names.py, remedies in planning/ladder.py. From
+there come the choices of options in DOCUMENTATION, which Ansible reads as text; the modules that
+playbooks take; the modules in README.md and docs/user/report.md; the start order and the two tables of
+docs/user/plan.md; and the table of remedies in each role's README.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder
 
 PAGE = "docs/user/plan.md"
+REPORT = "docs/user/report.md"
 VARIABLES = "roles/campaign/vars/main.yml"
 # The text between two of these, by the name of what is written there.
 MARK = "<!-- {}: written by tools/declared_docs.py -->"
@@ -50,6 +52,8 @@ def files() -> dict[str, Callable[[str], str]]:
     return {
         PAGE: page,
         VARIABLES: variables,
+        REPORT: report,
+        "README.md": title,
         **dict.fromkeys(CHOICES, choices),
         **{f"roles/{role}/README.md": readme(role) for role in roles.ROLES},
     }
@@ -101,6 +105,18 @@ def _grouped(keys: list[str]) -> set[str]:
     }
 
 
+def report(text: str) -> str:
+    """docs/user/report.md."""
+    *others, last = [f"`{name}`" for name in names.MODULES]
+    found = f"{', '.join(others)} or {last}"
+    return replaced(r"(?<=^\| `module` \| text \| )`watchdog`[^|]*(?= \|$)", found, text)
+
+
+def title(text: str) -> str:
+    """README.md says in its first lines what is looked at."""
+    return replaced(r"(?<=\()watchdog,[^)]*(?=\),$)", ", ".join(names.MODULES), text)
+
+
 def readme(role: str) -> Callable[[str], str]:
     """What writes the table of remedies of a role."""
     module = roles.ROLES[role]
@@ -117,10 +133,15 @@ def readme(role: str) -> Callable[[str], str]:
 
 
 def choices(text: str) -> str:
-    """The modules as choices of an option, in a DOCUMENTATION."""
-    lines = "".join(f"      - {name}\n" for name in names.MODULES)
-    option = r"(^  modules?:\n(?:    .*\n)*?    choices:\n(?:      - \"\"\n)?)(?:      - \w+\n)+"
-    return replaced(option, rf"\1{lines}", text)
+    """The modules, and the probes, as choices of an option in a DOCUMENTATION."""
+    text = _choices(text, "modules?", names.MODULES)
+    return _choices(text, "probes", names.PROBES) if "\n  probes:\n" in text else text
+
+
+def _choices(text: str, option: str, known: Iterable[str]) -> str:
+    lines = "".join(f"      - {name}\n" for name in known)
+    before = rf"(^  {option}:\n(?:    .*\n)*?    choices:\n(?:      - \"\"\n)?)"
+    return replaced(rf"{before}(?:      - \w+\n)+", rf"\1{lines}", text)
 
 
 def variables(text: str) -> str:

@@ -28,3 +28,8 @@ RENDERERS: dict[str, Callable[[Report], str]] = {
     "openmetrics": openmetrics.render,
     "sarif": sarif.render,
 }
+# How the files are called; those that the collection writes, and the table, among them.
+FILES = {
+    "json": "report.json", "html": "report.html", "junit": "junit.xml", "table": "report.txt",
+    "sarif": "report.sarif", "openmetrics": "campaign.prom", "nagios": "nagios.txt",
+}

@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 # Here and not in a function: so they are loaded once, before Ansible forks.
 from ..modules.campaign_plan import DOCUMENTATION
+from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
 from ..plugin_utils._campaign.ansible.variables import PREFIX, raw_variables
 from ..plugin_utils._campaign.ansible.version import collection_version
 from ..plugin_utils._campaign.diagnosis.causes import addresses_of
@@ -29,10 +29,7 @@ from ..plugin_utils._campaign.report.build import diagnosis_of
 
 Json = dict[str, Any]
 
-ARGUMENTS: Json = {
-    name: {key: option[key] for key in ("type", "elements", "default") if key in option}
-    for name, option in yaml.safe_load(DOCUMENTATION)["options"].items()
-}
+ARGUMENTS = arguments(options_of(DOCUMENTATION))
 
 
 class ActionModule(ActionBase):

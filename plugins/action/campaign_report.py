@@ -17,7 +17,9 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils._campaign.ansible.variables import DIAGNOSIS, raw_variables
+from ..modules.campaign_report import DOCUMENTATION
+from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
+from ..plugin_utils._campaign.ansible.variables import raw_variables
 from ..plugin_utils._campaign.ansible.version import collection_version
 
 # Here and not in a function: so they are loaded once, before Ansible forks.
@@ -25,28 +27,7 @@ from ..plugin_utils._campaign.diagnosis import causes
 from ..plugin_utils._campaign.diagnosis.catalogue import CATALOGUE
 from ..plugin_utils._campaign.report import build, changes, files, text
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "hosts": {"type": "list", "elements": "str"},
-    "variable": {"type": "str", "default": DIAGNOSIS},
-    "plan_variable": {"type": "str", "default": "campaign_plan"},
-    "actions_variable": {"type": "str", "default": "campaign_actions"},
-    "directory": {"type": "path", "default": "campaign-report"},
-    "formats": {
-        "type": "list",
-        "elements": "str",
-        "choices": ["json", "html", "junit"],
-        "default": ["json", "html", "junit"],
-    },
-    "display": {"type": "bool", "default": True},
-    "mode": {"type": "str", "choices": list(build.MODES), "default": build.MODES[0]},
-    "report": {"type": "path"},
-    "previous": {"type": "path"},
-    "fail_on": {
-        "type": "str",
-        "choices": ["critical", "warning", "not_repaired", "never"],
-        "default": "never",
-    },
-}
+ARGUMENTS = arguments(options_of(DOCUMENTATION))
 NEEDS = {problem.key: problem.needs for problem in CATALOGUE}
 # Asked when Ansible loads the plugin: later, in a worker, standard output is something else.
 ON_TERMINAL = sys.stdout.isatty()

@@ -17,9 +17,10 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
     MODULES,
 )
 from campaign_doctor import modules as known
-from campaign_doctor.formats import RENDERERS, nagios, openmetrics, sarif, table
+from campaign_doctor.formats import FILES, RENDERERS, nagios, openmetrics, sarif, table
 from campaign_doctor.history import compare
 from campaign_doctor.model import Report
+from campaign_doctor.options import FORMATS
 from doctor import samples
 from doctor.samples import Json, finding, host, module, report, unreachable
 
@@ -349,6 +350,10 @@ def test_table_says_the_same_without_colour() -> None:
     coloured = table.as_text(Report.of(samples.ill()), 120, colour=True)
     assert "\x1b[" in coloured
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == shown(samples.ill())
+
+
+def test_every_format_has_a_file_and_is_offered() -> None:
+    assert set(FILES) == set(FORMATS) == {"table", "html", "junit", *RENDERERS}
 
 
 def test_table_knows_the_modules() -> None:

@@ -12,6 +12,10 @@ import pytest
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.campaign.remediation.plugins.action import campaign_report
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
+    build,
+    files,
+)
 
 Json = dict[str, Any]
 
@@ -188,3 +192,8 @@ def test_what_an_earlier_version_did_not_write_is_filled_in(run: Any, tmp_path: 
     assert len(result["files"]) == 3
     hosts = saved(tmp_path)["hosts"]
     assert [host["grade"] for host in hosts] == ["A", "D", None]
+
+
+def test_the_options_offer_what_there_is() -> None:
+    assert campaign_report.ARGUMENTS["mode"]["choices"] == list(build.MODES)
+    assert campaign_report.ARGUMENTS["formats"]["choices"] == list(files.NAMES)

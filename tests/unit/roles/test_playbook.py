@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 from types import ModuleType
@@ -73,19 +72,3 @@ def test_header_names_the_other_variables(
     named = set(re.findall(r"\bcampaign_[a-z_]*[a-z]\b", header))
     assert named - {"campaign_diagnose", "campaign_report", "campaign_x"} <= known_variables
     assert {"campaign_hosts", "campaign_report_dir", "campaign_fail_on"} <= named
-
-
-def test_report_options_are_documented_as_they_are(top: Path) -> None:
-    """The action's arguments and the documentation of the module of the same name."""
-    from ansible_collections.campaign.remediation.plugins.action import campaign_report
-
-    source = (top / "plugins" / "modules" / "campaign_report.py").read_text(encoding="utf-8")
-    texts = {
-        node.targets[0].id: ast.literal_eval(node.value)
-        for node in ast.parse(source).body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
-    options = yaml.safe_load(texts["DOCUMENTATION"])["options"]
-    for option in options.values():
-        del option["description"]
-    assert options == campaign_report.ARGUMENTS

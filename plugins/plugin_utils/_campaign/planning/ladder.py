@@ -276,7 +276,8 @@ ROLES: dict[str, str] = {HOST: "watchdog", **{module: module.lower() for module 
 
 def rungs(key: str, remedy: str) -> tuple[str, ...]:
     """The ladder of a finding: its remedy, then what is documented if that did not help."""
-    after = AFTER_KEY.get(key, REMEDIES[remedy].then)
+    known = REMEDIES.get(remedy)
+    after = AFTER_KEY.get(key, known.then if known else ())
     return (remedy, *after)
 
 

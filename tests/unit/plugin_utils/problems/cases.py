@@ -12,15 +12,25 @@ from functools import partial
 
 from unit.plugin_utils.builder import Snapshot
 
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign import names
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
+    DECLARED,
+    DEFAULT,
+    SERVER,
+    UTILITY,
+)
+
 Change = Callable[[Snapshot], object]
 # By finding and name of the change: pytest may load a file of these under a second name.
 HOLDS: dict[tuple[str, str], tuple[bool | None, Change]] = {}
 NEAR: dict[tuple[str, str], Change] = {}
 
-SUPERVISED = ("syslogd@default", "stat@prod", "mta@prod", "web@default", "trackinglogd@default",
-              "inMail@prod", "wfserver@prod")
-PERMANENT = ("watchdog@default", *SUPERVISED)
-UTILITIES = ("tracking@prod", "export@prod", "import@prod")
+PERMANENT = tuple(
+    f"{module.name}@{DEFAULT if module.runs == SERVER else 'prod'}"
+    for module in DECLARED if module.runs != UTILITY
+)
+SUPERVISED = tuple(target for target in PERMANENT if target != "watchdog@default")
+UTILITIES = tuple(f"{name}@prod" for name in names.UTILITIES)
 
 
 def holds(finding: str, *, root: bool | None = True) -> Callable[[Change], Change]:
