@@ -30,7 +30,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
     Meaning,
     Restart,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.server import (
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.history import (
     CHILD_LOGS,
 )
 

@@ -14,8 +14,9 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
     MODULES,
 )
 
+from ..snapshot.history import AFTERMATH_SECONDS, seconds_of_day
 from ..snapshot.records import LogGroup, Task
-from ..snapshot.server import AFTERMATH_SECONDS, Server, seconds_of_day
+from ..snapshot.server import Server
 from .knowledge import Kind, Meaning, Restart, meaning_of
 
 USUAL_RESTART = "06:00:00"  # processRestartTime as shipped

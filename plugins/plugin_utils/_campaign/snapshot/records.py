@@ -302,6 +302,12 @@ class Logs:
     logs: tuple[Log, ...] = ()
     directories: tuple[Directory, ...] = ()
 
+    def log(self, name: str, instance: str = DEFAULT) -> Log | None:
+        """The log of a module, or of its children, on an instance."""
+        return next(
+            (log for log in self.logs if (log.module, log.instance) == (name, instance)), None
+        )
+
 
 @dataclass(frozen=True)
 class Mount:

@@ -99,7 +99,7 @@ def newer_files(server: Server, task: Task) -> Iterator[ConfigurationFile]:
     """The files that changed after the module last read them."""
     if task.started_at is None or not task.alive:
         return
-    read_at = max(task.started_at, server.reloaded_at(task) or 0.0)
+    read_at = max(task.started_at, server.history.reloaded_at(task) or 0.0)
     grace = server.limits.configuration_grace_seconds
     for file in server.configuration.files:
         changed = file.mtime_at

@@ -65,7 +65,7 @@ def not_running(server: Server, task: Task) -> Evidence | None:
     down=True,
 )
 def crash_loop(server: Server, task: Task) -> Evidence | None:
-    restarts = server.restarts(task)
+    restarts = server.history.restarts(task)
     if len(restarts) < server.limits.crash_loop_restarts:
         return None
     log = server.log(task.module, task.instance)
@@ -303,7 +303,7 @@ def log_precision_raised(server: Server, module: str) -> Iterator[Evidence]:
     """By hand, which a restart ends, or in a file, which none does."""
     for task in server.tasks_of(module):
         yield from configured_precision(task)
-        raised = server.raised_precision(task)
+        raised = server.history.raised_precision(task)
         if raised and (raised.until is None or raised.until > server.now):
             continue
         until = raised.until if raised else None
@@ -325,7 +325,7 @@ def log_precision_raised(server: Server, module: str) -> Iterator[Evidence]:
     by_module=TOMCAT_PRECISION,
 )
 def log_precision_wanted(server: Server, task: Task) -> Facts | None:
-    raised = server.raised_precision(task)
+    raised = server.history.raised_precision(task)
     if not raised or (raised.until is not None and raised.until <= server.now):
         return None
     end = "no end was set" if raised.until is None else f"until {moment(raised.until)}"

@@ -472,7 +472,7 @@ def database_unreachable(server: Server) -> Iterator[Evidence]:
     for task in server.tasks:
         if task.module in SHARED:
             continue  # web alone without its database is web's trouble: web.session_error
-        for group in reported_by("host.database_unreachable", server.errors(task)):
+        for group in reported_by("host.database_unreachable", server.history.errors(task)):
             if not server.older(group.last_at, server.limits.database_error_minutes):
                 told.setdefault(task.instance, []).append(group)
     for instance in sorted({*silent, *told}):

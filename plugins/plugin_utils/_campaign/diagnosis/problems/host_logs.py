@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import MODULES
 
+from ...snapshot.history import CHILD_LOGS, UPGRADE_LOG
 from ...snapshot.records import LogGroup
-from ...snapshot.server import CHILD_LOGS, UPGRADE_LOG, Server
+from ...snapshot.server import Server
 from ..knowledge import BY_CODE, Kind, Meaning, Restart, apart, meaning_of
 from ..model import INFO, WARNING, Evidence, advice, as_account, as_root, duration
 from ..rules import Catalogue

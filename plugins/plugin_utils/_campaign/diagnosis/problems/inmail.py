@@ -105,7 +105,7 @@ def mailbox_login_refused(server: Server) -> Iterator[Evidence]:
             yield Evidence({"mailbox": target.address, "note": ""}, target.instance, target.address)
     for task in server.tasks_of("inMail"):
         groups = [
-            group for group in reported_by("inMail.mailbox_login_refused", server.errors(task))
+            group for group in reported_by("inMail.mailbox_login_refused", server.history.errors(task))
             if not server.older(group.last_at, server.limits.mail_silence_minutes)
         ]
         if groups and task.instance not in asked:

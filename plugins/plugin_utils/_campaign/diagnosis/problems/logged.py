@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from ...snapshot.history import START_LINE_SECONDS
 from ...snapshot.records import Log, LogGroup, Task
-from ...snapshot.server import START_LINE_SECONDS, Server
+from ...snapshot.server import Server
 from ..aftermath import sorted_out
 from ..knowledge import BY_CODE, Kind, Meaning, Restart, apart as events, meaning_of, reported_by
 from ..model import INFO, WARNING, ByHand, Evidence, Facts, advice
@@ -92,7 +93,7 @@ def telling(server: Server, task: Task, since: float) -> Facts:
 
 def reported(problem: str, server: Server, tasks: Iterable[Task]) -> list[LogGroup]:
     """The groups in the logs of some modules that belong to an entry of the catalogue."""
-    return [group for task in tasks for group in reported_by(problem, server.errors(task))]
+    return [group for task in tasks for group in reported_by(problem, server.history.errors(task))]
 
 
 def logged(facts: Facts, groups: list[LogGroup]) -> Evidence:
@@ -134,7 +135,7 @@ def _reported_here(module: str, row: Meaning, group: LogGroup) -> bool:
 def _known_errors(server: Server, module: str, *answers: Restart) -> Iterator[Evidence]:
     for task in server.tasks_of(module):
         rows: dict[str, list[LogGroup]] = {}
-        held, _over = sorted_out(server, task, events(server.errors(task)))
+        held, _over = sorted_out(server, task, events(server.history.errors(task)))
         for group in held:
             row = meaning_of(group)
             if row is None or row.restart not in answers or recovered(server, task, group):
@@ -236,7 +237,7 @@ ADDRESS = re.compile(r"https?://([^\s/:'\"]+)")
 def _unknown_errors(server: Server, module: str, few: bool) -> Iterator[Evidence]:
     own = module if module in OWN_CHILD_ERRORS else ""
     for task in server.tasks_of(module):
-        held = unknown_errors(events(server.errors(task, own)))
+        held = unknown_errors(events(server.history.errors(task, own)))
         held, _over = sorted_out(server, task, held)
         count = sum(group.count for group in held)
         if held and (count < server.limits.log_errors) is few:
@@ -269,8 +270,8 @@ def errors_few(server: Server, module: str) -> Iterator[Evidence]:
 def _past(server: Server, task: Task, kind: str) -> Evidence | None:
     """Lines of what is over: told as that, and never a fault of now."""
     # What a module logged before we restarted it is history without a word.
-    seen = server.errors(task) if kind == "repaired" else (
-        group for log in server.logs_of(task) for group in log.groups
+    seen = server.history.errors(task) if kind == "repaired" else (
+        group for log in server.history.logs_of(task) for group in log.groups
     )
     groups = [group for group in events(seen) if group.level == "error" and not is_note(group)]
     _now, over = sorted_out(server, task, groups)

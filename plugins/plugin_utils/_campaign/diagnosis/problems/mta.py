@@ -294,7 +294,7 @@ def dns_failed(server: Server) -> Iterator[Evidence]:
     causes=NOT_SENDING,
 )
 def no_children(server: Server, task: Task) -> Facts | None:
-    deaths = [group for group in server.errors(task, "mta") if DEATH.search(group.sample)]
+    deaths = [group for group in server.history.errors(task, "mta") if DEATH.search(group.sample)]
     last_death = max((group.last_at or 0.0 for group in deaths), default=0.0)
     dying = server.now - last_death < DYING_SECONDS
     # Of children that die at their start the next one may be there for a moment.

@@ -106,7 +106,7 @@ def quotas_not_loaded(server: Server) -> Iterator[Evidence]:
             begun, changed = task.started_at, file.mtime_at
             if begun is None or changed is None or not task.alive:
                 continue
-            read_at = max(begun, server.reloaded_at(task) or 0.0)
+            read_at = max(begun, server.history.reloaded_at(task) or 0.0)
             late = changed > read_at and changed > begun + server.limits.clock_grain_seconds
             if late and (_named(file.path, task) or not _named_any(server, file.path)):
                 yield Evidence(

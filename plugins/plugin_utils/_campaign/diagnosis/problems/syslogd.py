@@ -11,8 +11,9 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
     SYSLOGD_PORTS,
 )
 
+from ...snapshot.history import UPGRADE_LOG
 from ...snapshot.records import Task
-from ...snapshot.server import UPGRADE_LOG, Server
+from ...snapshot.server import Server
 from ..model import CRITICAL, INFO, WARNING, Evidence, Facts, advice, as_account, as_root
 from ..rules import Catalogue
 from . import every_module

@@ -42,7 +42,7 @@ def redirection_unreachable(server: Server) -> Iterator[Evidence]:
     told: dict[str, list[LogGroup]] = {}
     for task in _who_tells(server):
         told.setdefault(task.instance, []).extend(
-            group for group in reported_by("tracking.redirection_unreachable", server.errors(task))
+            group for group in reported_by("tracking.redirection_unreachable", server.history.errors(task))
             if not server.older(group.last_at, 30) and not _repaired_since(server, task, group)
         )
     asked: set[str] = set()  # the servers that were asked now: what a log says of them is history
@@ -110,7 +110,7 @@ def redirection_misconfigured(server: Server) -> Iterator[Evidence]:
     for task in _who_tells(server):
         told.setdefault(task.instance, []).extend(
             group for group in
-            reported_by("tracking.redirection_misconfigured", server.errors(task))
+            reported_by("tracking.redirection_misconfigured", server.history.errors(task))
             if not _repaired_since(server, task, group)
         )
     for instance, groups in sorted(told.items()):
@@ -159,7 +159,7 @@ def corrupt_line(server: Server) -> Iterator[Evidence]:
 
 def _errors_since(server: Server, instance: str, since: float) -> bool:
     task = server.task("tracking", instance)
-    groups = server.errors(task) if task else ()
+    groups = server.history.errors(task) if task else ()
     return any((group.last_at or server.now) >= since for group in groups)
 
 
@@ -186,7 +186,7 @@ def workflow_failed(server: Server) -> Iterator[Evidence]:
         groups = [
             group for group in log.groups
             if group.level == "error" and WORKFLOW.search(group.sample)
-            and not server.brought_about(group)
+            and not server.history.brought_about(group)
         ]
         if groups:
             yield replace(

@@ -344,7 +344,7 @@ def owner_disabled(server: Server) -> Iterator[Evidence]:
 def children_dying(server: Server, task: Task) -> Evidence | None:
     pids = {process.pid for process in task.processes}
     defunct = [zombie for zombie in server.machine.zombies if zombie.ppid in pids]
-    groups = [group for group in server.errors(task) if DEATH.search(group.sample)]
+    groups = [group for group in server.history.errors(task) if DEATH.search(group.sample)]
     if not groups:
         return None
     facts = lines(groups)
@@ -372,7 +372,7 @@ def children_dying(server: Server, task: Task) -> Evidence | None:
 )
 def workflow_errors(server: Server, task: Task) -> Evidence | None:
     groups = [
-        group for group in unknown_errors(apart(server.errors(task, "runwf")))
+        group for group in unknown_errors(apart(server.history.errors(task, "runwf")))
         if not DEATH.search(group.sample) and not recovered(server, task, group)
     ]
     groups, _over = sorted_out(server, task, groups)
