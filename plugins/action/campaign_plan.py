@@ -23,7 +23,9 @@ from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
 from ..plugin_utils._campaign.ansible.variables import PREFIX, raw_variables
 from ..plugin_utils._campaign.ansible.version import collection_version
 from ..plugin_utils._campaign.diagnosis.causes import addresses_of
-from ..plugin_utils._campaign.planning import ladder, plan as planning, saved as saved_plan
+from ..plugin_utils._campaign.planning import ladder, saved as saved_plan
+from ..plugin_utils._campaign.planning.admit import admit
+from ..plugin_utils._campaign.planning.make import make
 from ..plugin_utils._campaign.planning.policy import OPTIONS, InvalidPolicy, Policy
 from ..plugin_utils._campaign.report.build import diagnosis_of
 
@@ -62,9 +64,9 @@ class ActionModule(ActionBase):
                 work[name] = in_flight(raw.get(options["work_variable"]))
             if options["read_file"]:
                 saved = saved_plan.parse(read(Path(options["read_file"])))
-                plan = planning.admit(saved, diagnoses, policies, now=now, work=work)
+                plan = admit(saved, diagnoses, policies, now=now, work=work)
             else:
-                plan = planning.make(
+                plan = make(
                     diagnoses,
                     policies,
                     now=now,

@@ -32,8 +32,8 @@ from ansible_collections.campaign.remediation.plugins.modules import campaign_in
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.diagnose import (
     diagnose,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
-    plan as planning,
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.make import (
+    make,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.policy import (
     Policy,
@@ -243,7 +243,7 @@ def judged(taken: Json) -> Json:
 
 def planned(diagnosis: Json, now: float) -> Json:
     """The host's part of the plan, by the policy that a site has by default."""
-    plan = planning.make(
+    plan = make(
         [diagnosis], {NAME: Policy()}, now=now, run="case", collection="0", work={NAME: []},
     )
     host: Json = plan["hosts"][0]

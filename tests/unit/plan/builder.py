@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,14 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
     BY_KEY,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
-    plan as planning,
+    saved as saved_plan,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.admit import (
+    admit as admit_plan,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.make import (
+    Work,
+    make as make_plan,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.policy import (
     Policy,
@@ -24,6 +32,7 @@ Json = dict[str, Any]
 
 NOW = 1_763_467_200.0  # Tuesday, 2025-11-18 12:00:00 UTC
 HOUR = 3600.0
+ILL = ("wfserver.memory_alert@prod", "mta.not_running@prod", "host.disk_filling@default#/")
 
 
 def finding(id: str, *, caused_by: Sequence[str] = (), **evidence: Any) -> Json:
@@ -64,17 +73,28 @@ def server(*findings: str | Json, name: str = "app1", instances: Sequence[str] =
 
 
 def make(
-    *servers: Json, now: float = NOW, work: Mapping[str, planning.Work] | None = None, **policy: Any
+    *servers: Json, now: float = NOW, work: Mapping[str, Work] | None = None, **policy: Any
 ) -> Json:
     """The plan for servers that share a policy."""
     policies = {each["name"]: Policy.of(policy) for each in servers}
-    return planning.make(servers, policies, now=now, run="r1", collection="1.0.0", work=work)
+    return make_plan(servers, policies, now=now, run="r1", collection="1.0.0", work=work)
 
 
 def plan_of(*findings: str | Json, now: float = NOW, **policy: Any) -> Json:
     """What is planned for one server."""
     (host,) = make(server(*findings), now=now, **policy)["hosts"]
     return host
+
+
+def saved(*servers: Json, **policy: Any) -> Json:
+    """A plan, through the file's text and back."""
+    return saved_plan.parse(json.loads(json.dumps(make(*servers, **policy))))
+
+
+def admit(plan: Json, *servers: Json, now: float = NOW + 60, **policy: Any) -> list[Json]:
+    """The hosts of a plan that was read, with what of it still holds for servers."""
+    policies = {each["name"]: Policy.of(policy) for each in servers}
+    return list(admit_plan(plan, servers, policies, now=now)["hosts"])
 
 
 def steps(host: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,9 @@ from unit.plan.builder import NOW, finding, make, server
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
     announce,
     ladder,
-    plan as planning,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.make import (
+    make as make_plan,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.policy import (
     Policy,
@@ -119,7 +121,7 @@ TAKEN = finding("syslogd.port_taken@default", unit="rsyslog.service", holder="rs
 def test_a_guard_that_will_refuse_is_told(declared: Json, asked: str | None) -> None:
     assert announce.missing("free_port", TAKEN, declared) == asked
     policies = {"app1": replace(Policy(), declared=declared)}
-    made = planning.make([host(TAKEN)], policies, now=NOW, run="r1", collection="1.0.0")
+    made = make_plan([host(TAKEN)], policies, now=NOW, run="r1", collection="1.0.0")
     (planned,) = made["hosts"][0]["steps"]
     assert planned["refused_unless"] == asked
 

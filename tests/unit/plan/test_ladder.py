@@ -16,8 +16,10 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
     ladder,
-    plan,
     policy,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.make import (
+    WHYS,
 )
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "user" / "plan.md").read_text(encoding="utf-8")
@@ -72,7 +74,7 @@ def test_stops_say_what_they_cut_off() -> None:
 def test_the_page_names_every_variable_and_reason() -> None:
     for option in policy.OPTIONS:
         assert f"`campaign_{option}`" in PAGE
-    for why in plan.WHYS:
+    for why in WHYS:
         assert f"`{why}`" in PAGE
 
 

@@ -1,15 +1,26 @@
-"""Steps: which, in which order, merged how; plans that are read again; what must always hold."""
+"""Steps: which, in which order, merged how; what is left; what must always hold."""
 
 from __future__ import annotations
 
 import json
 import time
-from copy import deepcopy
 from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from unit.plan.builder import HOUR, NOW, Json, finding, left, make, plan_of, server, steps
+from unit.plan.builder import (
+    ILL,
+    NOW,
+    Json,
+    admit,
+    finding,
+    left,
+    make,
+    plan_of,
+    saved,
+    server,
+    steps,
+)
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import SHARED
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
@@ -18,8 +29,15 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
     ladder,
-    plan as planning,
     saved as saved_plan,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.admit import (
+    admit as admit_plan,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.make import (
+    WHYS,
+    fingerprint,
+    make as make_plan,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.policy import (
     Policy,
@@ -175,7 +193,7 @@ def test_a_step_for_several_instances_names_each_and_cuts_off_the_work_of_each()
     assert [each["what"] for each in step["work"]] == ["prod", "prod2"]
     seen = {"modules": [{"module": "mta", "instance": name, "state": "running", "pid": number}
                         for number, name in enumerate(("prod", "prod2", "prod3"))]}  # fmt: skip
-    processes = planning.fingerprint(seen, [step])["processes"]
+    processes = fingerprint(seen, [step])["processes"]
     assert processes == {"mta@prod": "running 0", "mta@prod2": "running 1"}
 
 
@@ -266,7 +284,7 @@ def test_a_cause_on_another_host() -> None:
 
 def test_what_was_tried_in_vain_is_for_a_person() -> None:
     ill = "wfserver.memory_alert@prod"
-    plan = planning.make(
+    plan = make_plan(
         [server(ill)], {}, now=NOW, run="r", collection="1", exhausted={"app1": [ill]}
     )
     (entry,) = plan["hosts"][0]["left"]
@@ -284,169 +302,11 @@ def test_a_host_without_a_diagnosis_is_there_with_its_error() -> None:
 def test_each_host_has_its_own_policy() -> None:
     servers = [server("mta.hung@prod", name=name) for name in ("b", "a")]
     policies = {"a": Policy.of({"modules_excluded": ["mta"]})}
-    plan = planning.make(servers, policies, now=NOW, run="r", collection="1")
+    plan = make_plan(servers, policies, now=NOW, run="r", collection="1")
     first, second = plan["hosts"]
     assert (first["name"], len(first["steps"]), second["name"], len(second["steps"])) == (
         "a", 0, "b", 1
     )
-
-
-# --- reading a plan again ---------------------------------------------------------------------
-
-ILL = ("wfserver.memory_alert@prod", "mta.not_running@prod", "host.disk_filling@default#/")
-
-
-def saved(*servers: Json) -> Json:
-    """A plan, through the file's text and back."""
-    return saved_plan.parse(json.loads(json.dumps(make(*servers))))
-
-
-def admit(plan: Json, *servers: Json, now: float = NOW + 60, **policy: Any) -> list[Json]:
-    policies = {each["name"]: Policy.of(policy) for each in servers}
-    return list(planning.admit(plan, servers, policies, now=now)["hosts"])
-
-
-def test_a_plan_comes_back_as_it_was() -> None:
-    original = make(server(*ILL))
-    assert saved(server(*ILL)) == original
-    (host,) = admit(saved(server(*ILL)), server(*ILL))
-    assert host == original["hosts"][0]
-
-
-def test_a_plan_expires() -> None:
-    plan = saved(server(*ILL))
-    admit(plan, server(*ILL), now=NOW + HOUR - 1)
-    with pytest.raises(saved_plan.InvalidPlan, match="expired at 2025-11-18T13:00:00Z"):
-        admit(plan, server(*ILL), now=NOW + HOUR)
-
-
-def test_a_plan_of_the_future_is_refused() -> None:
-    with pytest.raises(saved_plan.InvalidPlan, match="in the future"):
-        admit(saved(server(*ILL)), server(*ILL), now=NOW - HOUR)
-    admit(saved(server(*ILL)), server(*ILL), now=NOW - 60)
-
-
-def restarted(diagnosis: Json, module: str) -> Json:
-    for entry in diagnosis["modules"]:
-        if entry["module"] == module:
-            entry["pid"] = 4711
-    return diagnosis
-
-
-@pytest.mark.parametrize(
-    ("now", "reason"),
-    [
-        (server(ILL[0]), "mta.not_running@prod is no longer found"),
-        (restarted(server(*ILL), "wfserver"), "wfserver@prod was running 1008 when the plan was"
-         " made, and is running 4711 now"),
-        (restarted(server(*ILL), "web"), None),  # no step touches it
-        (server(*ILL[:2]), None),  # nothing was planned for the disk
-        (server(*ILL, "web.hung@default"), None),  # new, and not in this plan
-        (server(ILL[0], finding(ILL[1], caused_by=["watchdog.stopped@default"])),
-         "mta.not_running@prod is explained by watchdog.stopped@default now"),
-        ({"name": "app1", "error": "no route", "modules": [], "findings": []}, "no route"),
-    ],
-)
-def test_a_host_that_has_changed_gets_no_step(now: Json, reason: str | None) -> None:
-    (host,) = admit(saved(server(*ILL)), now)
-    assert host["refused"] == reason
-    assert len(host["steps"]) == (2 if reason is None else 0)
-    changed = {id for id, why in left(host).items() if why == "state_changed"}
-    assert changed == (set() if reason is None else set(ILL[:2]))
-
-
-def test_the_other_hosts_go_on() -> None:
-    plan = saved(server(*ILL), server(*ILL, name="app2"))
-    first, second = admit(plan, restarted(server(*ILL), "mta"), server(*ILL, name="app2"))
-    assert (len(first["steps"]), len(second["steps"])) == (0, 2)
-
-
-def test_hosts_that_only_one_side_knows() -> None:
-    plan = saved(server(*ILL), server(*ILL, name="app2"))
-    (host,) = admit(plan, server(*ILL, name="app3"))
-    assert (host["name"], host["steps"], host["left"]) == ("app3", [], [])
-    assert host["notes"] == ["the plan says nothing of this host"]
-
-
-@pytest.mark.parametrize(
-    ("policy", "remaining", "why"),
-    [
-        ({"remedies_denied": ["restart"]}, ["1 mta@prod start"], "policy"),
-        ({"modules_excluded": ["wfserver"]}, ["1 mta@prod start"], "excluded"),
-        ({"windows": [{"from": "22:00", "to": "23:00", "remedies": ["restart"]}],
-          "windows_timezone": "UTC"}, ["1 mta@prod start"], "window"),
-        ({"muted": [{"key": "wfserver.memory_alert", "until": "2026-01-01", "reason": "x"}]},
-         ["1 mta@prod start"], "muted"),
-    ],
-)
-def test_today_s_policy_holds_for_yesterday_s_plan(
-    policy: Json, remaining: list[str], why: str
-) -> None:
-    (host,) = admit(saved(server(*ILL)), server(*ILL), **policy)
-    assert steps(host) == remaining
-    assert left(host)["wfserver.memory_alert@prod"] == why
-
-
-def test_today_s_policy_bounds_the_rungs() -> None:
-    (host,) = admit(saved(server(*ILL)), server(*ILL), highest_rung="restart", ask=True)
-    step = host["steps"][1]
-    assert (step["rungs"], list(step["rungs_for"]), step["asks"]) == (
-        ["restart"], ["restart"], True
-    )
-
-
-def test_findings_planned_together_are_left_together() -> None:
-    both = ("wfserver.memory_alert@prod", "wfserver.file_handles@prod")
-    mute = [{"key": "wfserver.file_handles", "until": "2026-01-01", "reason": "known"}]
-    (host,) = admit(saved(server(*both)), server(*both), muted=mute)
-    assert host["steps"] == []
-    assert left(host) == dict.fromkeys(both, "muted")
-
-
-def test_a_person_may_take_steps_out() -> None:
-    plan = saved(server(*ILL))
-    del plan["hosts"][0]["steps"][0]
-    (host,) = admit(saved_plan.parse(plan), server(*ILL))
-    assert steps(host) == ["1 wfserver@prod restart"]
-
-
-def edit(**changes: Any) -> Json:
-    plan = deepcopy(saved(server(*ILL)))
-    plan["hosts"][0]["steps"][1].update(changes)
-    return plan
-
-
-@pytest.mark.parametrize(
-    ("plan", "message"),
-    [
-        (None, "no plan"),
-        ([], "no plan"),
-        ({"diagnosis": {}}, "no plan"),
-        ({"schema": 2, "hosts": []}, "has schema 2"),
-        ({"schema": 1, "hosts": []}, "made_at"),
-        (saved() | {"expires_at": "tomorrow"}, "'tomorrow' is no time"),
-        (saved() | {"hosts": [None]}, "a host is None"),
-        (saved() | {"hosts": [{"name": "app1"}]}, "fingerprint"),
-        (edit(order="first"), "order 'first'"),
-        (edit(limit=3), "limit 3"),
-        (edit(rungs=[3]), "is damaged"),
-        (edit(remedy="../../../evil", rungs=["../../../evil"]), "not documented"),
-        (edit(remedy="kill_and_start"), "not documented"),
-        (edit(rungs=["restart", "rebuild_shared_memory"]), "not documented"),
-        (edit(rungs_for={}), "not documented"),
-        (edit(keys=["mta.tired"]), "not all keys of the catalogue"),
-        (edit(keys=[]), "is damaged"),
-        (edit(because=["wfserver.hung@prod"]), "not those that the plan was made for"),
-        (edit(module="mta"), "mta@prod is not what its findings are about"),
-        (edit(instance="prod2"), "wfserver@prod2 is not what its findings are about"),
-        (edit(role="../mta"), "is not what its findings are about"),
-        (edit(subject="another"), "is not what its findings are about"),
-        (edit(afterwards="relaunch"), "not what follows its ladder"),
-    ],
-)
-def test_a_plan_that_was_tampered_with_is_refused(plan: Any, message: str) -> None:
-    with pytest.raises(saved_plan.InvalidPlan, match=message):
-        saved_plan.parse(plan)
 
 
 # --- a fleet ----------------------------------------------------------------------------------
@@ -457,8 +317,8 @@ def test_five_hundred_hosts_are_quick() -> None:
     fleet = [server(*ILL, "web.hung@default", name=f"app{n:03}") for n in range(500)]
     policies = {host["name"]: Policy.of({"windows": night}) for host in fleet}
     begun = time.process_time()
-    plan = planning.make(fleet, policies, now=NOW, run="r", collection="1")
-    planning.admit(saved_plan.parse(plan), fleet, policies, now=NOW)
+    plan = make_plan(fleet, policies, now=NOW, run="r", collection="1")
+    admit_plan(saved_plan.parse(plan), fleet, policies, now=NOW)
     assert time.process_time() - begun < 4
     assert len(plan["hosts"]) == 500
 
@@ -507,7 +367,7 @@ def test_invariants(diagnosis: Json, options: Json) -> None:
     for id, each in findings.items():
         if each["severity"] != "info":
             assert (id in answered) != (id in left(host))
-    assert all(entry["reason"] and entry["why"] in planning.WHYS for entry in host["left"])
+    assert all(entry["reason"] and entry["why"] in WHYS for entry in host["left"])
     # no step for what another finding explains
     assert not any(findings[id]["caused_by_ids"] for id in answered)
     # order: the whole service, then the start order
@@ -534,5 +394,5 @@ def test_invariants(diagnosis: Json, options: Json) -> None:
     # the same again, whatever the order of the findings, and through the file
     shuffled = {**diagnosis, "findings": diagnosis["findings"][::-1]}
     assert make(shuffled, **options)["hosts"][0]["steps"] == host["steps"]
-    plan = saved_plan.parse(json.loads(json.dumps(make(diagnosis, **options))))
+    plan = saved(diagnosis, **options)
     assert admit(plan, diagnosis, **options)[0]["steps"] == host["steps"]

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Findings that one remedy answers: one step on a module, and under one that is host-wide on all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DEFAULT
+
+from ..diagnosis.catalogue import ORDER
+from ..diagnosis.model import HOST
+from . import ladder
+from .ladder import REMEDIES
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A remedy on a module, and the findings that ask for it or that it covers."""
+
+    remedy: str
+    module: str
+    instance: str
+    subject: str
+    findings: tuple[Mapping[str, Any], ...]
+
+    def sort_key(self) -> tuple[bool, bool, int, bool, str, int, str]:
+        """What finishes a repair first, then host-wide, start order, mild before strong."""
+        return (
+            not REMEDIES[self.remedy].finishes,
+            not REMEDIES[self.remedy].host_wide, ORDER[self.module], self.instance != DEFAULT,
+            self.instance, ladder.RANK[self.remedy], self.subject,
+        )
+
+    def instances(self) -> list[str]:
+        """Those that the remedy is for: more than its own if they share what it changes."""
+        if not REMEDIES[self.remedy].shared:
+            return [self.instance]
+        return sorted({f["instance"] for f in self.findings if f["remedy"] == self.remedy})
+
+    def with_also(self, others: Iterable[Mapping[str, Any]]) -> Draft:
+        return Draft(
+            self.remedy, self.module, self.instance, self.subject, (*self.findings, *others)
+        )
+
+
+def merged(findings: Iterable[Mapping[str, Any]]) -> list[Draft]:
+    """One step where one remedy does: on a module, and under one that is host-wide on all."""
+    drafts: dict[tuple[str, str, str, str], Draft] = {}
+    first: dict[tuple[str, str], str] = {}  # the instance whose step is also that of the others
+    for finding in findings:
+        # The machine is one, and so is a job or a workflow; elsewhere a remedy is for the module.
+        instance = DEFAULT if finding["module"] == HOST else finding["instance"]
+        each = REMEDIES[finding["remedy"]].each
+        if REMEDIES[finding["remedy"]].shared:
+            instance = first.setdefault((finding["module"], finding["remedy"]), instance)
+        subject = str((finding.get("evidence") or {}).get(each) or "") if each else ""
+        identity = (finding["module"], instance, finding["remedy"], subject)
+        blank = Draft(finding["remedy"], *identity[:2], subject, ())
+        drafts[identity] = drafts.get(identity, blank).with_also([finding])
+    kept: list[Draft] = []
+    # The strongest first: then whatever may cover a draft is there when its turn comes.
+    for draft in sorted(drafts.values(), key=lambda d: (-ladder.RANK[d.remedy], d.sort_key())):
+        covering = [
+            number for number, other in enumerate(kept) if _covers(other, draft)
+        ]
+        if covering:
+            mildest = min(covering, key=lambda n: ladder.RANK[kept[n].remedy])
+            kept[mildest] = kept[mildest].with_also(draft.findings)
+        else:
+            kept.append(draft)
+    return kept
+
+
+def _covers(other: Draft, draft: Draft) -> bool:
+    stronger, milder = REMEDIES[other.remedy], REMEDIES[draft.remedy]
+    if stronger.apart or milder.apart or not ladder.covers(other.remedy, draft.remedy):
+        return False
+    same = other.module == draft.module and {*draft.instances()} <= {*other.instances()}
+    return stronger.host_wide or same
