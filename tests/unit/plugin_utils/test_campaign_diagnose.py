@@ -202,7 +202,7 @@ def test_what_had_no_chance_to_show_itself_is_not_proved_to_be_gone(
     result = run({"snapshot": server}, gone=[DYING, "mta.not_running@prod"], gone_within=0)
     assert (list(result["remaining"]), list(result["unproved"])) == (remaining, unproved)
     if unproved:
-        assert result["unproved"][DYING] == "no workflow has run since wfserver@prod began"
+        assert result["unproved"][DYING] == "no workflow has run since wfserver@prod started"
 
 
 @pytest.mark.parametrize(

@@ -291,7 +291,7 @@ def test_a_host_that_does_not_answer_explains_those_that_need_it(other: dict[str
     ])
     (found,) = gone["findings"]
     assert found["key"] == "host.does_not_answer" and found["automatic"] is False
-    assert f"{other['name']} could not be reached" in found["summary"]
+    assert f"{other['name']} is unreachable" in found["summary"]
     assert found["summary"].endswith("timed out")
     for diagnosis in (first, second):
         assert diagnosis["findings"][0]["caused_by"] == ["host.does_not_answer"]
