@@ -8,13 +8,10 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from . import outline
+from . import outline, view, words
 from .formats import table
 from .history import Run
-from .model import Changes, Report, Severity
-
-KINDS = ("new", "worse", "better", "gone", "unseen")
-WORDS = {"unseen": "not checked"}
+from .model import Changes, Report
 
 
 def numbers(report: Report) -> str:
@@ -24,38 +21,28 @@ def numbers(report: Report) -> str:
 
 def causes(report: Report) -> list[str]:
     """Where there is nothing to compare with: every host without a diagnosis, and every cause."""
+    data = report.in_full()
     told = [
-        f"{host.status.replace('_', ' ')}: {host.name}: {host.error}"
-        for host in report.hosts if host.status != "diagnosed"
+        words.clean(f"{view.status_word(host)} {host['name']}: {host['error']}")
+        for host in data["hosts"] if host["status"] != "diagnosed"
     ]
-    for root in report.roots:
-        finding = report.finding(root)
-        if finding.severity is not Severity.INFO:
-            told.append(
-                f"{finding.severity.value.upper()} {root.host} {finding.headline}"
-            )
-    return told
+    found, _notes = outline.findings(data)
+    return told + [_line(entry) for entry in found.entries]
 
 
 def lines(changes: Changes) -> list[str]:
-    """One for each change, hosts first."""
-    hosts = changes.hosts
-    told = [
-        f"{word}: {', '.join(names)}"
-        for word, names in (
-            ("no diagnosis any more", hosts.lost), ("diagnosed again", hosts.back),
-            ("new host", hosts.appeared), ("gone host", hosts.vanished),
-        )
-        if names
-    ]
-    for kind in KINDS:
-        for entry in getattr(changes, kind):
-            was = f" (was {entry.was.severity.value})" if entry.was else ""
-            told.append(
-                f"{WORDS.get(kind, kind)}: {entry.severity.value.upper()} {entry.host} "
-                f"{entry.headline}{was}"
-            )
-    return told
+    """One for each change, hosts first; none where nothing has changed."""
+    if not changes:
+        return []
+    return [_line(entry) for entry in outline.changes(changes.model_dump(mode="json")).entries]
+
+
+def _line(entry: outline.Entry) -> str:
+    """Alone and without a colour: with its severity, and its hosts where the head counts them."""
+    severity = str((entry.item or {}).get("severity", "")).upper()
+    marks = ": ".join(dict.fromkeys(filter(None, (entry.mark, severity))))
+    hosts = f" ({outline.some(entry.hosts, outline.ROOM_ALONE)})" if len(entry.hosts) > 1 else ""
+    return words.clean(f"{marks} {entry.head}{hosts}".lstrip())
 
 
 def show(console: Console, old: Run, new: Run, changes: Changes) -> None:

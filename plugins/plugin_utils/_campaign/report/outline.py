@@ -257,7 +257,7 @@ def changes(found: Mapping[str, Any]) -> Section:
         for entry in found[kind]:
             was = f" (was {entry['was']['severity']})" if entry["was"] else ""
             text = f"{entry['host']} {_titled(entry)}{was}"
-            entries.append(Entry(tone, text, mark=kind))
+            entries.append(Entry(tone, text, mark=kind, item=entry))
     since = words.moment(found["since"]["finished"])
     return Section(
         "changes", f"Changes since {since}", entries or [Entry("muted", "None.")], ACTIONS_IN_FULL
