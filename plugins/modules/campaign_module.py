@@ -459,6 +459,7 @@ class Change:
             touched=self.touched(others),
         )
         ended = dict(self.line(), before=self.before, after=after, seconds=self.result["seconds"])
+        ended["inside"] = inside
         ended["command"] = self.controller.commands
         if failure:
             reason = "%s %s" % (failure, back)

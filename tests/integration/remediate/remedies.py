@@ -167,13 +167,14 @@ class Site(Lab):
 
 
 def open_repairs(ledger: list[dict[str, Any]]) -> list[str]:
-    """Repairs that a ledger knows as begun and not as ended. A step inside a repair is none of its
-    own: where it was cut, the repair around it is what is finished.
-    """
+    """Repairs, and steps inside them, that a ledger knows as begun and not as ended."""
     waiting: list[str] = []
     for line in ledger:
-        about = f"{line['run']} {line['module']}@{line['instance']} {line.get('remedy')}"
-        if line["event"] == "begun" and not line.get("inside"):
+        about = (
+            f"{line['run']} {line['module']}@{line['instance']} {line.get('remedy')}"
+            f" inside {line.get('inside')}"
+        )
+        if line["event"] == "begun":
             waiting.append(about)
         elif line["event"] == "ended" and about in waiting:
             waiting.remove(about)

@@ -436,6 +436,31 @@ def test_a_repair_stays_open_until_what_it_stopped_is_started_again(tmp_path):
     assert "run r2 finished it" in made.ledger.lines()[-1]["reason"]
 
 
+@pytest.mark.parametrize("step", [
+    {"module": "mta", "instance": "prod", "remedy": "move_tmp"},  # but for `inside` the repair's own
+    {"module": "web", "instance": "default", "remedy": "move_tmp"},
+])  # fmt: skip
+@pytest.mark.parametrize("left", [True, False])
+def test_a_repair_cut_within_a_step_is_told_once_and_both_are_closed(tmp_path, step, left):
+    before = RAN if left else {"state": "stopped"}
+    dead = bracket(tmp_path, run="dead")
+    dead.write("begun", module="mta", instance="prod", remedy="move_tmp", before=before)
+    dead.write("begun", inside="move_tmp", before=before, **step)
+    made = bracket(tmp_path, run="r2")
+    made.enter()
+    assert [(told["module"], told["remedy"]) for told in made.interrupted] == [("mta", "move_tmp")]
+    waiting = ledger.open_repairs(made.ledger.lines())
+    assert [(line["module"], line["inside"]) for line in waiting] == [("mta", None)] * left
+    made.settle(finished=True)
+    lines = made.ledger.lines()
+    assert ledger.open_repairs(lines) == []
+    ends = [(line["result"], line["inside"]) for line in lines if line["event"] == "ended"]
+    assert sorted(ends, key=str) == [("interrupted", "move_tmp"), ("interrupted", None)]
+    again = bracket(tmp_path, run="r3")
+    again.settle()
+    assert again.interrupted == [] and again.ledger.lines() == lines
+
+
 def test_what_finishes_a_repair_holds_every_step(tmp_path):
     made = bracket(tmp_path, run="r1")
     made.write("begun", module="", remedy=guard.FINISH)

@@ -284,6 +284,19 @@ def test_open_repairs():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("end", "open_"), [
+    ([], [None, "restart"]),
+    (["restart"], [None]),
+    ([None], ["restart"]),  # the step was cut, the repair went on
+    ([None, None], []),  # as older ledgers have it
+    (["restart", None], []),
+])  # fmt: skip
+def test_a_step_inside_a_repair_is_not_taken_for_it(end, open_):
+    lines = [entry("begun"), entry("begun", inside="restart")]
+    lines += [entry("ended", inside=inside) for inside in end]
+    assert [line.get("inside") for line in ledger.open_repairs(lines)] == open_
+
+
 @pytest.mark.parametrize(
     ("lines", "count"),
     [

@@ -227,16 +227,18 @@ def is_of(entry: "Entry", module: str, instance: str) -> bool:
 
 
 def open_repairs(lines: "Iterable[Entry]") -> "List[Entry]":
-    """The `begun` lines that no `ended` line follows."""
+    """The `begun` lines that no `ended` line follows. A repair and the steps inside it may differ
+    in nothing but that.
+    """
     waiting: "List[Entry]" = []
     for entry in lines:
         if entry["event"] == "begun":
             waiting.append(entry)
         elif entry["event"] == "ended":
-            for begun in reversed(waiting):
-                if _key(begun) == _key(entry):
-                    waiting.remove(begun)
-                    break
+            same = [begun for begun in reversed(waiting) if _key(begun) == _key(entry)]
+            exact = [begun for begun in same if begun.get("inside") == entry.get("inside")]
+            for begun in (exact or same)[:1]:
+                waiting.remove(begun)
     return waiting
 
 

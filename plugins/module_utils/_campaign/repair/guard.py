@@ -385,24 +385,26 @@ class Bracket:
     def settle(self, own: bool = False, write: bool = True, finished: bool = False) -> None:
         """Repairs that were begun and never ended, by runs that are no longer at work: told, and
         written down as interrupted, so that they are told once. What such a repair has stopped and
-        not started again leaves it open, until this run has done so (finished).
+        not started again leaves it open, until this run has done so (finished). A step inside a
+        repair is written down, too, but not told: the repair is.
         """
         holder = self._recorded(self.lock.holder)
         running = None
         for begun in ledger.open_repairs(self.lines()):
-            if ledger.is_by(begun, self.me) != own or begun.get("inside"):
+            if ledger.is_by(begun, self.me) != own:
                 continue
             if holder and ledger.is_by(begun, holder):
                 continue
             if running is None:
                 groups = proc.processes(proc.scan(self.context.home))
                 running = set((p["name"], p["instance"]) for p in groups["modules"])
-            left = [] if own or finished else unfinished(begun, running)
-            names = ("run", "host", "module", "instance", "remedy", "state", "before")
+            inside = begun.get("inside")
+            left = [] if own or finished or inside else unfinished(begun, running)
+            names = ("run", "host", "module", "instance", "remedy", "state", "before", "inside")
             same = dict((name, begun.get(name)) for name in names)
             present = self.present(begun["module"], begun["instance"])
             told = dict((name, begun.get(name)) for name in ("at", "who", "from", "command"))
-            if not finished:
+            if not finished and not inside:
                 self.interrupted.append(dict(same, present=present, unfinished=left, **told))
             if write and not left:
                 reason = "The run ended before this repair did; %s it is %s." % (
