@@ -278,11 +278,6 @@ class Change(_Part):
         """The module that it is about."""
         return label(self.module, self.instance)
 
-    @property
-    def headline(self) -> str:
-        """The title with the module that it is about."""
-        return titled(self.module, self.instance, self.title)
-
 
 class Since(_Part):
     """The run that another is compared with."""

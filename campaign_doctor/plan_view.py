@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.text import Text
@@ -65,14 +65,12 @@ def _at_work(host: Host, step: Step) -> Iterator[str]:
     """What a step that cuts something off would cut off: of pdump -who and the processes."""
     if not step.cancels:
         return
-    work = getattr(step, "work", None)
-    if work is None:
+    if step.work is None:
         yield f"{host.name} {step.label}: could not be seen"
         return
-    for each in work:
-        if isinstance(each, Mapping):
-            where = f"from {each['from']}" if each.get("from") else f"pid {each.get('pid')}"
-            yield f"{host.name} {step.label}: {each.get('kind')} {each.get('what')} ({where})"
+    for each in step.work:
+        where = f"from {each.origin}" if each.origin else f"pid {each.pid}"
+        yield f"{host.name} {step.label}: {each.kind} {each.what} ({where})"
 
 
 def _line(console: Console, text: str, style: str = "") -> None:
