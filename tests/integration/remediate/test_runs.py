@@ -109,19 +109,22 @@ def test_two_runs_at_once_repair_once(site: Site, tmp_path: Path) -> None:
 def test_a_plan_is_checked_again_where_another_run_was_meanwhile(
     site: Site, report_dir: Path
 ) -> None:
+    """Each step is, not only the first."""
+    site.ctl("break", "module_killed:mta")
     site.ctl("break", "module_killed:wfserver")
     site.call("campaign_guard", state="opened", run="by-hand", who="berta", evidence=False)
     process = begin(site, report_dir, campaign_lock_timeout=60)
     output = read_until(process, lambda output: b"PLAY [Repair]" in output)
     site.call(module="wfserver", instance="prod", state="started", run="by-hand")
-    pids = site.healthy()
+    pid = site.pids()[WFSERVER]
     site.call("campaign_guard", state="closed", run="by-hand")
     output += process.communicate(timeout=120)[0]
     assert process.returncode == 0, output.decode()
-    (action,) = actions(report_dir)
-    assert (action["result"], action["left"]) == ("skipped", "as_before"), output.decode()
-    assert action["reason"] == GONE
-    assert site.pids() == pids
+    first, second = actions(report_dir)
+    assert (first["module"], first["result"]) == ("mta", "repaired"), output.decode()
+    assert (second["module"], second["result"]) == ("wfserver", "skipped"), output.decode()
+    assert (second["left"], second["reason"]) == ("as_before", GONE)
+    assert site.pids()[WFSERVER] == pid
 
 
 def test_a_second_run_says_who_holds_the_host(site: Site, report_dir: Path) -> None:
@@ -484,10 +487,14 @@ def test_what_a_cut_repair_had_stopped_is_started_again_first_of_all(
     first, *others = results(after)
     assert first[0] == "finish_repair" and first[1] in ("repaired", "done"), str(after)
     assert {result for _rung, result in others} <= {"skipped", "repaired"}, str(after)
-    assert not [f for f in after.findings("app1") if f["severity"] == "critical"], str(after)
+    critical = {f["key"] for f in after.findings("app1") if f["severity"] == "critical"}
+    # The log may tell of the time in which the web server in front was stopped.
+    assert critical <= {"tracking.redirection_unreachable"}, str(after)
     lines = site.ledger()
     events_of = [line["event"] for line in lines]
     assert events_of.index("taken_over") < events_of.index("ended", events_of.index("taken_over"))
-    assert open_repairs([line for line in lines if not line["inside"]]) == []
-    (closed,) = (line for line in lines if line["result"] == "interrupted")
+    assert open_repairs(lines) == []
+    (closed,) = (
+        line for line in lines if line["result"] == "interrupted" and not line["inside"]
+    )
     assert "finished it" in closed["reason"] and closed["remedy"] == "rebuild_shared_memory"
