@@ -174,16 +174,21 @@ def main() -> int:
     """Write the files."""
     parser = Parser(__doc__)
     parser.add_argument("fault", nargs="*", help="entries of faults.yml, or healthy (all)")
-    names = parser.parse_args().fault or [KEPT_WHOLE, *TABLE]
-    FILES.mkdir(exist_ok=True)
+    parser.add_argument("--to", type=Path, default=FILES, metavar="FOLDER",
+                        help="write there, and not where the tests read")
+    options = parser.parse_args()
+    names = options.fault or [KEPT_WHOLE, *TABLE]
+    for name in set(names) - {KEPT_WHOLE, *TABLE}:
+        parser.error(f"there is no '{name}' in faults.yml")
+    options.to.mkdir(parents=True, exist_ok=True)
     caretaker.temporary_folder()
     for name in names:
         with tempfile.TemporaryDirectory(prefix="campaign-snapshot-") as folder:
             Path(folder).chmod(0o711)  # the account of the servers has to get to its lab
             kept = taken(name, Path(folder) / "lab")
-        path = FILES / f"{name}.json"
+        path = options.to / f"{name}.json"
         path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        sys.stdout.write(f"{path.relative_to(TOP)}: {path.stat().st_size} bytes\n")
+        sys.stdout.write(f"{path}: {path.stat().st_size} bytes\n")
         sys.stdout.flush()
     return 0
 

@@ -1,0 +1,51 @@
+"""The documents: what they link to is there, and each page is in the index."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DOCS = CHECKOUT / "docs"
+PAGES = sorted([*CHECKOUT.glob("*.md"), *DOCS.rglob("*.md"), *CHECKOUT.glob("roles/*/README.md")])
+CODE = ("plugins", "campaign_doctor", "playbooks", "inventories", "lab", "molecule", "tools", "tests")
+NAME = re.compile(r"(?<![\w/.-])docs/[\w/-]+\.(?:md|png|json)")
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link can name after #, by the rules of the usual readers."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(page: Path) -> Iterator[tuple[str, str]]:
+    """The file and the anchor of each link within the checkout."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            file, _, anchor = target.partition("#")
+            yield file, anchor
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(path.relative_to(CHECKOUT)) for path in PAGES])
+def test_a_link_leads_somewhere(page: Path) -> None:
+    for file, anchor in links(page):
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), file
+        assert not anchor or anchor in anchors(target), f"{file}#{anchor}"
+
+
+def test_each_page_is_in_the_index() -> None:
+    index = {(DOCS / file).resolve() for file, _anchor in links(DOCS / "README.md")}
+    pages = {path for path in DOCS.rglob("*") if path.suffix in (".md", ".json")}
+    assert pages - index == {DOCS / "README.md"}
+    assert {path.parent.name for path in pages} == {"docs", "user", "developer"}
+
+
+def test_a_page_that_is_named_is_there() -> None:
+    for path in (*PAGES, *(file for part in CODE for file in (CHECKOUT / part).rglob("*"))):
+        if path.suffix in (".md", ".py", ".yml", ".ini") and "collections" not in path.parts:
+            for name in NAME.findall(path.read_text(encoding="utf-8")):
+                assert (CHECKOUT / name).is_file(), f"{path} names {name}"
