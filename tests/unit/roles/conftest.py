@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
+
+import roles
 
 TOP = Path(__file__).resolve().parents[3]
 
@@ -20,12 +21,7 @@ def top() -> Path:
 
 @pytest.fixture(scope="session")
 def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tools_roles", TOP / "tools" / "roles.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return roles
 
 
 @pytest.fixture(scope="session")
