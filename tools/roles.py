@@ -304,7 +304,7 @@ def _main(role: str, module: str) -> str:
         name: campaign.remediation.campaign
         tasks_from: plan
 
-    - name: Apply them
+    - name: Apply the steps
       ansible.builtin.include_role:
         name: campaign.remediation.campaign
 
@@ -332,7 +332,7 @@ def _argument_specs(module: str, options: Json) -> str:
 def _diagnose(role: str, module: str) -> str:
     lines = [
         "---",
-        f"- name: Take a snapshot and judge {module}",
+        f"- name: Take a snapshot and diagnose {module}",
         "  campaign.remediation.campaign_diagnose:",
         f"    modules: [{module}]",
         f"  register: {role}_diagnosis",

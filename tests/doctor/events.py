@@ -7,18 +7,18 @@ from typing import Any
 Json = dict[str, Any]
 
 ROLES = "/c/ansible_collections/campaign/remediation/roles"
-WHOLE = {"task": "Take a snapshot and judge it", "task_path": "/c/playbooks/tasks/diagnose.yml:6",
+WHOLE = {"task": "Take a snapshot and diagnose it", "task_path": "/c/playbooks/tasks/diagnose.yml:6",
          "task_action": "campaign.remediation.campaign_diagnose"}
-BEGINS = {"task": "Begin the step", "task_path": f"{ROLES}/campaign/tasks/step.yml:4",
+BEGINS = {"task": "Start the step", "task_path": f"{ROLES}/campaign/tasks/step.yml:4",
           "task_action": "campaign.remediation.campaign_step"}
-STEPS = {"task": "Apply them one after another", "task_path": f"{ROLES}/campaign/tasks/main.yml:24",
+STEPS = {"task": "Apply the steps one after another", "task_path": f"{ROLES}/campaign/tasks/main.yml:24",
          "task_action": "ansible.builtin.include_tasks"}
 START = {"task": "Start stat", "task_path": f"{ROLES}/stat/tasks/start.yml:2",
          "task_action": "campaign.remediation.campaign_module"}
 PROOF = {"task": "Diagnose until the findings are gone",
          "task_path": f"{ROLES}/campaign/tasks/rung.yml:64",
          "task_action": "campaign.remediation.campaign_diagnose"}
-BACK = {"task": "Give the host back", "task_path": f"{ROLES}/campaign/tasks/main.yml:53",
+BACK = {"task": "Release the host", "task_path": f"{ROLES}/campaign/tasks/main.yml:53",
         "task_action": "campaign.remediation.campaign_guard"}
 
 

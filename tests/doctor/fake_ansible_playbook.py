@@ -23,7 +23,7 @@ from typing import Any
 MODULES = ("watchdog", "syslogd", "stat", "mta", "web", "trackinglogd", "tracking", "inMail",
            "wfserver", "export", "import")
 TASK = {
-    "task": "Take a snapshot and judge it", "task_path": "/c/playbooks/tasks/diagnose.yml:6",
+    "task": "Take a snapshot and diagnose it", "task_path": "/c/playbooks/tasks/diagnose.yml:6",
     "task_action": "campaign.remediation.campaign_diagnose",
 }
 STOP_SECONDS = 120

@@ -55,7 +55,7 @@ def test_findings_are_1_and_the_cause_is_told_on_stdout(broken: Site) -> None:
 def test_verbose_passes_ansibles_own_output_through(replay: Replay) -> None:
     replay.can("healthy")
     done = replay.doctor("diagnose", *ONLY, "-v")
-    assert done.code == 0 and "TASK [Take a snapshot and judge it]" in done.err, str(done)
+    assert done.code == 0 and "TASK [Take a snapshot and diagnose it]" in done.err, str(done)
     assert "PLAY RECAP" in done.err and "PLAY" not in done.out
 
 
