@@ -33,6 +33,9 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.model import (
     Problem,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.rules import (
+    MODULE,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.thresholds import (
     Thresholds,
@@ -61,8 +64,13 @@ def _shared() -> dict[str, list[Problem]]:
     """Problems that several modules have in the same words, by name."""
     names: dict[tuple[str, str], list[Problem]] = {}
     for problem in CATALOGUE:
-        names.setdefault((problem.name, problem.title), []).append(problem)
+        names.setdefault((problem.name, _any_module(problem)), []).append(problem)
     return {name: held for (name, _), held in names.items() if len(held) > 3}
+
+
+def _any_module(problem: Problem) -> str:
+    """The title as all modules have it."""
+    return re.sub(rf"\b{problem.module}\b", MODULE, problem.title)
 
 
 def _common() -> Iterator[str]:
@@ -89,7 +97,8 @@ def _modules() -> Iterator[str]:
 
 def _entry(problem: Problem, key: str, more: list[str], causes: bool = True) -> Iterator[str]:
     yield f"### {key}\n"
-    lines = [f"**{problem.title}** ({problem.severity.value}). {_answer(problem)}", *more]
+    title = _any_module(problem) if key.startswith(MODULE) else problem.title
+    lines = [f"**{title}** ({problem.severity.value}). {_answer(problem)}", *more]
     if problem.chance:
         missing = problem.chance.missing.replace("{target}", problem.module)
         lines.append(f"A repair is not proved while {missing}.")

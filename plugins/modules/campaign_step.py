@@ -51,7 +51,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Begin the step
+- name: Start the step
   campaign.remediation.campaign_step:
     state: begun
   register: campaign_repair

@@ -207,7 +207,7 @@ def test_sarif_values() -> None:
     assert (place["name"], place["fullyQualifiedName"]) == ("stat@prod", "app2/stat@prod")
     assert "baselineState" not in first
     rule = run["tool"]["driver"]["rules"][0]
-    assert rule["shortDescription"]["text"] == "stat: Does not run", "as the catalogue has it"
+    assert rule["shortDescription"]["text"] == "stat does not run", "as the catalogue has it"
     assert rule["helpUri"].startswith("https://experienceleague.adobe.com/")
     (invocation,) = run["invocations"]
     assert invocation["executionSuccessful"] is False

@@ -19,22 +19,22 @@ SERVER, INSTANCE, UTILITY = "server", "instance", "utility"
 Module = namedtuple("Module", "name column runs children logs reload lost")
 DECLARED = (
     Module("watchdog", "wdog", SERVER, (), (), "config", ""),
-    Module("syslogd", "sysl", SERVER, (), (), "", "log lines sent meanwhile are lost"),
-    Module("stat", "stat", INSTANCE, (), (), "stat", "its statistics of connections are lost"),
+    Module("syslogd", "sysl", SERVER, (), (), "", "log lines sent in the meantime are lost"),
+    Module("stat", "stat", INSTANCE, (), (), "stat", "its connection statistics are lost"),
     Module("mta", "mta", INSTANCE, ("mtachild",), ("mtachild",), "",
-           "deliveries stop; messages in hand are sent again later"),
+           "deliveries stop; messages in progress are sent again later"),
     Module("web", "web", SERVER, (), ("webmdl",), "config",
-           "consoles and web pages are cut off, and SOAP calls in hand"),
+           "open consoles, web pages and running SOAP calls are interrupted"),
     Module("trackinglogd", "trkd", SERVER, (), (), "",
-           "clicks and opens of that moment may be lost"),
+           "opens and clicks during the restart may be lost"),
     Module("tracking", "trk", UTILITY, (), ("runwf",), "",
-           "a consolidation in hand begins anew"),
-    Module("inMail", "inM", INSTANCE, (), (), "", "the bounce mails in hand are read again"),
+           "a running consolidation starts over"),
+    Module("inMail", "inM", INSTANCE, (), (), "", "bounce mails in progress are read again"),
     Module("wfserver", "wf", INSTANCE, ("runwf",), ("runwf",), "",
-           "workflow tasks in hand are interrupted and started again"),
-    Module("export", "exp", UTILITY, (), (), "", "an export in hand is lost"),
+           "running workflow tasks are interrupted and started again"),
+    Module("export", "exp", UTILITY, (), (), "", "a running export is lost"),
     Module("import", "imp", UTILITY, (), (), "",
-           "an import in hand is cut off, and may leave part of its data"),
+           "a running import is interrupted and may leave part of its data"),
 )  # fmt: skip
 MODULES: "Tuple[str, ...]" = tuple(module.name for module in DECLARED)
 SHARED: "Tuple[str, ...]" = tuple(each.name for each in DECLARED if each.runs == SERVER)

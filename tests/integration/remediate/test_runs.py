@@ -33,7 +33,7 @@ from integration.lab.conftest import process_table
 from integration.remediate.remedies import Site, open_repairs
 from integration.remediate.test_remediate_playbook import QUICK, WFSERVER, done, results
 
-GONE = "what it was planned for is gone since"
+GONE = "its findings are already gone"
 FAULT = "module_hung:wfserver"
 
 
@@ -295,11 +295,11 @@ def test_a_line_is_awaited_in_its_log(site: Site, tmp_path: Path) -> None:
     check = run("check", "--check")
     assert check["result"] == "skipped" and "would be awaited" in check["reason"], check
     good = run("run")
-    assert good["result"] == "done" and good["reason"].startswith("A line reached "), good
+    assert good["result"] == "done" and good["reason"].startswith("A new line appeared in "), good
     assert good["reason"].endswith("/default/log/web.log."), good
     site.ctl("break", "module_hung:syslogd")
     bad = run("hung")
-    assert bad["result"] == "not_repaired" and bad["reason"].startswith("No line reached "), bad
+    assert bad["result"] == "not_repaired" and bad["reason"].startswith("No new line appeared in "), bad
 
 
 # ---------------------------------------------------------------------------- lost connections

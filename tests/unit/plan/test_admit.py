@@ -45,12 +45,12 @@ def restarted(diagnosis: Json, module: str) -> Json:
     [
         (server(ILL[0]), "mta.not_running@prod is no longer found"),
         (restarted(server(*ILL), "wfserver"), "wfserver@prod was running 1008 when the plan was"
-         " made, and is running 4711 now"),
+         " made and is now running 4711"),
         (restarted(server(*ILL), "web"), None),  # no step touches it
         (server(*ILL[:2]), None),  # nothing was planned for the disk
         (server(*ILL, "web.hung@default"), None),  # new, and not in this plan
         (server(ILL[0], finding(ILL[1], caused_by=["watchdog.stopped@default"])),
-         "mta.not_running@prod is explained by watchdog.stopped@default now"),
+         "mta.not_running@prod is now explained by watchdog.stopped@default"),
         ({"name": "app1", "error": "no route", "modules": [], "findings": []}, "no route"),
     ],
 )
@@ -72,7 +72,7 @@ def test_hosts_that_only_one_side_knows() -> None:
     plan = saved(server(*ILL), server(*ILL, name="app2"))
     (host,) = admit(plan, server(*ILL, name="app3"))
     assert (host["name"], host["steps"], host["left"]) == ("app3", [], [])
-    assert host["notes"] == ["the plan says nothing of this host"]
+    assert host["notes"] == ["the plan does not cover this host"]
 
 
 @pytest.mark.parametrize(
@@ -126,12 +126,12 @@ def edit(**changes: Any) -> Json:
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
-        (None, "no plan"),
-        ([], "no plan"),
-        ({"diagnosis": {}}, "no plan"),
+        (None, "not a plan"),
+        ([], "not a plan"),
+        ({"diagnosis": {}}, "not a plan"),
         ({"schema": 2, "hosts": []}, "has schema 2"),
         ({"schema": 1, "hosts": []}, "made_at"),
-        (saved() | {"expires_at": "tomorrow"}, "'tomorrow' is no time"),
+        (saved() | {"expires_at": "tomorrow"}, "'tomorrow' is not a time"),
         (saved() | {"hosts": [None]}, "a host is None"),
         (saved() | {"hosts": [{"name": "app1"}]}, "fingerprint"),
         (edit(order="first"), "order 'first'"),
@@ -141,9 +141,9 @@ def edit(**changes: Any) -> Json:
         (edit(remedy="kill_and_start"), "not documented"),
         (edit(rungs=["restart", "rebuild_shared_memory"]), "not documented"),
         (edit(rungs_for={}), "not documented"),
-        (edit(keys=["mta.tired"]), "not all keys of the catalogue"),
+        (edit(keys=["mta.tired"]), "not all finding keys of the catalogue"),
         (edit(keys=[]), "is damaged"),
-        (edit(because=["wfserver.hung@prod"]), "not those that the plan was made for"),
+        (edit(because=["wfserver.hung@prod"]), "not the ones that the plan was made for"),
         (edit(module="mta"), "mta@prod is not what its findings are about"),
         (edit(instance="prod2"), "wfserver@prod2 is not what its findings are about"),
         (edit(role="../mta"), "is not what its findings are about"),

@@ -137,12 +137,12 @@ def test_what_is_left_of_the_server(rung: str, change: str, left: str) -> None:
     ("change", "proof", "check", "reason"),
     [
         ("ok", "gone", False, None),
-        ("ok", "unproved", False, "It did not show itself again within 7 s, which proves nothing:"
-         " no mail came. The next diagnosis tells."),
+        ("ok", "unproved", False, "The finding did not come back within 7 s, but that proves nothing:"
+         " no mail came. The next diagnosis shows it."),
         ("ok", "remaining", False, "It uses 9 GB."),
         ("ok", "failed", False, "the diagnosis timed out"),
-        ("ok", "lost", False, "The host was lost in the middle: the connection was cut. What was"
-         " done there is not known; the next run tells."),
+        ("ok", "lost", False, "The host was lost during the repair: the connection was cut. How far"
+         " the repair got is unknown; the next run finds out."),
         ("ok", "gone", True, "check mode: restarted."),
         ("failed", "remaining", False, "did not start."),
         ("refused", "gone", False, "restarted too often."),
@@ -157,7 +157,7 @@ def test_words_for_what_says_nothing() -> None:
     state = State(open=(HUNG,), rung=OWN)
     silent = outcome.failed(state, {"failed": True})
     for before, proof, check, reason in (
-        (silent, {"remaining": {HUNG: "x"}}, False, "it failed without a reason"),
+        (silent, {"remaining": {HUNG: "x"}}, False, "it failed without giving a reason"),
         (state, SKIPPED, True, "check mode: it would be done"),
         (state, {"failed": True}, False, "the diagnosis failed"),
     ):
@@ -245,14 +245,14 @@ def test_a_rung_that_is_documented_for_another_finding_is_passed_over() -> None:
         ({"stopping": True}, {}, "the run was asked to stop (campaign_stop_file)"),
         ({}, {"not_after": "11:59"}, "its maintenance window closed at 11:59"),
         ({}, {"not_after": "12:00"}, ""),
-        ({}, {"asks": True}, "it asks first, and nobody said yes"),
+        ({}, {"asks": True}, "it needs a confirmation, and nobody gave it"),
         ({"agreed": True}, {"asks": True}, ""),
         ({"check": True}, {"asks": True}, ""),
-        ({"remaining": {}}, {}, "what it was planned for is gone since"),
+        ({"remaining": {}}, {}, "its findings are already gone"),
         ({"remaining": {MEMORY: "x"}}, {}, ""),
         ({"remaining": {}}, {"because": []}, ""),
         ({"elsewhere": [{"module": "wfserver", "instance": "prod", "remedy": OWN, "host": "b"}]},
-         {"because": []}, "this run has done it to this server already, under the name b"),
+         {"because": []}, "this run already did it on this server, under the name b"),
         ({"elsewhere": [{"module": "wfserver", "instance": "prod", "remedy": OWN, "host": "b"}]},
          {}, ""),
         ({"elsewhere": [{"module": "wfserver", "instance": "dev", "remedy": OWN, "host": "b"}]},
@@ -280,7 +280,7 @@ def test_a_step_begins_with_what_is_still_there() -> None:
 
 def test_on_a_lost_host_no_further_step_begins() -> None:
     state = outcome.begin(a_step(), State(lost="cut off"), Known(now="12:00"))
-    assert (state.not_done, state.lost) == ("the host cannot be reached any more", "cut off")
+    assert (state.not_done, state.lost) == ("the host is no longer reachable", "cut off")
 
 
 @pytest.mark.parametrize(
@@ -317,9 +317,9 @@ def test_when_an_operator_is_shown_more(change: str, proof: str, shows: str) -> 
 @pytest.mark.parametrize(
     ("change", "left", "reason"),
     [
-        ("ok", "changed", "Nothing that is documented helped. The log shows more for a while, for"
-         " a person to read."),
-        ("failed", "unknown", "Nothing that is documented helped. did not start."),
+        ("ok", "changed", "No documented remedy helped. Log precision is raised temporarily for"
+         " analysis."),
+        ("failed", "unknown", "No documented remedy helped. did not start."),
     ],
 )
 def test_what_shows_more_is_an_action(change: str, left: str, reason: str) -> None:
@@ -367,10 +367,10 @@ def test_after_a_cut_repair_is_finished_the_other_findings_are_looked_for(
 @pytest.mark.parametrize(
     ("failure", "check", "result", "reason"),
     [
-        (None, False, "done", "A line reached /log."),
-        (None, True, "skipped", "check mode: a line would be awaited in /log"),
+        (None, False, "done", "A new line appeared in /log."),
+        (None, True, "skipped", "check mode: it would wait for a new line in /log"),
         ({"failed": True, "attempts": 15}, False, "not_repaired",
-         "No line reached /log after nlserver config -reload."),
+         "No new line appeared in /log after nlserver config -reload."),
         ({"failed": True, "msg": "no pid"}, False, "not_repaired", "no pid"),
     ],
 )

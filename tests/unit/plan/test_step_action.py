@@ -132,7 +132,7 @@ def test_what_another_name_of_the_server_has_had_done() -> None:
 
 def test_what_is_gone_since() -> None:
     looked = {"campaign_present": {"remaining": {}}}
-    assert run(looked, state="begun")["not_done"] == "what it was planned for is gone since"
+    assert run(looked, state="begun")["not_done"] == "its findings are already gone"
     assert run({"campaign_present": {"skipped": True}}, state="begun")["not_done"] == ""
 
 

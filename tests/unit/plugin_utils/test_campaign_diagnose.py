@@ -138,7 +138,7 @@ def test_fail_on(fail_on: str, failed: bool) -> None:
     result = run(None, snapshot=broken(), fail_on=fail_on)
     assert result["failed"] is failed
     if failed:
-        assert "wfserver@prod is to start by itself" in result["msg"]
+        assert "wfserver@prod should be running" in result["msg"]
     assert result["diagnosis"]["findings"]
 
 

@@ -64,7 +64,7 @@ Plan
      For       wfserver.memory_alert
      Command   what an operator types for wfserver.memory_alert@prod
      Or else   kill_and_start, then a person
-     Cuts off  workflow tasks in hand are interrupted and started again
+     Cuts off  running workflow tasks are interrupted and started again
 
 Left as it is
   app1, app2 mta.not_running@prod: muted, until 2026-01-02 00:00:00 UTC: CHG-1: moves

@@ -41,15 +41,15 @@ def changed(
     now_explained = [id for id in planned["findings"] if id in caused]
     if now_explained:
         cause = ", ".join(caused[now_explained[0]]["caused_by_ids"])
-        return f"{now_explained[0]} is explained by {cause} now"
+        return f"{now_explained[0]} is now explained by {cause}"
     processes = {
         f"{module['module']}@{module['instance']}": process_of(module)
         for module in diagnosis.get("modules") or ()
     }
     for place, before in planned["processes"].items():
-        after = processes.get(place, "not there")
+        after = processes.get(place, "not present")
         if after != before:
-            return f"{place} was {before} when the plan was made, and is {after} now"
+            return f"{place} was {before} when the plan was made and is now {after}"
     return None
 
 
@@ -70,10 +70,10 @@ def admit(
     if now >= expires:
         raise InvalidPlan(
             f"the plan has expired at {plan['expires_at']}: make a new one"
-            " (it was made for the state of that time)"
+            " (it describes the state at that time)"
         )
     if made > now + CLOCK_GRACE:
-        raise InvalidPlan(f"the plan is of {plan['made_at']}, which is in the future here")
+        raise InvalidPlan(f"the plan is of {plan['made_at']}, which is in the future on this machine")
     planned = {host["name"]: host for host in plan["hosts"]}
     hosts = [
         with_work(
@@ -97,7 +97,7 @@ def _admitted(
     if planned is None:
         return {**fresh, "steps": [], "left": [], "refused": None,
                 "fingerprint": fingerprint(diagnosis, ()),
-                "notes": ["the plan says nothing of this host"]}
+                "notes": ["the plan does not cover this host"]}
     if not planned["steps"]:
         return {**planned, "error": diagnosis.get("error"), "refused": None}
     reason = diagnosis.get("error") or changed(planned["fingerprint"], diagnosis)
@@ -116,7 +116,7 @@ def _admitted(
         alone = [blocked[id] for id in step["because"] if id in blocked]
         refusal = policy.on_remedy(step["remedy"], places, now)
         if alone and not refusal:
-            with_it = f"was planned together with {alone[0]['id']}, which is left alone now"
+            with_it = f"was planned together with {alone[0]['id']}, which is no longer planned"
             refusal = Refusal(alone[0]["why"], with_it)
         if refusal:
             left += alone

@@ -34,7 +34,7 @@ def blocked(finding: Json, findings: Sequence[Json]) -> str | None:
             return f"no module could be started: {other['summary']}"
         if other["key"] == BROKEN_FILE and _concerns(other, finding, remedy):
             return (
-                "what is stopped or read again now may not come back, as a file cannot be read:"
+                "a stopped or reloaded module may not come back, as a file cannot be read:"
                 f" {other['summary']}"
             )
     return None

@@ -113,7 +113,7 @@ def _front_stopped(_evidence: Facts, declared: Facts) -> str | None:
         return None
     return (
         "refused unless campaign_front_service, campaign_front_commands or an empty"
-        " campaign_front_url says how the web server in front is stopped"
+        " campaign_front_url says how to stop the front-end web server"
     )
 
 
@@ -127,36 +127,36 @@ _READS = frozenset({"reload"})
 _BEGINS = frozenset({"reload", "start", "restart"})
 _RESTORES = _BEGINS | {"restore_log_precision"}
 _SERVICE = _RESTORES | {"start_service"}
-_LEFT_ALONE = "nothing: what runs is left alone"
-_ALL_STOPS = "everything stops for a moment"
+_LEFT_ALONE = "nothing: running modules are left alone"
+_ALL_STOPS = "everything stops for a short time"
 
 REMEDIES: dict[str, Remedy] = {
     remedy.name: remedy
     for remedy in (
         Remedy(
             "finish_repair", 1, "Finish the interrupted repair of {target}",
-            does="starts again what a repair had stopped whose run was cut: Campaign or the module,"
-            " and the web server in front; the first step of a run",
+            does="starts what an interrupted repair had stopped: Campaign or the module, and the"
+            " front-end web server; the first step of a run",
             risks=_LEFT_ALONE, apart=True, finishes=True, guard=Guard(),
         ),
         Remedy(
-            "enable_service", 1, "Let {target} start at boot",
-            does="has the service start at boot",
+            "enable_service", 1, "Enable {target} at boot",
+            does="enables the service at boot",
             apart=True, harmless=True, guard=Guard(),
         ),
         Remedy(
             "clear_pid_file", 1, "Remove the stale pid file of {target}",
-            does="removes the pid file that names no watchdog",
+            does="removes the pid file that does not name a watchdog",
             apart=True, harmless=True, guard=Guard(),
         ),
         Remedy(
-            "reload", 1, "Load the configuration of {target} again",
+            "reload", 1, "Reload the configuration of {target}",
             does="`nlserver {reload} -reload`", risks="nothing: no process is restarted",
             then=("restart", "kill_and_start"), call=Call("reloaded"),
         ),
         Remedy(
             "start", 2, "Start {target}",
-            does="`nlserver start`", risks="nothing: one that runs is left alone",
+            does="`nlserver start`", risks="nothing: a running module is left alone",
             covers=_READS, call=Call("started"),
         ),
         Remedy(
@@ -166,10 +166,10 @@ REMEDIES: dict[str, Remedy] = {
             risks=_LEFT_ALONE, covers=_READS | {"start"}, call=Call("started"),
         ),
         Remedy(
-            "start_front_end", 2, "Start the web server in front",
-            does="starts the web server in front, by `campaign_front_service` or"
+            "start_front_end", 2, "Start the front-end web server",
+            does="starts the front-end web server, with `campaign_front_service` or"
             " `campaign_front_commands`",
-            risks="nothing; refuses where neither is set",
+            risks="nothing; refuses if neither is set",
             apart=True, harmless=True, guard=Guard(),
         ),
         Remedy(
@@ -182,7 +182,8 @@ REMEDIES: dict[str, Remedy] = {
             does="launches the declared job again and follows it; needs `campaign_mode`,"
             " `campaign_operator` or `campaign_taken_over_by`, an import also"
             " `campaign_no_duplicates_confirmed_by`",
-            risks="refuses while it runs, or where nobody answers for it", apart=True, each="job",
+            risks="refuses while the job is running, or if no operator is"
+            " named", apart=True, each="job",
         ),
         Remedy(
             "start_workflow", 2, "Start {subject} of {instance} again",
@@ -198,13 +199,13 @@ REMEDIES: dict[str, Remedy] = {
         ),
         Remedy(
             "restore_log_precision", 3, "Restart {target} with its normal log precision",
-            does="restarts it with its usual log precision",
+            does="restarts it with its normal log precision",
             then=("kill_and_start",), covers=_BEGINS, cuts_off=True, offered=True,
             call=Call("started", log_precision="standard"),
         ),
         Remedy(
             "raise_log_precision", 3, "Restart {target} with a raised log precision",
-            does="restarts it with a raised log precision, for a while",
+            does="restarts it with a raised log precision, for a limited time",
             risks="{lost}; its log grows", cuts_off=True, offered=True,
             call=Call("started", precision_of_site=True),
         ),
@@ -212,31 +213,32 @@ REMEDIES: dict[str, Remedy] = {
             "free_port", 3, "Free the port of {target} and restart it",
             does="stops the unit that holds the port, if `campaign_free_port_units` names it, and"
             " restarts {module}",
-            risks="what that unit does; refuses where it is not named",
+            risks="what that unit does; refuses if the unit is not named",
             covers=_BEGINS, cuts_off=True, guard=Guard(restart=True), undeclared=_port_holder,
         ),
         Remedy(
             "move_tmp", 3, "Move the temporary directory and restart {target}",
-            does="makes `tmp` in the server's `var` (`XTK_VAR_DIR` if that is set), exports it as"
-            " `TMPDIR` in `customer.sh`, restarts each {module} that has met the old one",
+            does="creates `tmp` in the server's `var` (`XTK_VAR_DIR` if that is set), exports it"
+            " as `TMPDIR` in `customer.sh`, and restarts each {module} that reported the old one",
             covers=_BEGINS, shared=True, cuts_off=True, guard=Guard(restart=True),
         ),
         Remedy(
             "kill_and_start", 4, "Kill {target} and start it",
             does="`nlserver stop -immediate`, then start",
-            risks="{lost}; for one that hangs or that a restart did not help",
+            risks="{lost}; for a module that is hung or that a restart did not help",
             covers=_RESTORES, cuts_off=True, call=Call("restarted", immediate=True),
         ),
         Remedy(
-            "rebuild_shared_memory", 5, "Stop all, rebuild the shared memory, start all",
-            does="stops the web server in front and Campaign, removes the segments of the account"
-            " that nobody uses, starts both",
+            "rebuild_shared_memory", 5, "Stop Campaign, rebuild the shared memory, start Campaign",
+            does="stops the front-end web server and Campaign, removes the unused segments of the"
+            " account, and starts both",
             risks=_ALL_STOPS, covers=_SERVICE, host_wide=True, cuts_off=True,
             guard=Guard(restart=True, whole_server=True), undeclared=_front_stopped,
         ),
         Remedy(
             "restart_service", 6, "Restart the whole Campaign service",
-            does="stops all modules, also those that a watchdog left behind, and starts the service",
+            does="stops all modules, including any that a watchdog left behind, and starts the"
+            " service",
             risks=_ALL_STOPS, covers=_SERVICE, host_wide=True, cuts_off=True,
             guard=Guard(restart=True, whole_server=True, lasting=False),
         ),
@@ -267,7 +269,7 @@ AFTERWARDS: dict[str, str] = {"wfserver": "raise_log_precision"}
 
 # What a stop may cut off, by module.
 WORK: dict[str, str] = {module.name: module.lost for module in DECLARED}
-ALL_WORK = "everything that Campaign does on this host is cut off for the time"
+ALL_WORK = "all of Campaign on this host is interrupted"
 
 # The role that has a module's remedies. The machine's one remedy, to load the configuration, is
 # the watchdog's: it is on every host, web is not.

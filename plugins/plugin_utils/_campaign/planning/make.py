@@ -123,7 +123,7 @@ def _unplannable(finding: Mapping[str, Any], exhausted: Collection[str]) -> Refu
         return Refusal("no_automatic_remedy", reason)
     if finding["id"] in exhausted:
         rungs = ", ".join(ladder.rungs(finding["key"], remedy))
-        return Refusal("ladder_exhausted", f"done in this run, and did not help: {rungs}")
+        return Refusal("ladder_exhausted", f"already tried in this run without success: {rungs}")
     return None
 
 

@@ -27,7 +27,7 @@ _KEPT = (
     "msg", "commands", "guard", "before", "after", "left", "seconds", "evidence", "in_vain",
     "attempts",
 )
-_NOTHING_HELPED = "Nothing that is documented helped."
+_NOTHING_HELPED = "No documented remedy helped."
 
 
 @dataclass(frozen=True)
@@ -119,17 +119,17 @@ def _not_done(step: Facts, lost: str, known: Known) -> str:
     if known.stopping:
         return "the run was asked to stop (campaign_stop_file)"
     if lost:
-        return "the host cannot be reached any more"
+        return "the host is no longer reachable"
     if step["not_after"] and step["not_after"] < known.now:
         return f"its maintenance window closed at {step['not_after']}"
     if step["asks"] and not known.agreed and not known.check:
-        return "it asks first, and nobody said yes"
+        return "it needs a confirmation, and nobody gave it"
     if elsewhere:
         name = elsewhere[0].get("host")
-        return f"this run has done it to this server already, under the name {name}"
+        return f"this run already did it on this server, under the name {name}"
     remaining = known.remaining
     if step["because"] and remaining is not None and not set(step["because"]) & set(remaining):
-        return "what it was planned for is gone since"
+        return "its findings are already gone"
     return ""
 
 
@@ -261,11 +261,11 @@ def _reason(state: State, change: Facts, proof: Facts, check: bool, within: obje
     if state.lost:
         why = re.sub(r"^Task failed: |[.]$", "", state.lost)
         return (
-            f"The host was lost in the middle: {why}. What was done there is not known;"
-            " the next run tells."
+            f"The host was lost during the repair: {why}. How far the repair got is unknown;"
+            " the next run finds out."
         )
     if state.failure:
-        return str(state.failure.get("msg", "it failed without a reason"))
+        return str(state.failure.get("msg", "it failed without giving a reason"))
     if check:
         return f"check mode: {change.get('msg', 'it would be done')}"
     if state.open:
@@ -273,8 +273,8 @@ def _reason(state: State, change: Facts, proof: Facts, check: bool, within: obje
         return remaining or str(proof.get("msg", "the diagnosis failed"))
     if unproved:
         return (
-            f"It did not show itself again within {within} s, which proves nothing:"
-            f" {', '.join(map(str, unproved.values()))}. The next diagnosis tells."
+            f"The finding did not come back within {within} s, but that proves nothing:"
+            f" {', '.join(map(str, unproved.values()))}. The next diagnosis shows it."
         )
     return ""
 
@@ -282,7 +282,7 @@ def _reason(state: State, change: Facts, proof: Facts, check: bool, within: obje
 def shown(step: Facts, state: State, change: Facts, *, now: str) -> State:
     """The state after what shows a person more, with its action."""
     said = state.failure.get("msg", "") if state.failure else (
-        "The log shows more for a while, for a person to read."
+        "Log precision is raised temporarily for analysis."
     )
     done = state.failure or change
     action = _action(
@@ -319,15 +319,15 @@ def awaited(
         "module": "syslogd", "instance": "default", "subject": None, "remedy": remedy,
         "because": [],
     }
-    result, reason = "done", f"A line reached {path}."
+    result, reason = "done", f"A new line appeared in {path}."
     if state.failure:
         result = "not_repaired"
         reason = (
-            f"No line reached {path} after nlserver config -reload."
+            f"No new line appeared in {path} after nlserver config -reload."
             if "attempts" in state.failure else str(state.failure.get("msg", ""))
         )
     elif check:
-        result, reason = "skipped", f"check mode: a line would be awaited in {path}"
+        result, reason = "skipped", f"check mode: it would wait for a new line in {path}"
     done = state.failure or change
     action = _action(
         step, remedy, done, Seen(), result=result, left=str(done.get("left", "unknown")),

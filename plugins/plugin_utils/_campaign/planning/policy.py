@@ -186,7 +186,7 @@ class Policy:
                 reason = f"{remedy} stops the whole service, and {touched[0]} is excluded"
                 return Refusal("excluded", reason)
         if not self.is_open(remedy, now):
-            reason = f"campaign_windows allows {remedy} at other times only"
+            reason = f"campaign_windows allows {remedy} only at other times"
             return Refusal("window", reason, self.next_change(remedy, now))
         return None
 
@@ -234,7 +234,7 @@ class Policy:
 
 def _list(name: str, value: Any) -> list[Any]:
     if isinstance(value, str) or not isinstance(value, Iterable) or isinstance(value, Mapping):
-        raise InvalidPolicy(f"campaign_{name} must be a list, and is {value!r}")
+        raise InvalidPolicy(f"campaign_{name} must be a list, not {value!r}")
     return list(value)
 
 
@@ -245,13 +245,13 @@ def _flag(name: str, value: Any) -> bool:
     try:
         return words[str(value).lower()]
     except KeyError:
-        raise InvalidPolicy(f"campaign_{name} must be true or false, and is {value!r}") from None
+        raise InvalidPolicy(f"campaign_{name} must be true or false, not {value!r}") from None
 
 
 def _choice(name: str, value: Any, choices: Collection[str]) -> str:
     if value not in choices:
         known = ", ".join(choices)
-        raise InvalidPolicy(f"campaign_{name}: {value!r} is none of {known}")
+        raise InvalidPolicy(f"campaign_{name}: {value!r} is not one of {known}")
     return str(value)
 
 
@@ -264,7 +264,7 @@ def _place(entry: Any) -> tuple[str, str | None]:
     known = {name.lower(): name for name in (HOST, *MODULES)}
     if module.lower() not in known:
         raise InvalidPolicy(
-            f"campaign_modules_excluded: {entry!r} names no Campaign module"
+            f"campaign_modules_excluded: {entry!r} is not a Campaign module"
             f" ({', '.join(MODULES)}, with @instance if only one is meant)"
         )
     return known[module.lower()], instance or None
@@ -277,17 +277,17 @@ def _zone(name: Any) -> tzinfo | None:
         return ZoneInfo(str(name))
     except (KeyError, ValueError, OSError):  # KeyError: also ZoneInfoNotFoundError
         raise InvalidPolicy(
-            f"campaign_windows_timezone: {name!r} is no time zone known here"
+            f"campaign_windows_timezone: {name!r} is not a known time zone"
             " (such as Europe/Paris)"
         ) from None
 
 
 def _fields(name: str, entry: Any, known: Collection[str]) -> Mapping[str, Any]:
     if not isinstance(entry, Mapping):
-        raise InvalidPolicy(f"campaign_{name}: an entry must be a mapping, and is {entry!r}")
+        raise InvalidPolicy(f"campaign_{name}: an entry must be a mapping, not {entry!r}")
     for word in entry:
         if word not in known:
-            raise InvalidPolicy(f"campaign_{name}: {word!r} is none of {', '.join(known)}")
+            raise InvalidPolicy(f"campaign_{name}: {word!r} is not one of {', '.join(known)}")
     return entry
 
 
@@ -314,7 +314,7 @@ def _clock(value: Any) -> time:
             return time(0) if (hours, minutes) == ("24", "00") else time(int(hours), int(minutes))
     except ValueError:
         pass
-    raise InvalidPolicy(f"campaign_windows: {value!r} is no time of the day (such as '22:00')")
+    raise InvalidPolicy(f"campaign_windows: {value!r} is not a time of day (such as '22:00')")
 
 
 def _mute(entry: Any, zone: tzinfo | None) -> Mute:
@@ -324,9 +324,9 @@ def _mute(entry: Any, zone: tzinfo | None) -> Mute:
     )
     key, reason = entry.get("key"), str(entry.get("reason") or "").strip()
     if key not in BY_KEY:
-        raise InvalidPolicy(f"campaign_muted: {key!r} is no key of the catalogue of problems")
+        raise InvalidPolicy(f"campaign_muted: {key!r} is not a finding key of the catalogue")
     if not reason:
-        raise InvalidPolicy(f"campaign_muted: the mute of {key} gives no reason")
+        raise InvalidPolicy(f"campaign_muted: the mute of {key} has no reason")
     if entry.get("until") is None:
         raise InvalidPolicy(f"campaign_muted: the mute of {key} has no end (until)")
     severity = entry.get("severity_at")
@@ -367,5 +367,5 @@ def _until(key: Any, value: Any, zone: tzinfo | None) -> float:
         return moment.timestamp()
     except (ValueError, OverflowError):
         raise InvalidPolicy(
-            f"campaign_muted: until of {key} is {value!r}, and no date (such as 2026-12-31)"
+            f"campaign_muted: until of {key} is {value!r}, which is not a date (such as 2026-12-31)"
         ) from None

@@ -46,7 +46,7 @@ def parse(data: Any) -> Json:
     Nothing may be put in: the steps keep to what is documented for their findings.
     """
     if not isinstance(data, Mapping) or "hosts" not in data or "schema" not in data:
-        raise InvalidPlan("this is no plan of campaign_plan")
+        raise InvalidPlan("this is not a plan of campaign_plan")
     if data["schema"] != SCHEMA:
         raise InvalidPlan(f"the plan has schema {data['schema']!r}; this collection reads {SCHEMA}")
     _shape("the plan", data, _PLAN)
@@ -80,7 +80,7 @@ def _documented(host: Mapping[str, Any], step: Mapping[str, Any]) -> None:
         raise InvalidPlan(f"{where} is damaged")
     problems = [BY_KEY[key] for key in keys if key in BY_KEY]
     if len(problems) < len(keys):
-        raise InvalidPlan(f"{where}: {', '.join(keys)} are not all keys of the catalogue")
+        raise InvalidPlan(f"{where}: {', '.join(keys)} are not all finding keys of the catalogue")
     remedies = {problem.key: problem.remedy for problem in problems if problem.remedy}
     known = {rung for key, remedy in remedies.items() for rung in ladder.rungs(key, remedy)}
     if step["remedy"] not in remedies.values() or step["rungs"][:1] != [step["remedy"]]:
@@ -92,7 +92,7 @@ def _documented(host: Mapping[str, Any], step: Mapping[str, Any]) -> None:
     if {key for key, _instance, _subject in ids} != set(keys) or not (
         set(step["because"]) <= set(host["fingerprint"]["findings"])
     ):
-        raise InvalidPlan(f"{where}: its findings are not those that the plan was made for")
+        raise InvalidPlan(f"{where}: its findings are not the ones that the plan was made for")
     about = {
         (BY_KEY[key].module, DEFAULT if key.startswith(f"{HOST}.") else instance)
         for key, instance, _subject in ids
@@ -130,5 +130,5 @@ def epoch(text: str) -> float:
     try:
         moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
     except ValueError:
-        raise InvalidPlan(f"the plan is damaged: {text!r} is no time") from None
+        raise InvalidPlan(f"the plan is damaged: {text!r} is not a time") from None
     return moment.replace(tzinfo=timezone.utc).timestamp()

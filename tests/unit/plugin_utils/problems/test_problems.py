@@ -90,7 +90,7 @@ def test_a_precision_that_is_left_on_tells_its_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("until", "said"), [(NOW + 600, "until 2025-11-18 12:10:00 UTC"), (None, "no end was set")]
+    ("until", "said"), [(NOW + 600, "until 2025-11-18 12:10:00 UTC"), (None, "no end time was set")]
 )
 def test_a_precision_that_is_wanted_has_no_remedy(until: float | None, said: str) -> None:
     server = healthy()

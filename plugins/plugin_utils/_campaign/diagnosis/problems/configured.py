@@ -19,10 +19,9 @@ from ..rules import SharedRules
 
 IN_A_FILE = ByHand(
     reason="a restart does not help: {attribute} is in {file}, and each start uses it",
-    summary="{attribute} of {target} in {file} raises the log precision ({value}): so does every"
-    " start.",
+    summary="{attribute} of {target} in {file} raises the log precision ({value}) at every start.",
     fix=advice(
-        "take {value} out of {attribute} of {module} in {home}/conf/{file}, then restart {target}"
+        "remove {value} from {attribute} of {module} in {home}/conf/{file}, then restart {target}"
     ),
 )
 
@@ -49,16 +48,16 @@ CONFIGURED = SharedRules()  # for a module that has an element of its own
 
 
 @CONFIGURED.per_instance(
-    title="The daily restart was deleted",
+    title="MODULE has no daily restart",
     severity=WARNING,
-    summary="{target} has no daily restart any more: processRestartTime is missing from its"
-    " element in {file}.",
+    summary="{target} has no daily restart: processRestartTime is missing from its element in"
+    " {file}.",
     source="configuration_file",
     needs=("configuration",),
-    reason="each process has to restart once a day; the time may be moved, not deleted",
+    reason="each process must restart once a day; the time can be moved, not deleted",
     fix=advice(
-        'put processRestartTime="06:00:00", or another time, into the element {module} of'
-        " {home}/conf/{file}; it counts from the next start of {target}"
+        'add processRestartTime="06:00:00", or another time, to the element {module} of'
+        " {home}/conf/{file}; it takes effect at the next start of {target}"
     ),
     causes=("host.configuration_unreadable",),
 )

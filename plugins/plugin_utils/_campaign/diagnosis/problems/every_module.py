@@ -32,9 +32,9 @@ STARTED = SharedRules()  # for a module that the watchdog starts
 
 
 @STARTED.per_instance(
-    title="Does not run",
+    title="MODULE does not run",
     severity=CRITICAL,
-    summary="{target} is to start by itself (autoStart) and does not run.",
+    summary="{target} should be running (autoStart is on) but is not.",
     source="usual_commands",
     needs=("tasks",),
     remedy="start",
@@ -54,12 +54,12 @@ def not_running(server: Server, task: Task) -> Evidence | None:
 
 
 @STARTED.per_instance(
-    title="Dies again and again",
+    title="MODULE is in a crash loop",
     severity=CRITICAL,
-    summary="{target} began anew {restarts} times in the log window{says}.",
+    summary="{target} restarted unexpectedly {restarts:# time} in the log window{says}.",
     source="modules",
     needs=("logs",),
-    reason="another start would die as well: the last lines of its log say why",
+    reason="starting it again would only crash again; the end of its log says why",
     fix=advice("read {tells}; then: nlserver restart {target} -verbose"),
     causes=lambda own: (*INSTALLATION, *MACHINE, *own.causes_of_stop),
     down=True,
@@ -84,12 +84,13 @@ def crash_loop(server: Server, task: Task) -> Evidence | None:
 
 
 @STARTED.per_instance(
-    title="Runs although it is not to start",
+    title="MODULE is running although autoStart is off",
     severity=WARNING,
-    summary="{target} runs, but autoStart is off: after the next restart it is gone.",
+    summary="{target} is running, but autoStart is off: it will not come back after the next"
+    " restart.",
     source="configuration_file",
     needs=("processes", "configuration"),
-    reason="whether it is to run is the site's decision",
+    reason="your site decides whether it should run",
     fix=as_account("nlserver stop {target}").then(
         advice('or set autoStart="true" for it, then: nlserver config -reload')
     ),
@@ -99,13 +100,12 @@ def not_expected(_server: Server, task: Task) -> Facts | None:
 
 
 @STARTED.per_instance(
-    title="Ran until recently and is now disabled",
+    title="MODULE ran until recently and is now disabled",
     severity=WARNING,
-    summary="{target} wrote its log until {last_log_at:time}; now autoStart is off"
-    " and it does not run.",
+    summary="{target} logged until {last_log_at:time}; now autoStart is off and it is not running.",
     source="configuration_file",
     needs=("tasks", "configuration", "logs"),
-    reason="whether it is to run is the site's decision",
+    reason="your site decides whether it should run",
     fix=advice('set autoStart="true" for it').then(START),
 )
 def autostart_disabled(server: Server, task: Task) -> Facts | None:
@@ -120,9 +120,10 @@ def autostart_disabled(server: Server, task: Task) -> Facts | None:
 
 
 @STARTED.per_instance(
-    title="Was not restarted for more than a day",
+    title="MODULE missed its daily restart",
     severity=WARNING,
-    summary="{target} runs since {started_at:time}; processRestartTime is {restart_time}.",
+    summary="{target} has been running since {started_at:time}; processRestartTime is"
+    " {restart_time}.",
     source="monitoring",
     needs=("processes", "configuration"),
     remedy="restart",
@@ -169,9 +170,10 @@ def _way(server: Server, task: Task) -> Facts:
 
 
 @PROCESS.per_instance(
-    title="Hangs",
+    title="MODULE is hung",
     severity=CRITICAL,
-    summary="{target} is halted (process {pid}, state {state}): it is there and does nothing.",
+    summary="{target} is suspended (process {pid}, state {state}): it keeps its process but does"
+    " nothing.",
     source="administration",
     needs=("processes",),
     remedy="kill_and_start",
@@ -186,12 +188,12 @@ def hung(server: Server, task: Task) -> Facts | None:
 
 
 @PROCESS.per_instance(
-    title="Runs twice",
+    title="MODULE runs twice",
     severity=CRITICAL,
     summary="{count} processes run as {target}: {pids}. They do the same work twice.",
     source="operating_principle",
     needs=("processes",),
-    reason="which of them holds the work in hand is for a person to see",
+    reason="an operator must find out which process has the active work",
     fix=as_account("nlserver pdump -who", "nlserver stop {target}", "nlserver start {target}"),
 )
 def runs_twice(server: Server, task: Task) -> Facts | None:
@@ -203,14 +205,14 @@ def runs_twice(server: Server, task: Task) -> Facts | None:
 
 
 @PROCESS.per_instance(
-    title="Runs under another account",
+    title="MODULE runs under the wrong account",
     severity=WARNING,
-    summary="{target} runs as {runs_as}, not as {user}: its files will belong to {runs_as}.",
+    summary="{target} runs as {runs_as}, not as {user}: its new files will belong to {runs_as}.",
     source="administration",
     needs=("processes",),
-    reason="files that the wrong account made must be given back by hand",
+    reason="files that the wrong account created must be given back to {user} manually",
     fix=as_account("nlserver stop {target}").then(
-        advice("give files of {runs_as} under {home}/var back to {user}, then start it")
+        advice("chown the files of {runs_as} under {home}/var to {user}, then start it")
     ),
 )
 def wrong_account(server: Server, task: Task) -> Facts | None:
@@ -221,9 +223,9 @@ def wrong_account(server: Server, task: Task) -> Facts | None:
 
 
 @PROCESS.per_instance(
-    title="Uses more memory than it may",
+    title="MODULE memory is above the alert limit",
     severity=CRITICAL,
-    summary="{target} uses {memory_mb:g} MB; the alert value is {alert_mb:g} MB.",
+    summary="{target} uses {memory_mb:g} MB; the alert limit is {alert_mb:g} MB.",
     source="configuration_file",
     needs=("tasks", "configuration"),
     remedy="restart",
@@ -241,12 +243,12 @@ def memory_alert(server: Server, task: Task) -> Facts | None:
 
 
 @PROCESS.per_instance(
-    title="Uses much memory",
+    title="MODULE memory is above the warning limit",
     severity=WARNING,
-    summary="{target} uses {memory_mb:g} MB; the warning value is {warning_mb:g} MB.",
+    summary="{target} uses {memory_mb:g} MB; the warning limit is {warning_mb:g} MB.",
     source="configuration_file",
     needs=("tasks", "configuration"),
-    reason="below the alert value it may go on; its daily restart gives the memory back",
+    reason="below the alert limit no action is needed; the daily restart frees the memory",
     fix=advice("watch it: {memory_mb} MB now"),
 )
 def memory_warning(_server: Server, task: Task) -> Facts | None:
@@ -260,9 +262,9 @@ def memory_warning(_server: Server, task: Task) -> Facts | None:
 
 
 @PROCESS.per_instance(
-    title="Is about to run out of file handles",
+    title="MODULE is running out of file handles",
     severity=WARNING,
-    summary="{target} has {open} of {limit} files open.",
+    summary="{target} has {open} of {limit} files open; at the limit it fails.",
     source="monitoring",
     needs=("processes",),
     remedy="restart",
@@ -283,7 +285,7 @@ def file_handles(server: Server, task: Task) -> Facts | None:
 
 
 @PROCESS.problem(
-    title="Log precision left raised",
+    title="MODULE log precision was left raised",
     severity=WARNING,
     summary="{target} logs with precision {precision} since {started_at:time}; {end}.",
     source="log_precision",
@@ -294,8 +296,7 @@ def file_handles(server: Server, task: Task) -> Facts | None:
         **TOMCAT_PRECISION,
         "watchdog": {
             "remedy": None,
-            "reason": "it takes a restart of the whole of Campaign, for which a person chooses the"
-            " time",
+            "reason": "it takes a full restart of Campaign; schedule it",
         },
     },
 )
@@ -307,20 +308,19 @@ def log_precision_raised(server: Server, module: str) -> Iterator[Evidence]:
         if raised and (raised.until is None or raised.until > server.now):
             continue
         until = raised.until if raised else None
-        end = "no repair set an end to it" if until is None else f"its end was {moment(until)}"
+        end = "no repair set an end time" if until is None else f"it should have ended at {moment(until)}"
         facts = _precision(server, task)
         if facts:
             yield Evidence({**facts, "until": until, "end": end}, task.instance)
 
 
 @PROCESS.per_instance(
-    title="Log precision raised for a while",
+    title="MODULE log precision is raised for now",
     severity=INFO,
-    summary="{target} logs with precision {precision}, as {who} wanted at {raised_at:time};"
-    " {end}.",
+    summary="{target} logs with precision {precision}, raised by {who} at {raised_at:time}; {end}.",
     source="log_precision",
     needs=("processes", "ledger"),
-    reason="it was raised on purpose; after its end it counts as left on and is restored",
+    reason="it was raised on purpose; a repair restores it once its time is over",
     fix=STANDARD_PRECISION,
     by_module=TOMCAT_PRECISION,
 )
@@ -328,7 +328,7 @@ def log_precision_wanted(server: Server, task: Task) -> Facts | None:
     raised = server.history.raised_precision(task)
     if not raised or (raised.until is not None and raised.until <= server.now):
         return None
-    end = "no end was set" if raised.until is None else f"until {moment(raised.until)}"
+    end = "no end time was set" if raised.until is None else f"until {moment(raised.until)}"
     facts = _precision(server, task)
     return facts and {
         **facts, "until": raised.until, "end": end, "raised_at": raised.at,
@@ -337,9 +337,9 @@ def log_precision_wanted(server: Server, task: Task) -> Facts | None:
 
 
 @PROCESS.per_instance(
-    title="Runs with an older configuration",
+    title="MODULE runs with an old configuration",
     severity=WARNING,
-    summary="{target} began at {started_at:time}; {file} changed at {changed_at:time}.",
+    summary="{target} started at {started_at:time}; {file} changed at {changed_at:time}.",
     source="administration",
     needs=("processes", "configuration"),
     remedy="restart",

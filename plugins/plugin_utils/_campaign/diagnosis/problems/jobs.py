@@ -104,7 +104,7 @@ JOBS = JobRules()
 
 
 @JOBS.declared(
-    title="A job failed",
+    title="MODULE job failed",
     severity=CRITICAL,
     summary="The MODULE {job} of {operator} failed at {at:time}: {sample}",
     source="modules",
@@ -125,15 +125,15 @@ def failed(server: Server, job: Job) -> Facts | None:
         return {**told, "record": record.id if record else None}
     if record is None or not record.is_in("error") or _later(job, record.ended_at):
         return None
-    sample = "its record in the database says so"
+    sample = "the database marks it as failed"
     return {"at": record.ended_at, "sample": sample, "codes": None, "record": record.id}
 
 
 @JOBS.declared(
-    title="A job's result is stale",
+    title="MODULE job result is out of date",
     severity=WARNING,
-    summary="The MODULE {job} of {operator} last gave a result: {made}"
-    " (at most {max_age_hours:g} h old is asked for).",
+    summary="The MODULE {job} of {operator} last produced a result: {made} (the limit is"
+    " {max_age_hours:g} h).",
     source="imports_exports",
     needs=("jobs",),
     remedy="relaunch",
@@ -155,13 +155,13 @@ def stale(server: Server, job: Job) -> Facts | None:
 
 
 @JOBS.declared(
-    title="A job runs too long",
+    title="MODULE job has been running too long",
     severity=WARNING,
-    summary="The MODULE {job} of {operator} runs since {started_at:time}"
-    " (at most {max_minutes:g} minutes are asked for).",
+    summary="The MODULE {job} of {operator} has been running since {started_at:time} (the limit is"
+    " {max_minutes:g} minutes).",
     source="imports_exports",
     needs=("jobs",),
-    reason="what it is doing is lost when it is stopped: {operator} decides",
+    reason="stopping it loses its work so far: {operator} decides",
     fix=as_account("nlserver pdump -who"),
     causes=(*TROUBLE, "host.load_high"),
 )
@@ -176,12 +176,12 @@ def running_too_long(server: Server, job: Job) -> Facts | None:
 
 
 @JOBS.declared(
-    title="A job rejected lines",
+    title="MODULE job rejected lines",
     severity=WARNING,
-    summary="The MODULE {job} of {operator} rejected {rejects} lines: {path}",
+    summary="The MODULE {job} of {operator} rejected {rejects:# line}: {path}",
     source="imports_exports",
     needs=("jobs",),
-    reason="the data must be corrected; duplicates must be looked for before it runs again",
+    reason="correct the data, and look for duplicates before it runs again",
     fix=as_account("tail -50 {path}"),
 )
 def rejects(_server: Server, job: Job) -> Facts | None:
@@ -193,13 +193,14 @@ def rejects(_server: Server, job: Job) -> Facts | None:
 
 
 @JOBS.recorded(
-    title="A job of the database is in error",
+    title="MODULE job ended in error",
     severity=WARNING,
-    summary="The MODULE {job} of {operator} ended in error at {at:time}, by its record.",
+    summary="The MODULE {job} of {operator} ended in error at {at:time}, according to the"
+    " database.",
     source="imports_exports",
     needs=("api",),
-    reason="{operator}, who scheduled it, launches it again; declared in campaign_jobs, it can"
-    " be relaunched from here",
+    reason="{operator}, who scheduled it, must launch it again; declare it in campaign_jobs to"
+    " relaunch it automatically",
     fix=advice("open its journal in the console; ask {operator}"),
     causes=TROUBLE,
     unless=lambda _server, _job: True,
@@ -209,12 +210,12 @@ def in_error(_server: Server, runs: list[RecordedJob]) -> Facts | None:
 
 
 @JOBS.recorded(
-    title="A job of the database is paused",
+    title="MODULE job is paused",
     severity=WARNING,
-    summary="The MODULE {job} of {operator}, begun at {started_at:time}, is paused.",
+    summary="The MODULE {job} of {operator}, started at {started_at:time}, is paused.",
     source="imports_exports",
     needs=("api",),
-    reason="somebody paused it: {operator} resumes or cancels it",
+    reason="it was paused on purpose: {operator} resumes or cancels it",
     fix=advice("resume or cancel it in the console; ask {operator}"),
 )
 def paused(_server: Server, runs: list[RecordedJob]) -> Facts | None:
@@ -232,13 +233,13 @@ def _runs_too_long(server: Server, declared: DeclaredJob) -> bool:
 
 
 @JOBS.recorded(
-    title="A job runs far longer than usual",
+    title="MODULE job is running far longer than usual",
     severity=WARNING,
-    summary="The MODULE {job} of {operator} runs since {started_at:time}; usual are"
-    " {usual_seconds:duration}.",
+    summary="The MODULE {job} of {operator} has been running since {started_at:time}; it usually"
+    " takes {usual_seconds:duration}.",
     source="imports_exports",
     needs=("api",),
-    reason="what it is doing is lost when it is stopped: {operator} decides",
+    reason="stopping it loses its work so far: {operator} decides",
     fix=as_account("nlserver pdump -who"),
     causes=(*TROUBLE, "host.load_high"),
     unless=_runs_too_long,
@@ -261,14 +262,14 @@ def running_long(server: Server, runs: list[RecordedJob]) -> Facts | None:
 
 
 @JOBS.recorded(
-    title="A job runs by its record, and no process does",
+    title="MODULE job is marked as running but has no process",
     severity=WARNING,
-    summary="The MODULE {job} of {operator} runs since {started_at:time} by its record,"
-    " and process {pid} is not there.",
+    summary="The MODULE {job} of {operator} has been running since {started_at:time} according to"
+    " the database, but process {pid} does not exist.",
     source="imports_exports",
     needs=("api", "processes"),
-    reason="it may run on another host of the instance; if not, {operator} cancels it in the"
-    " console and launches it again",
+    reason="it may be running on another host of the instance; if not, {operator} cancels it in"
+    " the console and launches it again",
     fix=advice("cancel it in the console; ask {operator}"),
     causes=(*TROUBLE, "host.memory_exhausted"),
 )
@@ -284,12 +285,12 @@ def process_gone(server: Server, runs: list[RecordedJob]) -> Facts | None:
 
 
 @JOBS.recorded(
-    title="A job of the database rejected lines",
+    title="MODULE job recorded rejected lines",
     severity=WARNING,
-    summary="The MODULE {job} of {operator} rejected {rejects} of its lines.",
+    summary="The MODULE {job} of {operator} rejected {rejects:# line}.",
     source="imports_exports",
     needs=("api",),
-    reason="the data must be corrected; duplicates must be looked for before it runs again",
+    reason="correct the data, and look for duplicates before it runs again",
     fix=advice("open its journal in the console; ask {operator}"),
     unless=lambda _server, job: job.rejects,
 )

@@ -147,12 +147,12 @@ def _known_errors(server: Server, module: str, *answers: Restart) -> Iterator[Ev
 
 
 @LOGGED.problem(
-    title="Logs errors that a restart answers",
+    title="MODULE logs errors that a restart fixes",
     severity=WARNING,
-    summary="{target} logged {count} times: {meaning} ({code}). {sample}",
+    summary="{target} logged {count:# time}: {meaning} ({code}). {sample}",
     source="modules",
     needs=("logs",),
-    reason="what has to be restarted is not this module: {action}",
+    reason="a different module needs the restart: {action}",
     fix=advice("{who:words}: {action:words}"),
     causes=troubles,
     by_module={"web": {"remedy": "restart", "reason": None, "fix": RESTART}},
@@ -166,9 +166,9 @@ def errors_restart_helps(server: Server, module: str) -> Iterator[Evidence]:
 
 
 @LOGGED.problem(
-    title="Logs errors that no restart answers",
+    title="MODULE logs errors that a restart does not fix",
     severity=WARNING,
-    summary="{target} logged {count} times: {meaning} ({code}). {sample}",
+    summary="{target} logged {count:# time}: {meaning} ({code}). {sample}",
     source="modules",
     needs=("logs",),
     reason="a restart of {target} {restart}: {action}",
@@ -246,23 +246,23 @@ def _unknown_errors(server: Server, module: str, few: bool) -> Iterator[Evidence
 
 
 UNKNOWN_ERRORS: dict[str, Any] = {
-    "summary": "{target} logged {count} errors of {signatures} kinds. The last: {sample}",
+    "summary": "{target} logged {count:# error} ({signatures:# kind}). The last: {sample}",
     "source": "log_precision",
     "needs": ("logs",),
-    "reason": "what these lines mean is not documented, nor whether a restart helps",
+    "reason": "it is not documented what these lines mean, or whether a restart helps",
     "fix": advice("read its log; if the error comes back: nlserver restart {target} -verbose"),
     "causes": troubles,
 }
 
 
 @LOGGED.problem(
-    title="Logs many errors of unknown meaning", severity=WARNING, **UNKNOWN_ERRORS
+    title="MODULE logs many unknown errors", severity=WARNING, **UNKNOWN_ERRORS
 )
 def errors_many(server: Server, module: str) -> Iterator[Evidence]:
     return _unknown_errors(server, module, few=False)
 
 
-@LOGGED.problem(title="Logs a few errors of unknown meaning", severity=INFO, **UNKNOWN_ERRORS)
+@LOGGED.problem(title="MODULE logs a few unknown errors", severity=INFO, **UNKNOWN_ERRORS)
 def errors_few(server: Server, module: str) -> Iterator[Evidence]:
     return _unknown_errors(server, module, few=True)
 
@@ -285,16 +285,16 @@ def _past(server: Server, task: Task, kind: str) -> Evidence | None:
 
 
 @LOGGED.per_instance(
-    title="Errors at a daily restart",
+    title="MODULE logged errors during a daily restart",
     severity=INFO,
-    summary="{target} logged {count} errors within minutes of the daily restart of {whose}"
-    " ({restart_time}), and none of these kinds since: {sample}",
+    summary="{target} logged {count:# error} within minutes of the daily restart of {whose}"
+    " ({restart_time}), and none of the same kind since: {sample}",
     source="workflow",
     needs=("logs", "configuration"),
     reason="they were caused by that restart and are over",
     fix=advice(
-        "if they are a nuisance: start what was running 5 to 10 minutes after"
-        " processRestartTime ({restart_time}), or move that time"
+        "if they are a nuisance: start what was running 5 to 10 minutes after processRestartTime"
+        " ({restart_time}), or move that time"
     ),
     causes=troubles,
 )
@@ -303,14 +303,14 @@ def daily_restart_errors(server: Server, task: Task) -> Evidence | None:
 
 
 @LOGGED.per_instance(
-    title="Errors from before a repair",
+    title="MODULE logged errors before a repair",
     severity=INFO,
-    summary="{target} logged {count} errors before {whose} was repaired at {at:time}, and none"
-    " of these kinds since: {sample}",
+    summary="{target} logged {count:# error} before {whose} was repaired at {at:time}, and none of"
+    " the same kind since: {sample}",
     source="modules",
     needs=("logs", "ledger"),
-    reason="they belong to what was repaired",
-    fix=advice("nothing to do"),
+    reason="they belong to the problem that was repaired",
+    fix=advice("no action needed"),
     causes=troubles,
 )
 def errors_before_repair(server: Server, task: Task) -> Evidence | None:
