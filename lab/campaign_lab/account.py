@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 
-from campaign_lab.layout import checkout
+from campaign_lab.source import checkout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ import os
 import sys
 import time
 
-from campaign_lab import account, install, process, server as servers, vanished
+from campaign_lab import account, install, leftovers, process, server as servers
 from campaign_lab.builds import BUILDS, CURRENT
 from campaign_lab.config import Config, ConfigError
 from campaign_lab.database import POSTGRESQL, DatabaseError, Target, drop
-from campaign_lab.layout import FRONT, ROLES, Lab, Server, default_root, task_name
+from campaign_lab.lab import Lab, default_root
+from campaign_lab.layout import FRONT, ROLES, Server, task_name
 from campaign_lab.outside import OutsideError
 
 TYPE_CHECKING = False
@@ -190,8 +191,8 @@ def end_deleted(lab: Lab) -> None:
     """What is left of a lab that was here, deleted a moment ago, holds the ports."""
     deadline = time.monotonic() + DELETED_SECONDS
     with account.privileged():
-        while any(vanished.left_behind(lab.root)) and time.monotonic() < deadline:
-            vanished.end_all(lab.root, ())
+        while any(leftovers.left_behind(lab.root)) and time.monotonic() < deadline:
+            leftovers.end_all(lab.root, ())
             time.sleep(0.03)
 
 

@@ -13,6 +13,7 @@ import subprocess
 
 from campaign_lab import account, initscript, server as servers
 from campaign_lab.builds import BUILDS, CURRENT
+from campaign_lab.lab import Lab
 from campaign_lab.layout import (
     DOCUMENTED_PORTS,
     EVERYWHERE,
@@ -20,7 +21,6 @@ from campaign_lab.layout import (
     REDIRECTION_PORT,
     SERVER_PORTS,
     SHARED_MODULES,
-    Lab,
     Server,
     documented_ports,
     write_text,

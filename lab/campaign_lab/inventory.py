@@ -11,7 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List
 
-    from campaign_lab.layout import Lab, Server
+    from campaign_lab.lab import Lab
+    from campaign_lab.layout import Server
 
 QUIET_THRESHOLDS = (
     "load_warning_percent", "load_alert_percent", "memory_warning_percent",

@@ -1,4 +1,4 @@
-"""Where everything of the lab is: addresses, ports, paths, and the lab's state file.
+"""Where everything of one server is: addresses, ports, paths.
 
 Next to nothing is imported at the top: ``nlserver pdump`` loads this file and has to
 answer within milliseconds.
@@ -12,7 +12,7 @@ from campaign_lab.builds import BUILDS, CURRENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+    from typing import Any, Dict, List, Optional, Sequence, Tuple
 
     from campaign_lab.builds import Build
 
@@ -270,108 +270,6 @@ class Server:
                    data.get("build", CURRENT.name))
 
 
-class Lab:
-    """All servers below one root directory."""
-
-    def __init__(self, root: str) -> None:
-        self.root = os.path.abspath(root)
-        self.state_path = os.path.join(self.root, "lab.json")
-        self.servers: Dict[str, Server] = {}
-        if os.path.exists(self.state_path):
-            for data in self._declared():
-                self.servers[data["name"]] = Server.from_json(data)
-
-    def _declared(self) -> List[Dict[str, Any]]:
-        """What the state file says of the servers; ValueError if it is no lab's."""
-        try:
-            return list(read_json(self.state_path)["servers"])
-        except (ValueError, KeyError, TypeError):
-            raise ValueError("%s is not the file of a lab" % self.state_path) from None
-
-    @property
-    def account(self) -> str:
-        """Whom its servers run as; empty if there is none."""
-        return next((server.user for server in self.servers.values()), "")
-
-    @property
-    def library(self) -> str:
-        """The lab's code as its processes load it, and bytecode: links into the checkout, or
-        copies if the account of the servers may not read there."""
-        return os.path.join(self.root, ".lib")
-
-    @property
-    def python_home(self) -> str:
-        """Links to Python's standard library, and nothing else that is installed there."""
-        return os.path.join(self.root, ".python")
-
-    @property
-    def outside_dir(self) -> str:
-        """Files of the outside peers (SMTP sink, mailboxes)."""
-        return os.path.join(self.root, "outside")
-
-    def save(self) -> None:
-        """Write the state file, whole or not at all."""
-        from campaign_lab.account import privileged
-
-        servers = [server.as_json() for server in self.servers.values()]
-        with privileged():
-            write_json(self.state_path, {"schema": 1, "root": self.root, "servers": servers},
-                       0o644)
-
-    def network(self) -> str:
-        """The first three numbers of the lab's addresses, from its path.
-
-        Two labs on one machine get different networks (of 64,000; one that somebody uses is left
-        alone), so both hold the documented ports; the same lab keeps its addresses.
-        """
-        import hashlib
-
-        for server in self.servers.values():
-            return server.address.rpartition(".")[0]
-        digest = hashlib.sha1(self.root.encode()).digest()
-        numbers = [(1 + digest[at] % 254, digest[at + 1]) for at in range(0, len(digest), 2)]
-        taken = networks_in_use()
-        return "127.%d.%d" % next((pair for pair in numbers if pair not in taken), numbers[0])
-
-    def outside(self) -> Dict[str, Any]:
-        """Address and ports of the SMTP sink and of the mailboxes."""
-        from campaign_lab.account import privileged
-
-        address = self.network() + ".250"
-        with privileged():
-            ports = usable_ports(address, ("smtp", "pop3"))
-        return {"address": address, "smtp_port": ports["smtp"], "pop3_port": ports["pop3"]}
-
-    def new_server(
-        self, name: str, instances: List[str], build: str = CURRENT.name, role: str = "all",
-        front: Optional[Server] = None,
-    ) -> Server:
-        """Describe one more server (no file is written).
-
-        ``front`` is the server that tracks for it, if it does not itself.
-        """
-        from campaign_lab.account import own_name
-
-        used = {server.address for server in self.servers.values()}
-        address = next(a for a in self._addresses() if a not in used)
-        others = list(self.servers.values())
-        outside = {name: others[0].outside[name] for name in PEERS} if others else self.outside()
-        if front:
-            outside.update(redirection=front.front_url, links=front.home.var)
-        server = Server(
-            name, self.root, address, instances,
-            usable_ports(address, SERVER_PORTS, BUILDS[build]),
-            own_name(), outside, modules=ROLES[role], build=build,
-        )
-        self.servers[name] = server
-        return server
-
-    def _addresses(self) -> Iterator[str]:
-        network = self.network()
-        for last in range(1, 250):
-            yield "%s.%d" % (network, last)
-
-
 def documented_ports(names: Tuple[str, ...], build: Build = CURRENT) -> Dict[str, int]:
     """The ports of a build."""
     known = {"syslogd": build.syslogd_port, **DOCUMENTED_PORTS}
@@ -405,54 +303,6 @@ def may_bind(address: str, port: int) -> bool:
         except OSError:  # in use: then someone may
             return True
     return True
-
-
-def networks_in_use() -> Set[Tuple[int, int]]:
-    """The middle numbers of the addresses 127.a.b.n at which somebody listens."""
-    found = set()
-    for kind in ("tcp", "udp"):
-        with open("/proc/net/" + kind, encoding="ascii") as table:
-            for line in table:
-                address = line.split()[1].partition(":")[0]
-                if address.endswith("7F"):  # the bytes are written backwards
-                    found.add((int(address[4:6], 16), int(address[2:4], 16)))
-    return found
-
-
-def checkout() -> str:
-    """The repository's root."""
-    return os.path.dirname(lab_source())
-
-
-def lab_source() -> str:
-    """The directory that holds the campaign_lab package."""
-    return os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-
-
-def default_root() -> str:
-    """The lab's root if no ``--root`` says otherwise.
-
-    Root's lab is for another account: not below a folder that is closed to others.
-    """
-    named = os.environ.get("CAMPAIGN_LAB_ROOT")
-    if named:
-        return named
-    if os.geteuid() == 0 and os.stat(checkout()).st_uid == 0 and not open_to_all(checkout()):
-        import zlib
-
-        from campaign_lab.account import KEPT
-
-        return "%s/lab-%08x" % (KEPT, zlib.crc32(os.fsencode(checkout())))
-    return os.path.join(checkout(), ".lab")
-
-
-def open_to_all(folder: str) -> bool:
-    """May everybody go there?"""
-    while os.stat(folder).st_mode & 0o001:
-        if folder == "/":
-            return True
-        folder = os.path.dirname(folder)
-    return False
 
 
 def read_json(path: str) -> Any:

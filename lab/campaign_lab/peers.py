@@ -37,8 +37,8 @@ from zope.interface import implementer
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from campaign_lab import vanished  # noqa: E402
-from campaign_lab.layout import Lab  # noqa: E402
+from campaign_lab import leftovers, vanished  # noqa: E402
+from campaign_lab.lab import Lab  # noqa: E402
 
 BOUNCES = "bounces.lab"
 BOUNCING = "bounce.example"
@@ -266,7 +266,7 @@ class Watch:
 
     def look(self) -> None:
         if vanished.gone():
-            vanished.end_all(str(self.root), self.lab.servers.values())
+            leftovers.end_all(str(self.root), self.lab.servers.values())
             os._exit(0)
         try:
             written = os.stat(self.lab.state_path).st_mtime

@@ -11,13 +11,12 @@ import sys
 import time
 
 from campaign_lab import account, config, database, initscript, process, seed, serverconf
+from campaign_lab.lab import Lab
 from campaign_lab.layout import (
     IMPLEMENTATIONS,
     PROGRAMS,
     Home,
-    Lab,
     Server,
-    lab_source,
     read_json,
     write_json,
     write_text,
@@ -25,6 +24,7 @@ from campaign_lab.layout import (
 from campaign_lab.modules import trackinglogd
 from campaign_lab.monitor import missing_tasks
 from campaign_lab.runtime import kill, syslogd_address
+from campaign_lab.source import lab_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

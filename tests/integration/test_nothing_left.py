@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from campaign_lab import account
-from campaign_lab.layout import Lab
+from campaign_lab.lab import Lab
 from campaign_lab.modules.trackinglogd import find, find_semaphore
 from integration.harness import BIN, CHECKOUT, wait_until
 

@@ -24,7 +24,8 @@ from campaign_lab.faults import (
 )
 from campaign_lab.faults.base import Book, Fault, Work
 from campaign_lab.faults.system import FaultError, wait_until
-from campaign_lab.layout import Lab, Server, default_instance, read_json
+from campaign_lab.lab import Lab
+from campaign_lab.layout import Server, default_instance, read_json
 from campaign_lab.process import running
 
 AREAS = (processes, logs, configuration, site, web, api, mail, tracking, workflows, jobs)

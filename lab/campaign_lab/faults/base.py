@@ -31,7 +31,8 @@ from campaign_lab.faults.system import (
     start_ticks,
     wait_until,
 )
-from campaign_lab.layout import Home, Lab, Server, default_instance, read_json, write_json
+from campaign_lab.lab import Lab
+from campaign_lab.layout import Home, Server, default_instance, read_json, write_json
 
 DAMAGE = "damaged by the lab"
 SCOPES = ("machine", "server", "instance", "module")

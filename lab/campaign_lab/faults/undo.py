@@ -22,7 +22,8 @@ from campaign_lab.faults.system import (
     start_ticks,
     wait_until,
 )
-from campaign_lab.layout import Lab, Server
+from campaign_lab.lab import Lab
+from campaign_lab.layout import Server
 from campaign_lab.outside import Outside, OutsideError
 from campaign_lab.process import command_line
 

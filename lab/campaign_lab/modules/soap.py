@@ -1,8 +1,7 @@
-"""The SOAP side of web: envelopes, faults, sessions, and a table of methods.
+"""The SOAP side of web: envelopes, faults, and the logon.
 
-The forms are those of the documentation and of adobe/acc-js-sdk's recorded answers. A method
-is a function in a ``METHODS`` table under ``(service, name)`` that takes the web module and the
-call and gives the inner XML of its response: more of the API is more entries (api/methods.py).
+The forms are those of the documentation and of adobe/acc-js-sdk's recorded answers. Which function
+answers to which method: api/dispatch.py.
 
 As published: every call but ``Logon`` needs both tokens, ``__sessiontoken`` as a cookie and
 ``X-Security-Token`` as a header; a refused logon or session is HTTP 403 and one line of text that
@@ -20,7 +19,7 @@ from campaign_lab.modules.httpd import escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional, Tuple
+    from typing import Any, Dict, Optional
 
     from campaign_lab.modules.httpd import Request
     from campaign_lab.modules.web import Session, Web
@@ -149,36 +148,6 @@ def document(name: str, xml: str) -> str:
     return "<%s xsi:type='ns:Element' %s>%s</%s>" % (name, LITERAL, xml, name)
 
 
-def dispatch(web: Web, call: Call) -> str:
-    """Run a call and give the answer's envelope. Raises Fault, Refused."""
-    method = ANONYMOUS.get((call.service, call.method))
-    if method is None:
-        from campaign_lab.api import methods
-
-        call.session = authenticated(web, call)
-        if call.service not in methods.SERVICES:
-            raise Fault("SOP-330024 Unspecified function library", "'%s'" % call.service)
-        method = methods.METHODS.get((call.service, call.method))
-    if method is None:
-        raise Fault.of(call, "The method '%s' of '%s' is not known (iRc=-55)" % (
-            call.method, call.service))  # fmt: skip
-    try:
-        return call.respond(method(web, call))
-    except database.DatabaseError as error:
-        web.error(str(error))
-        raise Fault.of(call, str(error)) from None
-
-
-def authenticated(web: Web, call: Call) -> Session:
-    """The session of a call's tokens. Raises Refused."""
-    token = call.request.cookies.get("__sessiontoken", "") or call.text("sessiontoken")
-    session = web.sessions.get(token)
-    sent = call.request.headers.get("x-security-token", "")
-    if session is None or sent != session.security_token:
-        raise Refused(EXPIRED)
-    return session
-
-
 def check(web: Web) -> None:
     """Can ``xtk:session``, without which nothing is answered, work at all? Raises Fault."""
     broken = web.sessions.broken
@@ -238,11 +207,3 @@ def user(operator: Any) -> str:
 def _element(tag: str, attributes: Dict[str, str], content: str = "") -> str:
     pairs = "".join(" %s='%s'" % (key, escape(value)) for key, value in attributes.items())
     return "<%s%s>%s</%s>" % (tag, pairs, content, tag)
-
-
-if TYPE_CHECKING:
-    Method = Callable[[Web, Call], str]
-
-ANONYMOUS: Dict[Tuple[str, str], Method] = {
-    ("xtk:session", "Logon"): logon,
-}

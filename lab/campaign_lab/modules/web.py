@@ -314,12 +314,13 @@ class Web(Module):
     def _soap(self, request: Request) -> Response:
         if request.method != "POST" and not self.sessions.broken:
             return Response(405, b"SOAP wants POST", TEXT)
+        from campaign_lab.api.dispatch import dispatch
         from campaign_lab.modules import soap
 
         try:
             soap.check(self)
             call = soap.Call.of(request)
-            return Response(200, soap.dispatch(self, call).encode(), XML)
+            return Response(200, dispatch(self, call).encode(), XML)
         except soap.Refused as refused:
             return Response(403, str(refused).encode(), TEXT)
         except soap.Fault as fault:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from campaign_lab.layout import Lab, Server
+from campaign_lab.lab import Lab
+from campaign_lab.layout import Server
 from integration.harness import owner_of
 
 if TYPE_CHECKING:

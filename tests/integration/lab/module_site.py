@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from campaign_lab import database
-from campaign_lab.layout import LAB_PASSWORD, Lab as State, Server
+from campaign_lab.lab import Lab as State
+from campaign_lab.layout import LAB_PASSWORD, Server
 from campaign_lab.outside import Outside
 from integration.harness import Lab, wait_until
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from campaign_lab.layout import Lab as State
+from campaign_lab.lab import Lab as State
 from integration.harness import Lab, Run, run, wait_until
 
 BUILDS = ("older", "current", "newer")

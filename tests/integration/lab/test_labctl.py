@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from campaign_lab.layout import IMPLEMENTATIONS, Lab
+from campaign_lab.lab import Lab
+from campaign_lab.layout import IMPLEMENTATIONS
 from integration.lab.conftest import CHECKOUT, LabUnderTest
 from integration.lab.console import MODULES, permanent, tasks
 from needs import needs

@@ -95,18 +95,8 @@ def healthy(*instances: str) -> Snapshot:
                 "pid_file": {"path": "/run/nlserver.pid", "pid": 1000, "alive": True,
                              "matches": True},
             },
-            "machine": {
-                "hostname": "app1", "system": "Linux", "uptime_seconds": 9 * DAY, "cpus": 4,
-                "load": [0.5, 0.4, 0.4], "memory_total_mb": 8000, "memory_available_mb": 6000,
-                "swap_total_mb": 2000, "swap_free_mb": 2000, "files_used": 2000,
-                "files_limit": 100000, "processes": 200, "processes_limit": 32768,
-                "zombies": [], "time_synchronised": True,
-            },
-            "service": {
-                "manager": "systemd", "unit": "nlserver", "load_state": "loaded",
-                "active_state": "active", "sub_state": "running", "enabled": True,
-                "main_pid": 1000, "front": None, "init_script": None,
-            },
+            "machine": _machine(),
+            "service": _service(),
             "http": {"checks": [
                 check("front_test", redir={"status": "OK"}), check("tomcat_logon"),
                 check("front_logon"), check("soap_session", status=405),
@@ -204,6 +194,24 @@ def _workflow(number: int, name: str, label: str, folder: str = "nmsTechnicalWor
 def _mount(path: str, role: str, device: int) -> dict[str, Any]:
     return {"path": path, "role": role, "device": device, "used_percent": 40.0,
             "free_mb": 50000, "inodes_used_percent": 10.0, "read_only": False}
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "hostname": "app1", "system": "Linux", "uptime_seconds": 9 * DAY, "cpus": 4,
+        "load": [0.5, 0.4, 0.4], "memory_total_mb": 8000, "memory_available_mb": 6000,
+        "swap_total_mb": 2000, "swap_free_mb": 2000, "files_used": 2000,
+        "files_limit": 100000, "processes": 200, "processes_limit": 32768,
+        "zombies": [], "time_synchronised": True,
+    }
+
+
+def _service() -> dict[str, Any]:
+    return {
+        "manager": "systemd", "unit": "nlserver", "load_state": "loaded",
+        "active_state": "active", "sub_state": "running", "enabled": True,
+        "main_pid": 1000, "front": None, "init_script": None,
+    }
 
 
 # --- the parts of a snapshot ------------------------------------------------------------------
