@@ -24,7 +24,7 @@ from campaign_lab.source import checkout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional
+    from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 NAME = "campaign-lab"
 """The account of all labs of a machine that have no other."""
@@ -334,8 +334,11 @@ def remove_ipc(uid: int) -> None:
     import ctypes
 
     libc = ctypes.CDLL(None)
-    for table, column, remove in (("shm", 9, lambda each: libc.shmctl(each, 0, None)),
-                                  ("sem", 6, lambda each: libc.semctl(each, 0, 0))):
+    kinds: List[Tuple[str, int, Callable[[int], object]]] = [
+        ("shm", 9, lambda each: libc.shmctl(each, 0, None)),
+        ("sem", 6, lambda each: libc.semctl(each, 0, 0)),
+    ]
+    for table, column, remove in kinds:
         with contextlib.suppress(OSError), open("/proc/sysvipc/" + table) as stream:
             for line in list(stream)[1:]:
                 fields = line.split()

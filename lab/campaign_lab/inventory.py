@@ -30,7 +30,7 @@ def inventory(lab: Lab) -> Dict[str, Any]:
 def host_variables(server: Server) -> Dict[str, Any]:
     """What a site would write for this server."""
     home = server.home
-    described = {
+    described: Dict[str, Any] = {
         "campaign_home": home.path,
         "campaign_user": server.user,
         "campaign_thresholds": dict.fromkeys(QUIET_THRESHOLDS, 10000),

@@ -130,7 +130,7 @@ class Delivery:
         self.directory, self.sender = directory, ""
 
     def receivedHeader(self, helo: Any, origin: Any, recipients: Any) -> bytes:
-        return b"Received: by the lab; " + smtp.rfc822date()
+        return b"Received: by the lab; %b" % smtp.rfc822date()
 
     def validateFrom(self, helo: Any, origin: Any) -> Any:
         self.sender = str(origin)

@@ -11,6 +11,10 @@ import signal
 import socket
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict
+
 CHECK_SECONDS = 4.0
 
 
@@ -66,4 +70,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     root, name, *values = sys.argv[1:]
     end_with(root)
-    {"hold_udp": hold_udp, "hold_tcp": hold_tcp, "zombies": zombies}[name](*values)
+    helpers: Dict[str, Callable[..., object]] = {
+        "hold_udp": hold_udp, "hold_tcp": hold_tcp, "zombies": zombies,
+    }
+    helpers[name](*values)

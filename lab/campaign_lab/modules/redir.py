@@ -17,7 +17,7 @@ from campaign_lab import vanished
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator, List, Tuple
+    from typing import Dict, Iterator, List, Tuple
 
 FIRST_ID = 0x0FD7E000
 IDS_A_FILE = 0x1000
@@ -65,7 +65,7 @@ def link(var: str, instance: str, delivery: int, number: int) -> str:
         if not os.stat(path).st_mode & 0o004:
             raise PermissionError(13, "Permission denied", path)
         with open(path, encoding="utf-8") as stream:
-            known = dict(re.findall(r'<url id="([0-9a-f]+)" href="([^"]*)"', stream.read()))
+            known: Dict[str, str] = dict(re.findall(r'<url id="([0-9a-f]+)" href="([^"]*)"', stream.read()))
         if "%x" % number in known:
             return known["%x" % number].replace("&amp;", "&")
     raise ValueError("no such address")
