@@ -301,7 +301,6 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.errors import (
     InputError,
-    ProbeError,
 )
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
     DEFAULT,
@@ -313,6 +312,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.rec
     lock as rules,
 )
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
+    answer,
     control,
     guard,
     in_flight,
@@ -521,39 +521,19 @@ class Call:
             self.result["packed"] = evidence.packed(self.bracket.store, self.options["fetch"])
         return "The run %s gave this host back." % self.bracket.run
 
-
-def diff_of(result: "Entry") -> "Dict[str, str]":
-    """What freed changes, or would; all else changes nothing on the server."""
-    before = after = ""
-    if result["changed"]:
-        before, after = "held by %s\n" % rules.name_run(result["holder"]), "free\n"
-    return {"before": before, "after": after}
+    def diff(self) -> "Dict[str, str]":
+        """What freed changes, or would; all else changes nothing on the server."""
+        before = after = ""
+        if self.result["changed"]:
+            before, after = "held by %s\n" % rules.name_run(self.result["holder"]), "free\n"
+        return {"before": before, "after": after}
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    result: "Entry" = {"changed": False, "refused": False, "guard": None, "evidence": None}
-    call = failure = None
-    try:
-        call = Call(module.params, module.check_mode, result)
-        call.run()
-    except guard.Refused as refused:
-        result.update(refused=True, guard=refused.guard, holder=refused.holder)
-        failure = "Refused (%s): %s" % (refused.guard, refused)
-    except InputError as error:
-        failure = str(error)
-    except (ProbeError, ledger.StoreError) as error:
-        failure = "%s: %s" % (module.params["home"], error)
-    if call:
-        for text in call.bracket.warnings:
-            module.warn(text)
-        for entry in call.bracket.interrupted:
-            module.warn(guard.describe_interrupted(entry))
-    if module._diff:
-        result["diff"] = diff_of(result)
-    if failure:
-        module.fail_json(msg=failure, **result)
-    module.exit_json(**result)
+    answer.run(
+        module, Call, {"changed": False, "refused": False, "guard": None, "evidence": None}
+    )
 
 
 if __name__ == "__main__":

@@ -258,7 +258,6 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.errors import (
     InputError,
-    ProbeError,
 )
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
     DEFAULT,
@@ -267,6 +266,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 )
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import ledger
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
+    answer,
     control,
     guard,
 )
@@ -282,10 +282,6 @@ if MYPY:
 
 NO_SERVICE = {"unit": None, "active": False, "init_script": None}
 VERBS = {"started": "start", "stopped": "stop", "restarted": "restart", "reloaded": "reload"}
-
-
-class Failed(Exception):
-    """A change that failed; the result has the rest."""
 
 
 def argument_spec() -> "Dict[str, Entry]":
@@ -344,7 +340,7 @@ class Change:
 
     # ------------------------------------------------------------------------------ doing
 
-    def bring(self) -> None:
+    def run(self) -> None:
         """Have it as it is wanted."""
         if not self.steps:
             self.bracket.settle(write=False)
@@ -464,7 +460,7 @@ class Change:
         if failure:
             reason = "%s %s" % (failure, back)
             self.bracket.note("ended", result="failed", reason=reason, **ended)
-            raise Failed(self.explain(failure, back))
+            raise answer.Failed(self.explain(failure, back))
         if self.wanted.precision or (after["precision"] == "standard" and self.raised()):
             ended["precision"] = self.precision(after)
         self.bracket.note("ended", result="done", **ended)
@@ -523,6 +519,23 @@ class Change:
             " and " + self.result["evidence"] if self.result["evidence"] else "",
         )  # fmt: skip
 
+    def diff(self) -> "Entry":
+        """Before and after, as --diff shows it."""
+        before, after = self.result["before"], self.result["after"]
+        announced = after["pid"] is None
+        return {
+            "before": {self.name: _shown(before, False)},
+            "after": {self.name: _shown(after, announced)},
+        }
+
+
+def _shown(state: "Entry", new: bool) -> "Entry":
+    """What --diff shows of a state; new: of a process that there will be."""
+    shown = dict((name, state[name]) for name in ("state", "pid", "precision", "filters"))
+    if new and state["state"] != "stopped":
+        shown["pid"] = "a new process"
+    return shown
+
 
 def blank_result() -> "Entry":
     """The result when nothing has been done yet."""
@@ -539,49 +552,9 @@ def blank_result() -> "Entry":
     }
 
 
-def diff_of(name: str, result: "Entry") -> "Dict[str, Entry]":
-    """Before and after, as --diff shows it."""
-
-    def words(state: "Entry", new: bool) -> "Dict[str, Entry]":
-        pid = "a new process" if new and state["state"] != "stopped" else state["pid"]
-        return {
-            name: {
-                "state": state["state"],
-                "pid": pid,
-                "precision": state["precision"],
-                "filters": state["filters"],
-            }
-        }
-
-    announced = result["after"]["pid"] is None
-    return {"before": words(result["before"], False), "after": words(result["after"], announced)}
-
-
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    result = blank_result()
-    change = failure = None
-    try:
-        change = Change(module.params, module.check_mode, result)
-        change.bring()
-    except guard.Refused as refused:
-        result.update(refused=True, guard=refused.guard, changed=False)
-        result.update(holder=refused.holder)
-        failure = "Refused (%s): %s" % (refused.guard, refused)
-    except (Failed, InputError) as error:
-        failure = str(error)
-    except (ProbeError, ledger.StoreError) as error:
-        failure = "%s in %s: %s" % (module.params["module"], module.params["home"], error)
-    if change:
-        for text in change.bracket.warnings + [
-            guard.describe_interrupted(entry) for entry in change.bracket.interrupted
-        ]:
-            module.warn(text)
-        if module._diff and "before" in result:
-            result["diff"] = diff_of(change.name, result)
-    if failure:
-        module.fail_json(msg=failure, **result)
-    module.exit_json(**result)
+    answer.run(module, Change, blank_result(), module.params["module"])
 
 
 if __name__ == "__main__":

@@ -152,13 +152,12 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign imp
 )
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.errors import (
     InputError,
-    ProbeError,
 )
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
     WORKFLOW_STATES,
 )
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import ledger
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
+    answer,
     guard,
     workflow,
 )
@@ -178,10 +177,6 @@ REMEDY = "start_workflow"
 
 
 Told = collections.namedtuple("Told", "before after commands seconds")
-
-
-class Failed(Exception):
-    """A change that failed; the result has the rest."""
 
 
 def argument_spec() -> "Dict[str, Entry]":
@@ -221,6 +216,13 @@ class Change:
              "remedy": options["remedy"] or REMEDY, "because": options["because"],
              "workflow": options["workflow"]}, **values
         )  # fmt: skip
+
+    def run(self) -> None:
+        """All of it, or the step that the controller has come to."""
+        if self.options["answer"]:
+            self.told(self.options["answer"])
+        else:
+            self.here()
 
     def here(self) -> None:
         """All of it, with the calls made from this host."""
@@ -327,28 +329,28 @@ class Change:
             self.bracket.leave()
         if failure:
             self.result["in_vain"] = True
-            raise Failed("%s could not be started through the API: %s" % (self.name, failure))
+            raise answer.Failed("%s could not be started through the API: %s" % (self.name, failure))
         self.result["msg"] = "%s was started: %s." % (self.name, workflow.describe(after))
+
+    def diff(self) -> "Optional[Entry]":
+        """Before and after, as --diff shows it."""
+        before, after = self.result["before"], self.result["after"] or {}
+        if not before:
+            return None
+        if self.result["changed"] and after == before:  # check mode
+            after = dict(before, state=WORKFLOW_STATES["started"], failed=False,
+                         process_id="a new process")  # fmt: skip
+        shown = ("state", "failed", "process_id")
+        return {
+            "before": {self.name: dict((key, before.get(key)) for key in shown)},
+            "after": {self.name: dict((key, after.get(key)) for key in shown)},
+        }
 
 
 def _tomcat(context: "Context") -> str:
     """Where Tomcat of this host listens, if the credentials do not say where."""
     port = context.settings("web").get("http_port") or 8080
     return "http://%s:%d" % (context.options["address"], port)
-
-
-def diff_of(name: str, result: "Entry") -> "Dict[str, Entry]":
-    """Before and after, as --diff shows it."""
-    before = result["before"] or {}
-    after = result["after"] or {}
-    if result["changed"] and after == before:  # check mode
-        after = dict(before, state=WORKFLOW_STATES["started"], failed=False,
-                     process_id="a new process")  # fmt: skip
-    shown = ("state", "failed", "process_id")
-    return {
-        "before": {name: dict((key, before.get(key)) for key in shown)},
-        "after": {name: dict((key, after.get(key)) for key in shown)},
-    }
 
 
 def main() -> None:
@@ -358,31 +360,7 @@ def main() -> None:
         "after": None, "commands": [], "seconds": 0.0, "evidence": None, "in_vain": False,
         "left": "as_before",
     }  # fmt: skip
-    change = failure = None
-    try:
-        change = Change(module.params, module.check_mode, result)
-        if module.params["answer"]:
-            change.told(module.params["answer"])
-        else:
-            change.here()
-    except guard.Refused as refused:
-        result.update(refused=True, guard=refused.guard, changed=False)
-        result.update(holder=refused.holder)
-        failure = "Refused (%s): %s" % (refused.guard, refused)
-    except (Failed, InputError) as error:
-        failure = str(error)
-    except (ProbeError, ledger.StoreError) as error:
-        failure = "%s in %s: %s" % (module.params["workflow"], module.params["home"], error)
-    if change:
-        for text in change.bracket.warnings + [
-            guard.describe_interrupted(entry) for entry in change.bracket.interrupted
-        ]:
-            module.warn(text)
-        if module._diff and result["before"]:
-            result["diff"] = diff_of(change.name, result)
-    if failure:
-        module.fail_json(msg=failure, **result)
-    module.exit_json(**result)
+    answer.run(module, Change, result, module.params["workflow"])
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.rec
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
     guard,
     in_flight,
+    interrupted,
 )
 
 WHO = """12:09:54 >   Application server
@@ -384,7 +385,7 @@ def test_interrupted_repair_is_told_once_and_closed(tmp_path):
     (told,) = made.interrupted
     assert (told["run"], told["remedy"], told["before"]) == ("dead", "restart", {"pid": 5})
     assert told["present"] == {"state": "stopped", "pid": None}
-    assert "was never ended; it is now stopped" in guard.describe_interrupted(told)
+    assert "was never ended; it is now stopped" in interrupted.describe_interrupted(told)
     line = made.ledger.lines()[-1]
     assert (line["run"], line["result"]) == ("dead", "interrupted")
     again = bracket(tmp_path, run="r2")
@@ -429,7 +430,7 @@ def test_a_repair_stays_open_until_what_it_stopped_is_started_again(tmp_path):
         made.enter()
         (told,) = made.interrupted
         assert [each["module"] for each in told["unfinished"]] == ["mta"]
-        assert "remediate.yml first finishes it" in guard.describe_interrupted(told)
+        assert "remediate.yml first finishes it" in interrupted.describe_interrupted(told)
         assert len(ledger.open_repairs(made.ledger.lines())) == 1
     made.settle(finished=True)
     assert ledger.open_repairs(made.ledger.lines()) == []

@@ -20,7 +20,7 @@ from ..snapshot import collect as snapshot, shapes
 from ..snapshot.probes import Context
 from ..text import user_name
 from .in_flight import describe_work, in_flight
-from .interrupted import FINISH, describe_interrupted, unfinished
+from .interrupted import FINISH, unfinished
 from .lock import Lock, identity, told_of
 
 MYPY = False  # to import typing costs the host as much as a probe
@@ -31,8 +31,6 @@ if MYPY:
 
     Entry = Dict[str, Any]
     T = TypeVar("T")
-
-__all__ = ["describe_interrupted"]  # for the modules
 
 KNOWN = dict((name, shapes.ACCOUNT[name]) for name in ("environment", "configuration"))
 LOCK = rules.LOCK

@@ -16,6 +16,7 @@ from ..errors import InputError, ProbeError
 from ..record import ledger
 from ..text import mask_arguments
 from . import guard
+from .answer import carry_out
 from .job_following import NOT_RUNNING, START_LIMIT, Following
 from .job_outcome import FAILED, RUNNING, UNKNOWN, moment
 from .job_request import (
@@ -40,8 +41,11 @@ if MYPY:
     Entry = Dict[str, Any]
 
 
-class LaunchError(Exception):
+class LaunchError(ProbeError):
     """The job could not be started."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("failed", message)
 
 
 def spawn(context: "Context", words: "List[str]", record: "Record", descriptor: int) -> "Child":
@@ -261,26 +265,21 @@ def check_options(options: "Entry") -> None:
             raise InputError("job: its %s must be one line, and not empty." % name)
 
 
+def begin(options: "Entry", check_mode: bool, result: "Entry") -> Launch:
+    """The call, once the options are good and the server was looked at."""
+    check_options(options)
+    context = guard.open_context(options)
+    guard.check_subject(context, options["job"]["kind"], options["job"]["instance"])
+    return Launch(context, guard.Bracket(context, check_mode), result)
+
+
 def answer(options: "Entry", check_mode: bool) -> "Entry":
     """All of it; what the module is to return, with `failed`."""
     result = blank()
-    launch = None
-    try:
-        check_options(options)
-        context = guard.open_context(options)
-        guard.check_subject(context, options["job"]["kind"], options["job"]["instance"])
-        launch = Launch(context, guard.Bracket(context, check_mode), result)
-        launch.run()
-        result["failed"] = result["outcome"] in (FAILED, UNKNOWN)
-    except guard.Refused as refused:
-        result.update(refused=True, guard=refused.guard, changed=False, failed=True)
-        result["holder"] = refused.holder
-        result["msg"] = "Refused (%s): %s" % (refused.guard, refused)
-    except InputError as error:
-        result.update(failed=True, msg=str(error))
-    except (ProbeError, LaunchError, ledger.StoreError) as error:
-        text = "%s in %s: %s" % (title(options["job"]), options["home"], error)
-        result.update(failed=True, msg=text)
+    launch, failure = carry_out(begin, options, check_mode, result, title(options["job"]))
+    result["failed"] = bool(failure) or result["outcome"] in (FAILED, UNKNOWN)
+    if failure:
+        result["msg"] = failure
     if result["launched"]:
         # A job leaves data behind, whatever its end.
         names = ("outcome", "exit_code", "pid")

@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a module that changes something answers, whether a guard refuses or it fails on the way."""
+
+from ..errors import InputError, ProbeError
+from ..record.ledger import StoreError
+from .guard import Refused
+from .interrupted import describe_interrupted
+
+MYPY = False  # to import typing costs the host as much as a probe
+if MYPY:
+    from typing import Any, Callable, Dict, Optional, Protocol, Tuple, TypeVar
+
+    from .guard import Bracket
+
+    Entry = Dict[str, Any]
+
+    class Call(Protocol):
+        """What a module does in one call; it fills the result."""
+
+        bracket: Bracket
+
+        def run(self) -> None:
+            """Do it."""
+
+    class Change(Call, Protocol):
+        """A call whose change can be shown."""
+
+        def diff(self) -> Optional[Entry]:
+            """Before and after, as --diff shows it; None where there is nothing to show."""
+
+    T = TypeVar("T", bound=Call)
+
+
+class Failed(Exception):
+    """A change that failed; the result has the rest."""
+
+
+def carry_out(
+    begin: "Callable[[Entry, bool, Entry], T]",
+    options: "Entry",
+    check_mode: bool,
+    result: "Entry",
+    subject: str = "",
+) -> "Tuple[Optional[T], str]":
+    """Begin a call, and run it: (the call, None if it could not begin; why it failed, else empty).
+
+    begin: makes the call, of the options, check mode and the result so far. subject: what the
+    options are about, for messages.
+    """
+    call = None
+    try:
+        call = begin(options, check_mode, result)
+        call.run()
+    except Refused as refused:
+        result.update(refused=True, guard=refused.guard, holder=refused.holder, changed=False)
+        return call, "Refused (%s): %s" % (refused.guard, refused)
+    except (Failed, InputError) as error:
+        return call, str(error)
+    except (ProbeError, StoreError) as error:
+        where = "%s in %s" % (subject, options["home"]) if subject else options["home"]
+        return call, "%s: %s" % (where, error)
+    return call, ""
+
+
+def run(
+    module: "Any",
+    begin: "Callable[[Entry, bool, Entry], Change]",
+    result: "Entry",
+    subject: str = "",
+) -> None:
+    """Do what is asked, and end the module's process with the result: see carry_out."""
+    call, failure = carry_out(begin, module.params, module.check_mode, result, subject)
+    if call:
+        for text in call.bracket.warnings:
+            module.warn(text)
+        for entry in call.bracket.interrupted:
+            module.warn(describe_interrupted(entry))
+        shown = call.diff() if module._diff else None
+        if shown:
+            result["diff"] = shown
+    if failure:
+        module.fail_json(msg=failure, **result)
+    module.exit_json(**result)
