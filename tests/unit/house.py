@@ -88,7 +88,7 @@ def types_needed(path: Path) -> set[str]:
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             typing.add(node.id)
     evaluated = [node.annotation if isinstance(node, ast.arg) else node.returns
-                 for node in ast.walk(tree)
+                 for node in _nodes(tree, late=True)
                  if isinstance(node, (ast.arg, ast.FunctionDef))]  # fmt: skip
     used = {node.id for each in evaluated if each for node in ast.walk(each)
             if isinstance(node, ast.Name)}  # fmt: skip

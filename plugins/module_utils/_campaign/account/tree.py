@@ -43,8 +43,10 @@ def move_tmp(server: "Server", spools: "Iterable[Tuple[str, str]]", apply: bool)
     path = os.path.join(server.var_dir, "tmp")
     script = os.path.join(server.home, SCRIPT)
     line = "export TMPDIR=" + shlex.quote(path)
-    told: "Entry" = {"changed": False, "line": line, "path": path, "script": script, "commands": [],
-            "other": [], "site": None}  # fmt: skip
+    told: "Entry" = {
+        "changed": False, "line": line, "path": path, "script": script, "commands": [],
+        "other": [], "site": None,
+    }  # fmt: skip
     device = _device(path)
     for instance, spool in spools:
         if _device(spool) != device:
