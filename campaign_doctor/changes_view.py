@@ -11,7 +11,7 @@ from rich.text import Text
 from . import outline, view, words
 from .formats import table
 from .history import Run
-from .model import Changes, Report
+from .model import Change, Changes, Finding, Report
 
 
 def numbers(report: Report) -> str:
@@ -21,12 +21,11 @@ def numbers(report: Report) -> str:
 
 def causes(report: Report) -> list[str]:
     """Where there is nothing to compare with: every host without a diagnosis, and every cause."""
-    data = report.in_full()
     told = [
-        words.clean(f"{view.status_word(host)} {host['name']}: {host['error']}")
-        for host in data["hosts"] if host["status"] != "diagnosed"
+        words.clean(f"{view.status_word(host)} {host.name}: {host.error}")
+        for host in report.hosts if host.status != "diagnosed"
     ]
-    found, _notes = outline.findings(data)
+    found, _notes = outline.findings(report)
     return told + [_line(entry) for entry in found.entries]
 
 
@@ -34,12 +33,13 @@ def lines(changes: Changes) -> list[str]:
     """One for each change, hosts first; none where nothing has changed."""
     if not changes:
         return []
-    return [_line(entry) for entry in outline.changes(changes.model_dump(mode="json")).entries]
+    return [_line(entry) for entry in outline.changes(changes).entries]
 
 
 def _line(entry: outline.Entry) -> str:
     """Alone and without a colour: with its severity, and its hosts where the head counts them."""
-    severity = str((entry.item or {}).get("severity", "")).upper()
+    item = entry.item
+    severity = item.severity.value.upper() if isinstance(item, (Finding, Change)) else ""
     marks = ": ".join(dict.fromkeys(filter(None, (entry.mark, severity))))
     hosts = f" ({outline.some(entry.hosts, outline.ROOM_ALONE)})" if len(entry.hosts) > 1 else ""
     return words.clean(f"{marks} {entry.head}{hosts}".lstrip())
@@ -52,7 +52,7 @@ def show(console: Console, old: Run, new: Run, changes: Changes) -> None:
              style="bold"),
         soft_wrap=True,
     )
-    for part in table.entries(outline.changes(changes.model_dump(mode="json"))):
+    for part in table.entries(outline.changes(changes)):
         table.show(console, part)
     for score in changes.scores:
         console.print(Text(f"  score of {score.host}: {score.was} → {score.score}"),

@@ -254,7 +254,7 @@ class History:
 def compare(old: Report, new: Report) -> Changes:
     """What is new, gone, worse or better in a report, against an earlier one."""
     needs = {problem.key: problem.needs for problem in catalogue().problems}
-    return Changes.model_validate(changes.between(old.as_json(), new.as_json(), needs))
+    return changes.between(old, new, needs)
 
 
 class _TooNewError(Exception):

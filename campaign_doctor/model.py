@@ -358,10 +358,6 @@ class Report(_Part):
         """The mapping that it was read from, with what is not known here."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
-    def in_full(self) -> dict[str, Any]:
-        """The same, with a value for all that an older collection did not write."""
-        return self.model_dump(mode="json", by_alias=True)
-
     @classmethod
     def of(cls, data: object, name: str = "the report") -> Report:
         """A report from parsed JSON; `name` is how errors call it. Raises InvalidReport."""

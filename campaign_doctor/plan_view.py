@@ -20,11 +20,10 @@ def show(console: Console, report: Report) -> int:
 
     Where there is nothing to ask about, nothing is shown: the report that follows says it all.
     """
-    data = report.in_full()
     steps = [(host, step) for host in report.hosts for step in host.plan]
     if not steps:
         return 0
-    _section(console, outline.plan(data))
+    _section(console, outline.plan(report))
     at_work = [line for host, step in steps for line in _at_work(host, step)]
     if at_work:
         table.show(console, table.heading("At work now"))
@@ -35,7 +34,7 @@ def show(console: Console, report: Report) -> int:
         table.show(console, table.heading("Not diagnosed"))
         for host in blind:
             _line(console, f"  {host.name}: {host.status.replace('_', ' ')}: {host.error}")
-    left = outline.left(data)
+    left = outline.left(report)
     if left.entries:
         _section(console, left)
     return len(steps)
@@ -53,7 +52,7 @@ def show_order(console: Console, report: Report) -> None:
             subject = f" {action.subject}" if action.subject else ""
             title = f"{host.name}: {action.remedy.replace('_', ' ')} {action.label}{subject}"
             _line(console, title, "bold")
-            for command in words.commands({"command": action.command}):
+            for command in words.commands(action.command):
                 _line(console, f"  $ {command}")
             if action.result == "refused":
                 _line(console, f"  refused: {action.reason}", "red")

@@ -19,7 +19,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from .. import modules, outline, words
-from ..model import Host, Report
+from ..model import Finding, Host, Report
 
 # Beyond so many hosts the healthy ones share a line.
 HOSTS_APART = 20
@@ -51,8 +51,7 @@ def show(console: Console, part: RenderableType) -> None:
 
 def render(report: Report) -> RenderableType:
     """All of it, what matters most at the end, where the eye is."""
-    data = report.in_full()
-    told = outline.sections(data)
+    told = outline.sections(report)
     parts = [part for name in ORDER if name in told for part in section(told[name])]
     return Group(hosts(report), *parts, Text(), summary(report))
 
@@ -237,7 +236,7 @@ def whole(text: str, style: str = "") -> Text:
 def _tree(entry: outline.Entry) -> Tree:
     """What it explains, each below what explains it."""
     tree = Tree(Text("Explains", style="dim"), guide_style="dim")
-    root = str((entry.item or {})["id"])
+    root = entry.item.id if isinstance(entry.item, Finding) else ""
     place = {f"{host}:{root}": tree for host in entry.hosts}
     waiting = list(entry.effects[: outline.EXPLAINED_IN_FULL])
     while waiting:
@@ -273,7 +272,7 @@ def _before_and_after(before: dict[str, str], after: dict[str, str]) -> Renderab
 
 def summary(report: Report) -> Text:
     """The numbers, for whoever reads only the end."""
-    entry = outline.summary(report.summary.model_dump(mode="json"))
+    entry = outline.summary(report.summary)
     return plain(entry.head, STYLES[entry.tone])
 
 

@@ -9,6 +9,7 @@ import locale
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from ..plugin_utils._campaign.ansible.version import collection_version
 # Here and not in a function: so they are loaded once, before Ansible forks.
 from ..plugin_utils._campaign.diagnosis import causes
 from ..plugin_utils._campaign.diagnosis.catalogue import CATALOGUE
+from ..plugin_utils._campaign.planning.records import Plan
 from ..plugin_utils._campaign.report import build, changes, files, text
+from ..plugin_utils._campaign.report.model import Report
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
 NEEDS = {problem.key: problem.needs for problem in CATALOGUE}
@@ -61,11 +64,13 @@ class ActionModule(ActionBase):
         if options["previous"]:
             try:
                 former = build.load(Path(options["previous"]))
-                report["changes"] = changes.between(former, report, NEEDS)
+                report = replace(report, changes=changes.between(former, report, NEEDS))
             except build.InvalidReport as error:
                 result["warnings"] = [f"No comparison with an earlier run: {error}"]
         directory = Path(options["directory"]).absolute()
-        result.update(changed=False, report_dir=str(directory), files=[], summary=report["summary"])
+        result.update(
+            changed=False, report_dir=str(directory), files=[], summary=report.summary.as_dict()
+        )
         if options["display"]:
             width = self._display.columns + 1 if ON_TERMINAL else LOG_WIDTH
             self._show(text.render(report, width=width, unicode=_unicode()))
@@ -87,10 +92,10 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg=failing)
         return result
 
-    def _saved(self, options: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _saved(self, options: Mapping[str, Any]) -> Report | None:
         return build.load(Path(options["report"])) if options["report"] else None
 
-    def _built(self, options: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+    def _built(self, options: Mapping[str, Any], variables: dict[str, Any]) -> Report:
         names = options["hosts"]
         if names is None:
             names = variables.get("ansible_play_hosts_all") or []
@@ -105,7 +110,10 @@ class ActionModule(ActionBase):
             finished=finished,
             collection=collection_version(),
             plan=_plan(raw.get(options["plan_variable"]) for raw in hosts.values()),
-            actions={name: raw.get(options["actions_variable"]) for name, raw in hosts.items()},
+            actions={
+                name: build.actions_of(raw.get(options["actions_variable"]))
+                for name, raw in hosts.items()
+            },
             run=build.run_id(finished),
             mode=options["mode"],
             check=bool(self._task.check_mode),
@@ -118,12 +126,12 @@ class ActionModule(ActionBase):
             self._display.display("".join(f"{line.text}\n" for line in group), color=colour)
 
 
-def _plan(registered: Iterable[object]) -> Mapping[str, Any] | None:
+def _plan(registered: Iterable[object]) -> Plan | None:
     """The plan of the run: made once, it is registered on all hosts that took part."""
     for result in registered:
         plan = result.get("plan") if isinstance(result, Mapping) else None
         if isinstance(plan, Mapping):
-            return plan
+            return Plan.of(plan)
     return None
 
 

@@ -32,6 +32,9 @@ from ansible_collections.campaign.remediation.plugins.modules import campaign_in
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.diagnose import (
     diagnose,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.records import (
+    Diagnosis,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.make import (
     make,
 )
@@ -244,7 +247,8 @@ def judged(taken: Json) -> Json:
 def planned(diagnosis: Json, now: float) -> Json:
     """The host's part of the plan, by the policy that a site has by default."""
     plan = make(
-        [diagnosis], {NAME: Policy()}, now=now, run="case", collection="0", work={NAME: []},
+        [Diagnosis.of(diagnosis)], {NAME: Policy()}, now=now, run="case", collection="0",
+        work={NAME: []},
     )
     host: Json = plan["hosts"][0]
     return host

@@ -17,7 +17,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import files
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
+    files,
+    model,
+)
 from campaign_doctor import cli, runner
 from doctor.harness import Done, Person
 from doctor.replaying import finds
@@ -59,7 +62,7 @@ class Library:
             run = saved(name)
             folder.mkdir()
             if run["report"]:
-                files.write(run["report"], folder / "report", FORMATS)
+                files.write(model.Report.of(run["report"]), folder / "report", FORMATS)
             (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
         return folder
 

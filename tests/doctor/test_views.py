@@ -54,7 +54,7 @@ def test_the_first_look_tells_every_cause_as_the_report_does() -> None:
     twice = report(*data["hosts"], host("app4", findings=[slow]), host("app5", findings=[slow]))
     told = changes_view.causes(Report.of(twice))
     assert told[0] == "UNREACHABLE app3: timed out"
-    causes, _notes = outline.findings(Report.of(twice).in_full())
+    causes, _notes = outline.findings(Report.of(twice))
     assert len(told) == 1 + len(causes.entries)
     for line, entry in zip(told[1:], causes.entries, strict=True):
         assert line.startswith(f"{entry.mark} {entry.head}"), line
@@ -73,7 +73,7 @@ def test_each_change_is_told_as_the_report_does() -> None:
         "new: WARNING app1 mta@prod: Title of mta.hung",
         "gone: CRITICAL app1 wfserver@prod: Title of wfserver.not_running",
     ]
-    heads = [entry.head for entry in outline.changes(changes.model_dump(mode="json")).entries]
+    heads = [entry.head for entry in outline.changes(changes).entries]
     assert all(head in line for head, line in
                zip(heads, changes_view.lines(changes), strict=True))  # fmt: skip
 
@@ -98,7 +98,7 @@ def test_the_plan_is_the_outline_with_what_is_at_work_and_what_is_left() -> None
     data = Report.of(report(host(plan=[STEP], left=[LEFT]), unreachable("app2")))
     count, text = shown(plan_view.show, data)
     assert count == 1
-    for section in (outline.plan(data.in_full()), outline.left(data.in_full())):
+    for section in (outline.plan(data), outline.left(data)):
         assert section.title in text and section.entries
         for entry in section.entries:
             assert entry.head in text, text

@@ -14,6 +14,9 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
     BY_KEY,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.records import (
+    Diagnosis,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
     saved as saved_plan,
 )
@@ -72,12 +75,17 @@ def server(*findings: str | Json, name: str = "app1", instances: Sequence[str] =
     }
 
 
+def typed(*servers: Json) -> list[Diagnosis]:
+    """Diagnoses as the planning takes them."""
+    return [Diagnosis.of(each) for each in servers]
+
+
 def make(
     *servers: Json, now: float = NOW, work: Mapping[str, Work] | None = None, **policy: Any
 ) -> Json:
     """The plan for servers that share a policy."""
     policies = {each["name"]: Policy.of(policy) for each in servers}
-    return make_plan(servers, policies, now=now, run="r1", collection="1.0.0", work=work)
+    return make_plan(typed(*servers), policies, now=now, run="r1", collection="1.0.0", work=work)
 
 
 def plan_of(*findings: str | Json, now: float = NOW, **policy: Any) -> Json:
@@ -94,7 +102,7 @@ def saved(*servers: Json, **policy: Any) -> Json:
 def admit(plan: Json, *servers: Json, now: float = NOW + 60, **policy: Any) -> list[Json]:
     """The hosts of a plan that was read, with what of it still holds for servers."""
     policies = {each["name"]: Policy.of(policy) for each in servers}
-    return list(admit_plan(plan, servers, policies, now=now)["hosts"])
+    return list(admit_plan(plan, typed(*servers), policies, now=now)["hosts"])
 
 
 def steps(host: Mapping[str, Any]) -> list[str]:

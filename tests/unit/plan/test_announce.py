@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from unit.plan.builder import NOW, finding, make, server
+from unit.plan.builder import NOW, finding, make, server, typed
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
     announce,
@@ -121,7 +121,7 @@ TAKEN = finding("syslogd.port_taken@default", unit="rsyslog.service", holder="rs
 def test_a_guard_that_will_refuse_is_told(declared: Json, asked: str | None) -> None:
     assert announce.missing("free_port", TAKEN, declared) == asked
     policies = {"app1": replace(Policy(), declared=declared)}
-    made = make_plan([host(TAKEN)], policies, now=NOW, run="r1", collection="1.0.0")
+    made = make_plan(typed(host(TAKEN)), policies, now=NOW, run="r1", collection="1.0.0")
     (planned,) = made["hosts"][0]["steps"]
     assert planned["refused_unless"] == asked
 

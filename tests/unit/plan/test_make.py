@@ -20,6 +20,7 @@ from unit.plan.builder import (
     saved,
     server,
     steps,
+    typed,
 )
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import SHARED
@@ -285,7 +286,7 @@ def test_a_cause_on_another_host() -> None:
 def test_what_was_tried_in_vain_is_for_a_person() -> None:
     ill = "wfserver.memory_alert@prod"
     plan = make_plan(
-        [server(ill)], {}, now=NOW, run="r", collection="1", exhausted={"app1": [ill]}
+        typed(server(ill)), {}, now=NOW, run="r", collection="1", exhausted={"app1": [ill]}
     )
     (entry,) = plan["hosts"][0]["left"]
     assert entry["why"] == "ladder_exhausted"
@@ -302,7 +303,7 @@ def test_a_host_without_a_diagnosis_is_there_with_its_error() -> None:
 def test_each_host_has_its_own_policy() -> None:
     servers = [server("mta.hung@prod", name=name) for name in ("b", "a")]
     policies = {"a": Policy.of({"modules_excluded": ["mta"]})}
-    plan = make_plan(servers, policies, now=NOW, run="r", collection="1")
+    plan = make_plan(typed(*servers), policies, now=NOW, run="r", collection="1")
     first, second = plan["hosts"]
     assert (first["name"], len(first["steps"]), second["name"], len(second["steps"])) == (
         "a", 0, "b", 1
@@ -317,8 +318,8 @@ def test_five_hundred_hosts_are_quick() -> None:
     fleet = [server(*ILL, "web.hung@default", name=f"app{n:03}") for n in range(500)]
     policies = {host["name"]: Policy.of({"windows": night}) for host in fleet}
     begun = time.process_time()
-    plan = make_plan(fleet, policies, now=NOW, run="r", collection="1")
-    admit_plan(saved_plan.parse(plan), fleet, policies, now=NOW)
+    plan = make_plan(typed(*fleet), policies, now=NOW, run="r", collection="1")
+    admit_plan(saved_plan.parse(plan), typed(*fleet), policies, now=NOW)
     assert time.process_time() - begun < 4
     assert len(plan["hosts"]) == 500
 

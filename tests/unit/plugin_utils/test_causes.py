@@ -34,7 +34,10 @@ from unit.plugin_utils.builder import (
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import causes
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.diagnose import (
-    diagnose,
+    diagnose as diagnosis_of,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.records import (
+    Diagnosis,
 )
 
 
@@ -232,6 +235,10 @@ def test_a_dead_database_explains_what_needs_it() -> None:
 # --- several hosts ----------------------------------------------------------------------------
 
 
+def diagnose(*arguments: Any, **options: Any) -> Diagnosis:
+    return Diagnosis.of(diagnosis_of(*arguments, **options))
+
+
 def fleet() -> tuple[Snapshot, Snapshot]:
     """An mta whose stat runs on another host, and that host."""
     sender, statistics = healthy(), healthy()
@@ -249,11 +256,11 @@ def test_a_stat_on_another_host_is_found_by_its_address() -> None:
         diagnose(sender, "app1"), diagnose(statistics, "app2", addresses=["10.0.0.7"]),
     ]
     joined = causes.across_hosts(diagnoses)
-    finding = joined[0]["findings"][0]
-    assert finding["id"] == "mta.stat_unreachable@prod"
-    assert finding["caused_by"] == ["stat.not_running"]
-    assert finding["caused_by_ids"] == ["app2:stat.not_running@prod"]
-    assert diagnoses[0]["findings"][0]["caused_by"] == []  # what was given stays as it was
+    finding = joined[0].findings[0]
+    assert finding.id == "mta.stat_unreachable@prod"
+    assert finding.caused_by == ("stat.not_running",)
+    assert finding.caused_by_ids == ("app2:stat.not_running@prod",)
+    assert diagnoses[0].findings[0].caused_by == ()  # what was given stays as it was
 
 
 def test_a_stat_on_another_host_is_found_by_its_name() -> None:
@@ -261,7 +268,7 @@ def test_a_stat_on_another_host_is_found_by_its_name() -> None:
     joined = causes.across_hosts([
         diagnose(sender, "app1"), diagnose(statistics, "stat1.example.com"),
     ])
-    assert joined[0]["findings"][0]["caused_by_ids"] == ["stat1.example.com:stat.not_running@prod"]
+    assert joined[0].findings[0].caused_by_ids == ("stat1.example.com:stat.not_running@prod",)
 
 
 def test_a_healthy_other_host_explains_nothing() -> None:
@@ -269,35 +276,34 @@ def test_a_healthy_other_host_explains_nothing() -> None:
     joined = causes.across_hosts([
         diagnose(sender, "app1"), diagnose(healthy(), "stat1.example.com"),
     ])
-    assert joined[0]["findings"][0]["caused_by_ids"] == []
+    assert joined[0].findings[0].caused_by_ids == ()
 
 
-def silent(name: str, *addresses: str) -> dict[str, Any]:
-    return {"name": name, "reachable": False, "error": "timed out", "findings": [], "modules": [],
-            "addresses": list(addresses)}  # fmt: skip
+def silent(name: str, *addresses: str) -> Diagnosis:
+    return Diagnosis(name=name, reachable=False, error="timed out", addresses=addresses)
 
 
 def test_a_host_that_could_not_be_reached_and_that_nobody_needs_is_left_alone() -> None:
     sender, _ = fleet()
     app1, gone = causes.across_hosts([diagnose(sender, "app1"), silent("gone")])
-    assert gone["findings"] == [] and app1["findings"][0]["caused_by"] == []
+    assert gone.findings == () and app1.findings[0].caused_by == ()
 
 
 @pytest.mark.parametrize("other", [silent("stat1.example.com"), silent("app2", "10.0.0.7")])
-def test_a_host_that_does_not_answer_explains_those_that_need_it(other: dict[str, Any]) -> None:
+def test_a_host_that_does_not_answer_explains_those_that_need_it(other: Diagnosis) -> None:
     sender, _ = fleet()
     first, second, gone = causes.across_hosts([
         diagnose(sender, "app1"), diagnose(sender, "app3"), other,
     ])
-    (found,) = gone["findings"]
-    assert found["key"] == "host.does_not_answer" and found["automatic"] is False
-    assert f"{other['name']} is unreachable" in found["summary"]
-    assert found["summary"].endswith("timed out")
+    (found,) = gone.findings
+    assert found.key == "host.does_not_answer" and found.automatic is False
+    assert f"{other.name} is unreachable" in found.summary
+    assert found.summary.endswith("timed out")
     for diagnosis in (first, second):
-        assert diagnosis["findings"][0]["caused_by"] == ["host.does_not_answer"]
-        assert diagnosis["findings"][0]["caused_by_ids"] == [
-            f"{other['name']}:host.does_not_answer@default"]
-    assert other["findings"] == []  # what was given stays as it was
+        assert diagnosis.findings[0].caused_by == ("host.does_not_answer",)
+        assert diagnosis.findings[0].caused_by_ids == (
+            f"{other.name}:host.does_not_answer@default",)
+    assert other.findings == ()  # what was given stays as it was
 
 
 def test_the_remote_stat_that_everything_down_explains_is_named_once() -> None:
@@ -306,8 +312,8 @@ def test_the_remote_stat_that_everything_down_explains_is_named_once() -> None:
     joined = causes.across_hosts([
         diagnose(sender, "app1"), diagnose(statistics, "stat1.example.com"),
     ])
-    ids = joined[0]["findings"][0]["caused_by_ids"]
-    assert ids == ["stat1.example.com:stat.not_running@prod"]
+    ids = joined[0].findings[0].caused_by_ids
+    assert ids == ("stat1.example.com:stat.not_running@prod",)
 
 
 def test_a_failing_probe_makes_no_finding_and_no_health() -> None:

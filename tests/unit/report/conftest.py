@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.records import (
+    Diagnosis,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import build
 
 FINISHED = 1763894405.0
@@ -26,6 +29,7 @@ def module(name: str, instance: str = "prod", verdict: str = "healthy", pid: int
         "memory_mb": 12.5 if running else None,
         "started_at": 1763874000.0 if running else None,
         "precision": "standard" if running else None,
+        "filters": [],
         "findings": [],
     }
 
@@ -56,6 +60,7 @@ def diagnosis(name: str, **more: Any) -> Json:
         "name": name,
         "reachable": True,
         "error": None,
+        "started_at": 1763894400.0,
         "taken_at": 1763894400.0,
         "seconds": 0.41,
         "home": "/usr/local/neolane/nl6",
@@ -146,8 +151,8 @@ def fleet() -> list[Json]:
         diagnosis("app1"),
         ill,
         other,
-        build.diagnosis_of("app3", unreachable),
-        build.diagnosis_of("app4", failed),
+        build.diagnosis_of("app3", unreachable).as_dict(),
+        build.diagnosis_of("app4", failed).as_dict(),
         diagnosis("app5", installed=False, instances=[], modules=[], build=None),
     ]
 
@@ -164,7 +169,8 @@ def many(count: int, broken: int) -> list[Json]:
 
 
 def report_of(diagnoses: list[Json]) -> Json:
-    return build.build(diagnoses, finished=FINISHED, collection="1.0.0")
+    typed = map(Diagnosis.of, diagnoses)
+    return build.build(typed, finished=FINISHED, collection="1.0.0").as_dict()
 
 
 @pytest.fixture

@@ -16,6 +16,9 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.rep
     changes,
     model,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
+    Report,
+)
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -124,7 +127,7 @@ def test_times(report: Json) -> None:
 
 
 def test_a_clock_ahead_does_not_start_after_the_end(make_report: Any, make_diagnosis: Any) -> None:
-    report = make_report([make_diagnosis("app1", taken_at=1.9e9)])
+    report = make_report([make_diagnosis("app1", started_at=1.9e9)])
     assert report["started"] == report["finished"]
 
 
@@ -142,24 +145,24 @@ def test_a_clock_ahead_does_not_start_after_the_end(make_report: Any, make_diagn
 )
 def test_hosts_without_a_diagnosis_say_why(registered: object, error: str) -> None:
     diagnosis = build.diagnosis_of("app1", registered)
-    assert error in diagnosis["error"]
-    assert diagnosis["name"] == "app1"
+    assert error in str(diagnosis.error)
+    assert diagnosis.name == "app1"
 
 
 def test_failed_by_its_severity_a_diagnosis_still_counts(make_diagnosis: Any) -> None:
     registered = {"failed": True, "msg": "1 critical finding", "diagnosis": make_diagnosis("x")}
     diagnosis = build.diagnosis_of("app1", registered)
-    assert (diagnosis["name"], diagnosis["error"]) == ("app1", None)
+    assert (diagnosis.name, diagnosis.error) == ("app1", None)
 
 
 def test_fail_on(report: Json, make_report: Any, make_diagnosis: Any) -> None:
     healthy = make_report([make_diagnosis("app1")])
-    assert build.failing(report, "never") is None
-    assert build.failing(healthy, "warning") is None
-    assert build.failing(report, "critical") == (
+    assert build.failing(Report.of(report), "never") is None
+    assert build.failing(Report.of(healthy), "warning") is None
+    assert build.failing(Report.of(report), "critical") == (
         "campaign_fail_on=critical: 2 critical findings, 1 unreachable host, 1 failed diagnosis"
     )
-    assert "2 warnings" in str(build.failing(report, "warning"))
+    assert "2 warnings" in str(build.failing(Report.of(report), "warning"))
 
 
 def test_json_is_as_documented(report: Json) -> None:
@@ -167,7 +170,7 @@ def test_json_is_as_documented(report: Json) -> None:
     schema = json.loads((DOCS / "report.schema.json").read_text(encoding="utf-8"))
     milder = copy.deepcopy(report)
     host(milder, "app2")["findings"][0]["severity"] = "warning"
-    changed = changes.between(milder, report, {})
+    changed = changes.between(Report.of(milder), Report.of(report), {}).as_dict()
     jsonschema.Draft202012Validator(schema).validate({**report, "changes": changed})
     jsonschema.Draft202012Validator(schema).validate(report)
     defined = {"report": schema["properties"]}

@@ -18,6 +18,9 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.rep
     html,
     junit,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
+    Report,
+)
 
 Json = dict[str, Any]
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\x00\x1b[31m\ud800\uffff"
@@ -69,7 +72,7 @@ def hostile(make_report: Any, make_diagnosis: Any, make_finding: Any) -> Json:
 
 
 def test_page(report: Json) -> None:
-    text = html.render(report)
+    text = html.render(Report.of(report))
     page = Page(text)
     assert page.names.count("article") == 2
     assert page.names.count("tr") == 1 + len(report["hosts"])
@@ -79,7 +82,7 @@ def test_page(report: Json) -> None:
 
 
 def test_page_needs_no_network(report: Json) -> None:
-    text = html.render(report)
+    text = html.render(Report.of(report))
     pages = [link for link in Page(text).links if not link.startswith("#")]
     assert pages == ["https://experienceleague.adobe.com/docs/page"] * 5  # one for each finding
     assert "@import" not in text
@@ -87,7 +90,7 @@ def test_page_needs_no_network(report: Json) -> None:
 
 
 def test_page_escapes_what_a_host_says(hostile: Json) -> None:
-    text = html.render(hostile)
+    text = html.render(Report.of(hostile))
     page = Page(text)
     assert "img" not in page.names
     assert page.names.count("script") == 1
@@ -97,11 +100,11 @@ def test_page_escapes_what_a_host_says(hostile: Json) -> None:
 
 
 def test_page_of_nothing(make_report: Any) -> None:
-    assert "nothing is wrong" in html.render(make_report([]))
+    assert "nothing is wrong" in html.render(Report.of(make_report([])))
 
 
 def test_test_results(report: Json) -> None:
-    root = ElementTree.fromstring(junit.render(report))
+    root = ElementTree.fromstring(junit.render(Report.of(report)))
     assert {suite.get("name") for suite in root} == {each["name"] for each in report["hosts"]}
     cases = {(case.get("classname"), case.get("name")): case for case in root.iter("testcase")}
     failure = cases["app2", "syslogd@default"].find("failure")
@@ -127,7 +130,7 @@ def test_test_results_are_valid(report: Json, hostile: Json, make_report: Any) -
         for result in ("repaired", "not_repaired")
     ]
     for each in (report, hostile, make_report([])):
-        text = junit.render(each)
+        text = junit.render(Report.of(each))
         JUNIT.validate(text)
         root = ElementTree.fromstring(text)
         for part in (root, *root):
@@ -144,14 +147,14 @@ def test_test_results_are_valid(report: Json, hostile: Json, make_report: Any) -
      ("</testcase>", "<failure message='' type=''/></testcase>")],
 )
 def test_the_schema_is_strict(before: str, after: str, report: Json) -> None:
-    text = junit.render(report)
+    text = junit.render(Report.of(report))
     assert before in text
     assert not JUNIT.is_valid(text.replace(before, after, 1))
 
 
 def test_files_are_private_and_whole(report: Json, tmp_path: Path) -> None:
     directory = tmp_path / "new" / "report"
-    written = files.write(report, directory, ["json", "html", "junit"])
+    written = files.write(Report.of(report), directory, ["json", "html", "junit"])
     assert [path.name for path in written] == ["report.json", "report.html", "junit.xml"]
     assert sorted(path.name for path in directory.iterdir()) == sorted(p.name for p in written)
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
@@ -161,12 +164,12 @@ def test_files_are_private_and_whole(report: Json, tmp_path: Path) -> None:
 
 def test_files_are_replaced(report: Json, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text("old", encoding="utf-8")
-    files.write(report, tmp_path, ["json"])
+    files.write(Report.of(report), tmp_path, ["json"])
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == report
 
 
 def test_odd_text_can_be_written(hostile: Json, tmp_path: Path) -> None:
-    files.write(hostile, tmp_path, ["json", "html", "junit"])
+    files.write(Report.of(hostile), tmp_path, ["json", "html", "junit"])
     again = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert again["hosts"][0]["findings"][0]["title"] == HOSTILE
 
@@ -174,12 +177,12 @@ def test_odd_text_can_be_written(hostile: Json, tmp_path: Path) -> None:
 def test_a_failure_leaves_nothing_behind(report: Json, tmp_path: Path) -> None:
     (tmp_path / "report.json").mkdir()
     with pytest.raises(OSError, match=r"report\.json"):
-        files.write(report, tmp_path, ["json"])
+        files.write(Report.of(report), tmp_path, ["json"])
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
 def test_500_hosts_are_quick(make_report: Any, make_fleet: Any, tmp_path: Path) -> None:
     report = make_report(make_fleet(500, 40))
     began = time.process_time()
-    files.write(report, tmp_path, ["json", "html", "junit"])
+    files.write(Report.of(report), tmp_path, ["json", "html", "junit"])
     assert time.process_time() - began < 5

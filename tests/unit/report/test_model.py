@@ -23,9 +23,7 @@ def written() -> Json:
 
 
 def test_a_report_comes_back_as_it_was(report: Json) -> None:
-    once = model.Report.of(report).as_dict()
-    assert {**once, "hosts": []} == {**report, "hosts": []}
-    text = json.dumps(once)
+    text = json.dumps(report)
     assert json.dumps(model.Report.of(json.loads(text)).as_dict()) == text
 
 
@@ -34,9 +32,7 @@ def test_what_is_not_known_is_kept(report: Json) -> None:
     report["later"] = {"a": 1}
     read = model.Report.of(report)
     assert read.more == {"later": {"a": 1}}
-    written = read.as_dict()
-    assert written["later"] == {"a": 1}
-    assert written["hosts"][1]["findings"][0]["owner"] == ["team"]
+    assert read.as_dict() == report
 
 
 @pytest.mark.parametrize(("kind", "data", "message"), [

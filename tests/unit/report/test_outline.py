@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
     html,
+    model,
     outline,
     text,
 )
@@ -93,7 +94,7 @@ def sentences(lines: list[str]) -> set[str]:
 
 
 def of_text(data: Json) -> set[str]:
-    lines = [line.text for line in text.render(data, width=120)]
+    lines = [line.text for line in text.render(model.Report.of(data), width=120)]
     end = len(lines) - lines[::-1].index("")
     summary = " ".join(line.strip() for line in lines[end:]).removeprefix("Summary: ")
     return sentences([*lines[lines.index("Root causes"):end], summary])
@@ -105,7 +106,7 @@ def of_terminal(data: Json) -> set[str]:
 
 
 def of_page(data: Json) -> str:
-    page = re.sub(r"(?s)<(style|script|svg).*?</\1>", " ", html.render(data))
+    page = re.sub(r"(?s)<(style|script|svg).*?</\1>", " ", html.render(model.Report.of(data)))
     return " ".join(entities.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
@@ -135,7 +136,7 @@ def test_what_the_terminal_says(rich: Json, sentence: str) -> None:
 
 def test_the_page_says_the_same_of_repairs_plans_and_changes(rich: Json) -> None:
     page = of_page(rich)
-    told = outline.sections(rich)
+    told = outline.sections(model.Report.of(rich))
     for name in ("repairs", "plan", "left", "unseen", "changes"):
         section = told[name]
         assert section.title in page

@@ -20,6 +20,9 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.rep
     timeline,
     view,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
+    Report,
+)
 from needs import unless
 
 Json = dict[str, Any]
@@ -54,7 +57,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
         report: Json, width: int = DESK, scheme: str = "light", scripts: bool = True
     ) -> Page:
         path = tmp_path / "report.html"
-        path.write_text(html.render(report), encoding="utf-8")
+        path.write_text(html.render(Report.of(report)), encoding="utf-8")
         context = browser.new_context(
             viewport={"width": width, "height": 800},
             color_scheme=scheme,  # type: ignore[arg-type]
@@ -102,7 +105,7 @@ def full(report: Json, make_report: Any, make_diagnosis: Any) -> Json:
          "reason": "not allowed", "until": None},
     ]
     old = make_report([make_diagnosis("app2"), make_diagnosis("gone1")])
-    report["changes"] = changes.between(old, report, {})
+    report["changes"] = changes.between(Report.of(old), Report.of(report), {}).as_dict()
     return report
 
 
@@ -287,7 +290,7 @@ def test_500_hosts_open_within_two_seconds(
     path = tmp_path / "report.html"
     report = make_report(make_fleet(500, 200))
     began = time.process_time()
-    path.write_text(html.render(report), encoding="utf-8")
+    path.write_text(html.render(Report.of(report)), encoding="utf-8")
     assert time.process_time() - began < 2
     page = browser.new_page(viewport={"width": DESK, "height": 800})
     session = page.context.new_cdp_session(page)
@@ -319,7 +322,7 @@ def test_a_picture_of_many_hosts(make_report: Any, make_fleet: Any, make_finding
     fleet[3]["findings"] = [
         make_finding("mta.stat_unreachable", "mid", caused_by_ids=["app000:stat.not_running@prod"])
     ]
-    (cause,) = view.causes(make_report(fleet))
+    (cause,) = view.causes(Report.of(make_report(fleet)))
     drawn = picture.of(cause)
     assert [(node.label, node.x) for node in drawn.nodes] == [
         ("watchdog · 3 hosts", 1), ("stat@prod · 3 hosts", 23), ("mta@prod · 3 hosts", 45),
@@ -331,7 +334,7 @@ def test_a_picture_of_many_hosts(make_report: Any, make_fleet: Any, make_finding
 def test_a_picture_has_an_end(make_report: Any, make_diagnosis: Any, make_finding: Any) -> None:
     effects = [make_finding(f"mta.f{n:02}", caused_by_ids=["mta.root@prod"]) for n in range(40)]
     report = make_report([make_diagnosis("app1", findings=[make_finding("mta.root"), *effects])])
-    drawn = picture.of(view.causes(report)[0])
+    drawn = picture.of(view.causes(Report.of(report))[0])
     assert len(drawn.nodes) + drawn.left_out == 41
     assert drawn.left_out > 0
 
@@ -341,12 +344,12 @@ def test_findings_that_explain_each_other_are_drawn(
 ) -> None:
     both = [make_finding("mta.a", caused_by_ids=["mta.b@prod"]),
             make_finding("mta.b", caused_by_ids=["mta.a@prod"])]
-    (cause,) = view.causes(make_report([make_diagnosis("app1", findings=both)]))
+    (cause,) = view.causes(Report.of(make_report([make_diagnosis("app1", findings=both)])))
     assert len(picture.of(cause).nodes) == 2
 
 
 def test_the_time_line(full: Json) -> None:
-    line = timeline.of(full)
+    line = timeline.of(Report.of(full))
     assert line is not None
     assert [row.host for row in line.rows] == ["app1", "app2", "mid1", "app5"]
     texts = [bar.text for bar in line.rows[0].bars]
@@ -362,5 +365,7 @@ def test_the_time_line(full: Json) -> None:
 
 
 def test_no_time_line_where_no_time_is_known(make_report: Any, make_diagnosis: Any) -> None:
-    assert timeline.of(make_report([make_diagnosis("app1", taken_at=None)])) is None
-    assert timeline.of({**make_report([make_diagnosis("app1")]), "mode": "replay"}) is None
+    unknown = make_report([make_diagnosis("app1", taken_at=None, started_at=None)])
+    assert timeline.of(Report.of(unknown)) is None
+    replayed = {**make_report([make_diagnosis("app1")]), "mode": "replay"}
+    assert timeline.of(Report.of(replayed)) is None

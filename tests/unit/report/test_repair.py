@@ -13,12 +13,22 @@ import pytest
 from unit.plan.builder import make, server
 from unit.report.test_files import Page
 
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.records import (
+    Diagnosis,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.records import (
+    Plan,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
     build,
     html,
     junit,
     repair,
     text,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
+    Action,
+    Report,
 )
 
 Json = dict[str, Any]
@@ -49,12 +59,14 @@ def plan(**policy: Any) -> Json:
 
 def report_of(diagnoses: list[Json], plan: Json | None = None, **actions: list[Json]) -> Json:
     return build.build(
-        diagnoses, finished=1763894405.0, collection="1.0.0", plan=plan, actions=actions
-    )
+        map(Diagnosis.of, diagnoses), finished=1763894405.0, collection="1.0.0",
+        plan=plan and Plan.of(plan),
+        actions={name: build.actions_of(done) for name, done in actions.items()},
+    ).as_dict()
 
 
 def shown(report: Json) -> str:
-    return "\n".join(line.text.rstrip() for line in text.render(report))
+    return "\n".join(line.text.rstrip() for line in text.render(Report.of(report)))
 
 
 PLANNED = """\
@@ -139,14 +151,14 @@ def test_a_milder_rung_that_did_not_help_is_no_failure_of_the_step(diagnoses: li
         action("wfserver", "restart", "repaired", ILL[0], rung="kill_and_start"),
     ])
     assert (report["summary"]["repaired"], report["summary"]["not_repaired"]) == (1, 0)
-    assert build.failing(report, "not_repaired") is None
+    assert build.failing(Report.of(report), "not_repaired") is None
 
 
 def test_a_diagnosis_shows_nothing_of_it(diagnoses: list[Json]) -> None:
     report = report_of(diagnoses)
     for heading in ("Repairs", "Plan", "Left as it is"):
         assert heading not in shown(report)
-        assert f"<h2>{heading}</h2>" not in html.render(report)
+        assert f"<h2>{heading}</h2>" not in html.render(Report.of(report))
 
 
 def test_the_schema_holds(diagnoses: list[Json]) -> None:
@@ -158,29 +170,29 @@ def test_the_schema_holds(diagnoses: list[Json]) -> None:
 
 def test_a_repair_in_vain_fails_the_run_that_asks_for_it(diagnoses: list[Json]) -> None:
     report = repaired(diagnoses)
-    assert build.failing(report, "never") is None
-    assert build.failing(report, "not_repaired") == (
+    assert build.failing(Report.of(report), "never") is None
+    assert build.failing(Report.of(report), "not_repaired") == (
         "campaign_fail_on=not_repaired: 1 repair in vain, 1 repair refused"
     )
-    assert "1 repair in vain, 1 repair refused" in str(build.failing(report, "critical"))
+    assert "1 repair in vain, 1 repair refused" in str(build.failing(Report.of(report), "critical"))
 
 
 def test_a_refusal_alone_fails_it_too_and_a_skipped_step_does_not(diagnoses: list[Json]) -> None:
     refused = [action("mta", "start", "refused", id) for id in ILL[:2]]
     report = report_of(diagnoses, plan(), app1=refused)
-    assert build.failing(report, "not_repaired") == (
+    assert build.failing(Report.of(report), "not_repaired") == (
         "campaign_fail_on=not_repaired: 2 repairs refused"
     )
     skipped = report_of(diagnoses, plan(), app1=[action("mta", "start", "skipped", ILL[0])])
-    assert build.failing(skipped, "not_repaired") is None
+    assert build.failing(Report.of(skipped), "not_repaired") is None
 
 
 def test_an_order_is_done_and_not_repaired(diagnoses: list[Json]) -> None:
     report = report_of(diagnoses, None, app1=[action("mta", "restart", "done")])
     assert (report["summary"]["done"], report["summary"]["repaired"]) == (1, 0)
     assert "  done          app1 mta@prod: restart, 4.2 s" in shown(report)
-    assert build.failing(report, "warning") is None
-    assert "<skipped" not in junit.render(report)
+    assert build.failing(Report.of(report), "warning") is None
+    assert "<skipped" not in junit.render(Report.of(report))
 
 
 @pytest.mark.parametrize(
@@ -206,7 +218,7 @@ def test_a_plan_says_what_it_would_cut_off(
 
 
 def test_results_for_continuous_integration(diagnoses: list[Json]) -> None:
-    root = ElementTree.fromstring(junit.render(repaired(diagnoses)))
+    root = ElementTree.fromstring(junit.render(Report.of(repaired(diagnoses))))
     cases = {
         (case.get("classname"), case.get("name")): [child.tag for child in case]
         for case in root.iter("testcase") if str(case.get("name")).startswith("repair")
@@ -221,7 +233,7 @@ def test_results_for_continuous_integration(diagnoses: list[Json]) -> None:
 
 
 def test_the_page(diagnoses: list[Json]) -> None:
-    page = html.render(repaired(diagnoses))
+    page = html.render(Report.of(repaired(diagnoses)))
     assert Page(page).names.count("article") == 5
     for heading in ("Repairs", "Planned, not done", "Left as it is"):
         assert re.search(rf"<h2 id=\"\w+\">{heading}</h2>", page)
@@ -234,7 +246,7 @@ def test_text_of_hosts_is_escaped(diagnoses: list[Json]) -> None:
     evil = action("wfserver", "restart", "refused", "<b>", reason="<script>")
     evil["command"] = "<i>\n\x1b[2J"
     report = report_of(diagnoses, plan(), app1=[evil])
-    page = html.render(report)
+    page = html.render(Report.of(report))
     assert page.count("<script>") == 1 and "<i>" not in page and "<b>" + "&" not in page
     assert "\x1b" not in shown(report) and "\x1b" not in page
 
@@ -245,7 +257,7 @@ def test_a_plan_that_was_refused(diagnoses: list[Json]) -> None:
     planned["hosts"][0].update(steps=[], left=[], refused=refused)
     report = report_of(diagnoses, planned)
     assert "app1: plan refused: mta@prod was running 1" in shown(report)
-    assert "plan refused: mta@prod was running 1" in html.render(report)
+    assert "plan refused: mta@prod was running 1" in html.render(Report.of(report))
 
 
 def test_text_of_an_older_ansible_is_what_was_meant(diagnoses: list[Json]) -> None:
@@ -262,5 +274,5 @@ def test_what_is_missing_is_filled_in(diagnoses: list[Json]) -> None:
     report = report_of(diagnoses, None, app1=[{"result": "repaired"}, "no action"])  # type: ignore
     (only,) = report["hosts"][0]["actions"]
     assert (only["module"], only["command"], only["seconds"]) == ("host", [], None)
-    assert repair.word({"result": "odd"}) == "odd"
+    assert repair.word(Action.of({"result": "odd"})) == "odd"
     assert "repaired" in shown(report)

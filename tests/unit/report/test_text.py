@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import text
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
+    Report,
+)
 
 Json = dict[str, Any]
 
@@ -69,7 +72,7 @@ Summary: 500 hosts: 460 healthy, 40 down; 40 critical findings, 0 warnings, 40 r
 
 
 def shown(report: Json, **options: Any) -> str:
-    return "\n".join(line.text for line in text.render(report, **options))
+    return "\n".join(line.text for line in text.render(Report.of(report), **options))
 
 
 def test_a_small_fleet(report: Json) -> None:
@@ -77,7 +80,7 @@ def test_a_small_fleet(report: Json) -> None:
 
 
 def test_tones_only_repeat_words(report: Json) -> None:
-    tones = {line.text.split()[1]: line.tone for line in text.render(report)[2:8]}
+    tones = {line.text.split()[1]: line.tone for line in text.render(Report.of(report))[2:8]}
     assert tones == {"(prod)": "critical", "DEGRADED": "warning"} | {
         "UNREACHABLE": "critical",
         "NOT": "critical",

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from graphlib import TopologicalSorter
-from typing import Any
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DEFAULT
 
 from ..snapshot.server import LOOPBACK
+from . import records
 from .catalogue import BY_KEY
 from .model import Finding, Problem, say
+from .records import Diagnosis
 
 
 def depths(problems: Iterable[Problem]) -> dict[str, int]:
@@ -116,69 +116,87 @@ _ELSEWHERE: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def across_hosts(diagnoses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def across_hosts(diagnoses: Sequence[Diagnosis]) -> list[Diagnosis]:
     """The diagnoses of a fleet, findings about another of its hosts explained by that one's.
 
     Such a cause has the id "<host>:<id of the finding there>". A host that cannot be reached has no
     findings; where another one needs it, it gets the one that says so.
     """
-    fleet = [deepcopy(dict(diagnosis)) for diagnosis in diagnoses]
-    known: dict[str, dict[str, Any]] = {}
-    for diagnosis in fleet:
+    known: dict[str, Diagnosis] = {}
+    for diagnosis in diagnoses:
         for name in _names(diagnosis):
             known.setdefault(name, diagnosis)
-    for diagnosis in fleet:
-        for finding in diagnosis.get("findings") or ():
-            role, keys = _ELSEWHERE.get(finding["key"], ("", ()))
-            evidence = finding.get("evidence") or {}
-            if not keys or evidence.get(f"{role}_local") is not False:
-                continue
-            asked = [str(evidence.get(f"{role}_host") or "")]
-            asked += str(evidence.get(f"{role}_addresses") or "").split()
-            other = next((known[name.lower()] for name in asked if name.lower() in known), None)
+    fleet: dict[str, Diagnosis] = {diagnosis.name: diagnosis for diagnosis in diagnoses}
+    for diagnosis in diagnoses:
+        for number, finding in enumerate(diagnosis.findings):
+            other, keys = _asked(finding, known)
             if other is None or other is diagnosis:
                 continue
-            for cause in _silence(other) or _nearest(other, keys):
-                finding["caused_by"] = list(dict.fromkeys([*finding["caused_by"], cause["key"]]))
-                finding["caused_by_ids"] = list(
-                    dict.fromkeys([*finding["caused_by_ids"], f"{other['name']}:{cause['id']}"])
-                )
-    return fleet
+            causes = _nearest(other, keys)
+            if not other.reachable:
+                causes = [_silence(other)]
+                fleet[other.name] = replace(other, findings=tuple(causes))
+            findings = list(fleet[diagnosis.name].findings)
+            findings[number] = _explained(finding, other.name, causes)
+            fleet[diagnosis.name] = replace(fleet[diagnosis.name], findings=tuple(findings))
+    return [fleet[diagnosis.name] for diagnosis in diagnoses]
 
 
-def addresses_of(variables: Mapping[str, Any]) -> list[str]:
+def _asked(
+    finding: records.Finding, known: Mapping[str, Diagnosis]
+) -> tuple[Diagnosis | None, tuple[str, ...]]:
+    """The other host that a finding is about, and the keys of what explains it there."""
+    role, keys = _ELSEWHERE.get(finding.key, ("", ()))
+    evidence = finding.evidence
+    if not keys or evidence.get(f"{role}_local") is not False:
+        return None, ()
+    names = [str(evidence.get(f"{role}_host") or "")]
+    names += str(evidence.get(f"{role}_addresses") or "").split()
+    return next((known[name.lower()] for name in names if name.lower() in known), None), keys
+
+
+def _explained(
+    finding: records.Finding, host: str, causes: Iterable[records.Finding]
+) -> records.Finding:
+    """A finding with causes on another host beside its own."""
+    return replace(
+        finding,
+        caused_by=tuple(dict.fromkeys([*finding.caused_by, *(cause.key for cause in causes)])),
+        caused_by_ids=tuple(dict.fromkeys(
+            [*finding.caused_by_ids, *(f"{host}:{cause.id}" for cause in causes)]
+        )),
+    )
+
+
+def addresses_of(variables: Mapping[str, object]) -> list[str]:
     """Of a host's variables: where Ansible reaches it, by which other hosts may know it."""
     address = variables.get("ansible_host")
     return [str(address)] if address else []
 
 
-def _names(diagnosis: Mapping[str, Any]) -> Iterator[str]:
+def _names(diagnosis: Diagnosis) -> Iterator[str]:
     """The names and addresses under which other hosts know this one."""
-    for name in (diagnosis.get("name"), *(diagnosis.get("addresses") or ())):
-        text = str(name or "").lower()
+    for name in (diagnosis.name, *diagnosis.addresses):
+        text = name.lower()
         if text and text not in LOOPBACK:
             yield text
 
 
-def _silence(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
-    """The finding that a host does not answer, entered there if it is so."""
-    if diagnosis.get("reachable") is not False:
-        return []
-    facts = {"error": diagnosis.get("error")}
-    words = {**facts, "name": diagnosis["name"]}
+def _silence(diagnosis: Diagnosis) -> records.Finding:
+    """The finding that a host does not answer."""
+    facts = {"error": diagnosis.error}
+    words = {**facts, "name": diagnosis.name}
     problem = BY_KEY["host.does_not_answer"]
     silence = Finding(
-        problem, DEFAULT, "", facts, say(problem.summary, words),
+        problem, DEFAULT, "", dict(facts), say(problem.summary, words),
         fix=problem.fix.text(words), reason=problem.reason, severity=problem.severity,
         remedy=problem.remedy,
     )
-    found = [silence.as_dict()]
-    diagnosis["findings"] = found
-    return found
+    return records.Finding.of(silence.as_dict())
 
 
-def _nearest(diagnosis: Mapping[str, Any], keys: tuple[str, ...]) -> list[dict[str, Any]]:
+def _nearest(diagnosis: Diagnosis, keys: tuple[str, ...]) -> list[records.Finding]:
     """The findings of some keys that are not themselves explained by others of them."""
-    held = [finding for finding in diagnosis.get("findings") or () if finding["key"] in keys]
-    causes = {id for finding in held for id in finding.get("caused_by_ids") or ()}
-    return [finding for finding in held if finding["id"] not in causes]
+    held = [finding for finding in diagnosis.findings if finding.key in keys]
+    causes = {id for finding in held for id in finding.caused_by_ids}
+    return [finding for finding in held if finding.id not in causes]

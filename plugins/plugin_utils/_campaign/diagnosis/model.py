@@ -11,7 +11,6 @@ import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from enum import Enum
 from typing import Any, Literal, NamedTuple
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DEFAULT
@@ -19,25 +18,13 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 from ..snapshot.records import Task
 from ..snapshot.server import STANDARD_HOME, Server
 from . import sources
+from .records import Severity as Severity  # noqa: PLC0414  to be had here
 from .shell import NotShown, Shell, fill, measured, pieces, quoted
 
 Fact = str | int | float | bool | None
 Facts = dict[str, Fact]
 
 HOST = "host"
-
-
-class Severity(str, Enum):
-    """How bad it is. Critical: a service does not work. Info: good to know."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
-    INFO = "info"
-
-    @property
-    def rank(self) -> int:
-        """0 is the worst."""
-        return list(Severity).index(self)
 
 
 CRITICAL, WARNING, INFO = Severity

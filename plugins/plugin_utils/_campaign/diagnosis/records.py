@@ -10,6 +10,8 @@ not known here are kept as they are.
 
 from __future__ import annotations
 
+import types
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
@@ -51,6 +53,9 @@ class Severity(str, Enum):
     WARNING = "warning"
     INFO = "info"
 
+    def __str__(self) -> str:
+        return self.value
+
     @property
     def rank(self) -> int:
         """0 is the worst."""
@@ -77,10 +82,12 @@ class Record:
     def as_dict(self) -> Json:
         """For JSON."""
         data: Json = {}
-        for name, key, if_known in _written(type(self)):
+        for name, key, if_known, plain in _written(type(self)):
             value = getattr(self, name)
-            if value is not None or not if_known:
-                data[key] = _plain(value)
+            if value is not None:
+                data[key] = value if plain is None else plain(value)
+            elif not if_known:
+                data[key] = None
         return {**data, **self.more} if self.more else data
 
 
@@ -96,25 +103,39 @@ def typed(kind: type[R], record: Any) -> R:
     return record
 
 
-def _written_of(kind: type) -> tuple[tuple[str, str, bool], ...]:
-    """Field, key, and whether it is left out where it is not known."""
+Written = tuple[str, str, bool, Callable[[Any], Any] | None]
+
+
+def _written_of(kind: type) -> tuple[Written, ...]:
+    """Field, key, whether it is left out where it is not known, and what makes JSON of it; None
+    where it is that already.
+    """
     hidden = {entry.name for entry in fields(kind) if entry.metadata.get("if_known")}
-    return tuple((entry.name, entry.key, entry.name in hidden) for entry in fields_of(kind))
+    hints = typing.get_type_hints(kind)
+    return tuple(
+        (entry.name, entry.key, entry.name in hidden, _writer(hints[entry.name]))
+        for entry in fields_of(kind)
+    )
 
 
-_written: Callable[[type], tuple[tuple[str, str, bool], ...]] = cache(_written_of)
+_written: Callable[[type], tuple[Written, ...]] = cache(_written_of)
+
+
+def _writer(hint: Any) -> Callable[[Any], Any] | None:
+    options = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple:
+        return list if _writer(options[0]) is None else _plain
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return _plain if any(map(_writer, options)) else None
+    return _plain if isinstance(hint, type) and issubclass(hint, (Record, Enum)) else None
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    if isinstance(value, Enum):
-        return value.value
     if isinstance(value, Record):
         return value.as_dict()
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
+    if isinstance(value, Enum):
+        return value.value
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True, kw_only=True)

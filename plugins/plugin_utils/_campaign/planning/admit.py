@@ -13,6 +13,7 @@ from typing import Any
 
 from ..diagnosis.catalogue import BY_KEY
 from ..diagnosis.causes import across_hosts
+from ..diagnosis.records import Diagnosis
 from .make import (
     Json,
     Work,
@@ -55,7 +56,7 @@ def changed(
 
 def admit(
     plan: Mapping[str, Any],
-    diagnoses: Sequence[Mapping[str, Any]],
+    diagnoses: Sequence[Diagnosis],
     policies: Mapping[str, Policy],
     *,
     now: float,
@@ -80,7 +81,7 @@ def admit(
             _admitted(planned.get(diagnosis["name"]), diagnosis, policies, now),
             (work or {}).get(str(diagnosis["name"])),
         )
-        for diagnosis in across_hosts(diagnoses)
+        for diagnosis in map(Diagnosis.as_dict, across_hosts(diagnoses))
     ]
     return {**plan, "hosts": sorted(hosts, key=lambda host: str(host["name"]))}
 

@@ -16,6 +16,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 from ..diagnosis.catalogue import ORDER
 from ..diagnosis.causes import across_hosts
 from ..diagnosis.model import HOST, INFO, Severity
+from ..diagnosis.records import Diagnosis
 from . import announce, ladder
 from .blocked import blocked
 from .ladder import REMEDIES
@@ -33,7 +34,7 @@ Work = Sequence[Mapping[str, Any]] | None  # None: nobody looked
 
 
 def make(
-    diagnoses: Sequence[Mapping[str, Any]],
+    diagnoses: Sequence[Diagnosis],
     policies: Mapping[str, Policy],
     *,
     now: float,
@@ -51,7 +52,7 @@ def make(
     """
     tried, at_work = exhausted or {}, work or {}
     hosts: list[Json] = []
-    for diagnosis in across_hosts(diagnoses):
+    for diagnosis in map(Diagnosis.as_dict, across_hosts(diagnoses)):
         name = str(diagnosis["name"])
         policy, exhausted_here = policies.get(name, Policy()), frozenset(tried.get(name, ()))
         host = plan_of_host(diagnosis, policy, exhausted_here, now)

@@ -8,25 +8,24 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from . import html, junit
+from .model import Report
 
 NAMES = {"json": "report.json", "html": "report.html", "junit": "junit.xml"}
 
 
-def render(report: Mapping[str, Any], form: str) -> str:
+def render(report: Report, form: str) -> str:
     """The report in one of the forms that are files."""
     if form == "html":
         return html.render(report)
     if form == "junit":
         return junit.render(report)
-    return json.dumps(report, indent=1, ensure_ascii=False, default=str) + "\n"
+    return json.dumps(report.as_dict(), indent=1, ensure_ascii=False, default=str) + "\n"
 
 
-def write(report: Mapping[str, Any], directory: Path, forms: list[str]) -> list[Path]:
+def write(report: Report, directory: Path, forms: list[str]) -> list[Path]:
     """Write the files; raises OSError when the directory or a file cannot be written."""
     texts = {NAMES[form]: render(report, form) for form in forms}
     if not directory.is_dir():

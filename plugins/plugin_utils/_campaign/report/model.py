@@ -87,18 +87,18 @@ class Root(Node):
 class Summary(Record):
     """The numbers."""
 
-    hosts: Count
-    healthy: Count
-    degraded: Count
-    down: Count
-    unknown: Count
-    unreachable: Count
-    failed: Count
-    not_installed: Count
-    critical: Count
-    warning: Count
-    info: Count
-    roots: Count
+    hosts: Count = 0
+    healthy: Count = 0
+    degraded: Count = 0
+    down: Count = 0
+    unknown: Count = 0
+    unreachable: Count = 0
+    failed: Count = 0
+    not_installed: Count = 0
+    critical: Count = 0
+    warning: Count = 0
+    info: Count = 0
+    roots: Count = 0
     repaired: Count = 0
     done: Count = 0
     unproved: Count = 0

@@ -6,17 +6,19 @@
 The playbook's text, the command's terminal and the page take their sentences from here, and differ
 only in how they look. The table of hosts is made by each of them.
 
-Uses the standard library only: campaign_doctor has this very file, by a link.
+Uses the standard library only: campaign_doctor has this very file, by a link, and reads its own
+model.py with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import repair, view, words
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from .model import Action, Change, Changes, Finding, Report, Step, Summary
 
 CAUSES_IN_FULL = 25
 EXPLAINED_IN_FULL = 15
@@ -66,7 +68,7 @@ class Entry(NamedTuple):
     after: tuple[tuple[str, str], ...] = ()
     foot: tuple[Detail, ...] = ()
     hosts: tuple[str, ...] = ()
-    item: Mapping[str, Any] | None = None  # of the report
+    item: Finding | Action | Step | Change | None = None  # of the report
 
 
 class Section(NamedTuple):
@@ -88,23 +90,23 @@ class Section(NamedTuple):
         return max(0, len(self.entries) - self.limit)
 
 
-def sections(report: Mapping[str, Any]) -> dict[str, Section]:
+def sections(report: Report) -> dict[str, Section]:
     """Those that have something to say, by name, in the order in which they are read."""
     every = (
         *findings(report), repairs(report), plan(report), left(report), unseen(report),
     )
     told = {section.name: section for section in every if section.entries}
-    if report["changes"] is not None:
-        told["changes"] = changes(report["changes"])
+    if report.changes is not None:
+        told["changes"] = changes(report.changes)
     return told
 
 
-def findings(report: Mapping[str, Any]) -> tuple[Section, Section]:
+def findings(report: Report) -> tuple[Section, Section]:
     """The root causes, and what is only to be noted."""
     causes: list[Entry] = []
     notes: list[Entry] = []
     for cause in view.causes(report):
-        if cause.finding["severity"] == "info":
+        if cause.finding.severity.value == "info":
             notes.append(_note(cause))
         else:
             causes.append(_cause(cause))
@@ -113,17 +115,17 @@ def findings(report: Mapping[str, Any]) -> tuple[Section, Section]:
 
 def _cause(cause: view.Cause) -> Entry:
     finding = cause.finding
-    severity = finding["severity"]
-    body = [Detail("", finding["summary"])] if finding["summary"] else []
+    severity = finding.severity.value
+    body = [Detail("", finding.summary)] if finding.summary else []
     if len(cause.hosts) > 1:
         body.append(Detail("Hosts", some(cause.hosts, ROOM_ALONE)))
-    facts = facts_line(words.facts(finding["evidence"]))
+    facts = facts_line(words.facts(finding.evidence))
     if facts:
         first = "" if len(cause.hosts) == 1 else f"({cause.hosts[0]}) "
         body.append(Detail("Evidence", f"{first}{facts}"))
-    foot = [Detail("Key", finding["key"], whole=True)]
-    if finding["source"]:
-        foot.append(Detail("Source", finding["source"], whole=True))
+    foot = [Detail("Key", finding.key, whole=True)]
+    if finding.source:
+        foot.append(Detail("Source", finding.source, whole=True))
     return Entry(
         severity, f"{_where(cause.hosts)} {_titled(finding)}",
         mark=severity.upper(), body=(*body, *_fix(cause)), effects=tuple(_effects(cause)),
@@ -133,14 +135,14 @@ def _cause(cause: view.Cause) -> Entry:
 
 def _fix(cause: view.Cause) -> Iterator[Detail]:
     finding = cause.finding
-    if finding["fix"]:
+    if finding.fix:
         where = f"on {cause.hosts[0]}"
         if len(cause.hosts) > 1:
             where = "on each" if cause.one_fix else f"{where} (the others: in the report)"
-        yield Detail("", f"Fix, {where}:", tuple(str(finding["fix"]).splitlines()))
-    if finding["reason"]:
-        yield Detail("By hand", finding["reason"])
-    elif not finding["fix"]:
+        yield Detail("", f"Fix, {where}:", tuple(str(finding.fix).splitlines()))
+    if finding.reason:
+        yield Detail("By hand", finding.reason)
+    elif not finding.fix:
         yield Detail("Fix", "none is documented")
 
 
@@ -148,97 +150,97 @@ def _effects(cause: view.Cause) -> Iterator[Effect]:
     for host, finding in cause.explains:
         where = "" if [host] == cause.hosts else f"{host} "
         yield Effect(
-            host, finding["id"], tuple(finding["caused_by_ids"]),
-            f"{where}{_titled(finding)}", finding["severity"],
+            host, finding.id, finding.caused_by_ids,
+            f"{where}{_titled(finding)}", finding.severity.value,
         )
 
 
 def _note(cause: view.Cause) -> Entry:
     finding = cause.finding
-    text = f"{_where(cause.hosts)} {_subject(finding)}: {finding['summary'] or finding['title']}"
-    lines = tuple(str(finding["fix"] or "").splitlines())
+    text = f"{_where(cause.hosts)} {_subject(finding)}: {finding.summary or finding.title}"
+    lines = tuple(str(finding.fix or "").splitlines())
     body = (Detail("", "", lines),) if lines else ()
     return Entry("info", text, body=body, hosts=tuple(cause.hosts), item=finding)
 
 
-def repairs(report: Mapping[str, Any]) -> Section:
+def repairs(report: Report) -> Section:
     """What was done and how it ended; what did not work comes first."""
     entries = [_action(host, action) for host, action in repair.done(report)]
     return Section("repairs", "Repairs", entries, ACTIONS_IN_FULL)
 
 
-def _action(host: str, action: Mapping[str, Any]) -> Entry:
-    seconds = "" if action["seconds"] is None else f", {float(action['seconds']):.1f} s"
-    body = [Detail("Why", action["reason"])] if action["reason"] else []
+def _action(host: str, action: Action) -> Entry:
+    seconds = "" if action.seconds is None else f", {action.seconds:.1f} s"
+    body = [Detail("Why", action.reason)] if action.reason else []
     foot: tuple[Detail, ...] = ()
-    if action["result"] == "not_repaired":
-        foot = (Detail("Left", repair.LEFT.get(action["left"], action["left"] or "unknown")),)
+    if action.result == "not_repaired":
+        foot = (Detail("Left", repair.LEFT.get(action.left, action.left)),)
     return Entry(
-        RESULT_TONES.get(action["result"], "muted"),
+        RESULT_TONES.get(action.result, "muted"),
         f"{host} {_subject(action)}: {repair.title(action)}{seconds}",
-        mark=repair.word(action), body=(*body, *_commands(action)), foot=foot,
-        before=tuple(words.facts(action["before"])), after=tuple(words.facts(action["after"])),
+        mark=repair.word(action), body=(*body, *_commands(action.command)), foot=foot,
+        before=tuple(words.facts(action.before)), after=tuple(words.facts(action.after)),
         hosts=(host,), item=action,
     )
 
 
-def plan(report: Mapping[str, Any]) -> Section:
+def plan(report: Report) -> Section:
     """What would be done, what it cuts off, and what follows if it does not help."""
-    begun = any(host["actions"] for host in report["hosts"])
+    begun = any(host.actions for host in report.hosts)
     entries = [_step(group) for group in repair.planned(report)]
     return Section("plan", "Planned, not done" if begun else "Plan", entries)
 
 
-def _step(group: repair.Group) -> Entry:
+def _step(group: repair.Group[Step]) -> Entry:
     step = group.item
     body = []
     if len(group.hosts) > 1:
         body.append(Detail("Hosts", some(group.hosts, ROOM_ALONE)))
-    body.append(Detail("For", ", ".join(step["keys"])))
-    body.extend(_commands(step))
-    if step.get("refused_unless"):  # a plan of before has none
-        body.append(Detail("Guard", step["refused_unless"]))
+    body.append(Detail("For", ", ".join(step.keys)))
+    body.extend(_commands(step.command))
+    if step.refused_unless:
+        body.append(Detail("Guard", step.refused_unless))
     body.append(Detail("Or else", repair.further(step)))
-    if step["cancels"]:
-        body.append(Detail("Cuts off", step["cancels"]))
+    if step.cancels:
+        body.append(Detail("Cuts off", step.cancels))
         if len(group.hosts) == 1:
             body.append(Detail("At work", repair.at_work(step)))
-    if step["not_after"]:
-        body.append(Detail("Before", words.moment(step["not_after"])))
+    if step.not_after:
+        body.append(Detail("Before", words.moment(step.not_after)))
     return Entry(
-        "plain", f"{_where(group.hosts)} {_subject(step)}: {step['title']}", body=tuple(body),
+        "plain", f"{_where(group.hosts)} {_subject(step)}: {step.title}", body=tuple(body),
         hosts=tuple(group.hosts), item=step,
     )
 
 
-def left(report: Mapping[str, Any]) -> Section:
+def left(report: Report) -> Section:
     """Plans that were refused, what a plan remarks, and findings that no step repairs, with why."""
     entries = [
-        Entry("warning", f"{host['name']}: plan refused: {host['plan_refused']}")
-        for host in report["hosts"] if host["plan_refused"]
+        Entry("warning", f"{host.name}: plan refused: {host.plan_refused}")
+        for host in report.hosts if host.plan_refused
     ]
     entries += [
-        Entry("plain", f"{host['name']}: {note}")
-        for host in report["hosts"] for note in host["plan_notes"]
+        Entry("plain", f"{host.name}: {note}")
+        for host in report.hosts for note in host.plan_notes
     ]
     for group in repair.left(report):
         item = group.item
-        until = f", until {words.moment(item['until'])}" if item["until"] else ""
-        why = item["why"].replace("_", " ")
+        until = f", until {words.moment(item.until)}" if item.until else ""
+        why = item.why.replace("_", " ")
         where = some(group.hosts, ROOM_WITHIN)
-        entries.append(Entry("plain", f"{where} {item['id']}: {why}{until}: {item['reason']}"))
+        entries.append(Entry("plain", f"{where} {item.id}: {why}{until}: {item.reason}"))
     return Section("left", "Left as it is", entries)
 
 
-def unseen(report: Mapping[str, Any]) -> Section:
+def unseen(report: Report) -> Section:
     """Probes that gave nothing: without them a healthy host might not be one."""
     groups: dict[str, list[str]] = {}
     skipped: set[str] = set()  # what nobody gave the means to look at is told, and is no alarm
-    for host in report["hosts"]:
-        for probe in host["unseen"]:
-            text = f"{probe['probe']}: {probe['message'] or probe['kind']}"
-            groups.setdefault(text, []).append(host["name"])
-            if probe["kind"] == "skipped":
+    for host in report.hosts:
+        for probe in host.unseen:
+            text = f"{probe.probe}: {probe.message or probe.kind}"
+            groups.setdefault(text, []).append(host.name)
+            if probe.kind == "skipped":
                 skipped.add(text)
     entries = [
         Entry("muted" if text in skipped else "warning", f"{some(names, ROOM_WITHIN)}: {text}")
@@ -247,41 +249,46 @@ def unseen(report: Mapping[str, Any]) -> Section:
     return Section("unseen", "Could not be looked at", entries)
 
 
-def changes(found: Mapping[str, Any]) -> Section:
+def changes(found: Changes) -> Section:
     """What is otherwise than at an earlier run."""
     entries = [
-        Entry("plain", f"{text}: {some(found['hosts'][kind], ROOM_ALONE)}")
-        for kind, text in view.HOST_CHANGES.items() if found["hosts"][kind]
+        Entry("plain", f"{text}: {some(names, ROOM_ALONE)}")
+        for kind, text in view.HOST_CHANGES.items() if (names := getattr(found.hosts, kind))
     ]
     for kind, tone in view.CHANGES.items():
-        for entry in found[kind]:
-            was = f" (was {entry['was']['severity']})" if entry["was"] else ""
-            text = f"{entry['host']} {_titled(entry)}{was}"
-            entries.append(Entry(tone, text, mark=kind, item=entry))
-    since = words.moment(found["since"]["finished"])
+        entries += [_change(kind, tone, change) for change in getattr(found, kind)]
+    since = words.moment(found.since.finished)
     return Section(
         "changes", f"Changes since {since}", entries or [Entry("muted", "None.")], ACTIONS_IN_FULL
     )
 
 
-def summary(counts: Mapping[str, Any]) -> Entry:
+def _change(kind: str, tone: str, change: Change) -> Entry:
+    was = f" (was {change.was.severity.value})" if change.was else ""
+    text = f"{change.host} {_titled(change)}{was}"
+    return Entry(tone, text, mark=kind, item=change)
+
+
+def summary(counts: Summary) -> Entry:
     """What a person needs who reads only the end, of the numbers in the report's `summary`."""
     kinds = ("healthy", "degraded", "down", "unknown", "unreachable", "failed", "not_installed")
-    told = ", ".join(f"{counts[kind]} {_KINDS.get(kind, kind)}" for kind in kinds if counts[kind])
+    told = ", ".join(
+        f"{count} {_KINDS.get(kind, kind)}" for kind in kinds if (count := getattr(counts, kind))
+    )
     numbers = [
-        _counted(counts["critical"], "critical finding"), _counted(counts["warning"], "warning"),
-        _counted(counts["roots"], "root cause"),
+        _counted(counts.critical, "critical finding"), _counted(counts.warning, "warning"),
+        _counted(counts.roots, "root cause"),
     ]
     numbers += [
-        f"{counts[result]} {repair.WORDS[result].lower()}"
-        for result in repair.COUNTED if counts[result]
+        f"{count} {repair.WORDS[result].lower()}"
+        for result in repair.COUNTED if (count := getattr(counts, result))
     ]
     tone = "ok"
-    if counts["critical"] or counts["down"] or counts["not_repaired"]:
+    if counts.critical or counts.down or counts.not_repaired:
         tone = "critical"
-    elif counts["healthy"] < counts["hosts"] or counts["warning"]:
+    elif counts.healthy < counts.hosts or counts.warning:
         tone = "warning"
-    head = f"{_counted(counts['hosts'], 'host')}: {told or 'nothing diagnosed'}"
+    head = f"{_counted(counts.hosts, 'host')}: {told or 'nothing diagnosed'}"
     return Entry(tone, f"{head}; {', '.join(numbers)}.")
 
 
@@ -304,16 +311,16 @@ def facts_line(facts: Iterable[tuple[str, str]]) -> str:
     return " \N{MIDDLE DOT} ".join(f"{name} {value}" for name, value in facts)
 
 
-def _commands(entry: Mapping[str, Any]) -> list[Detail]:
-    return [Detail("Command", command, whole=True) for command in words.commands(entry)]
+def _commands(command: str | Sequence[object] | None) -> list[Detail]:
+    return [Detail("Command", text, whole=True) for text in words.commands(command)]
 
 
-def _subject(entry: Mapping[str, Any]) -> str:
-    return words.label(entry["module"], entry["instance"])
+def _subject(entry: Finding | Action | Step) -> str:
+    return words.label(entry.module, entry.instance)
 
 
-def _titled(entry: Mapping[str, Any]) -> str:
-    return words.titled(entry["module"], entry["instance"], entry["title"])
+def _titled(entry: Finding | Change) -> str:
+    return words.titled(entry.module, entry.instance, entry.title)
 
 
 def _where(hosts: list[str]) -> str:

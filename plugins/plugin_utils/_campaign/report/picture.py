@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from . import view, words
-from .build import Json
+from .model import Finding
 
 WIDTH = 340  # fits a phone without being scaled
 ROW = 52
@@ -41,20 +41,20 @@ class Picture(NamedTuple):
 
 
 class _Effect(NamedTuple):
-    finding: Json
+    finding: Finding
     hosts: list[str]
     below: list[str]
 
 
 def of(cause: view.Cause) -> Picture:
     """The picture of a root cause; findings that are the same on several hosts are one box."""
-    root = cause.finding["id"]
+    root = cause.finding.id
     effects: dict[str, _Effect] = {root: _Effect(cause.finding, cause.hosts, [])}
     for host, finding in cause.explains:
-        effects.setdefault(finding["id"], _Effect(finding, [], [])).hosts.append(host)
+        effects.setdefault(finding.id, _Effect(finding, [], [])).hosts.append(host)
     for identity, effect in effects.items():
         if identity != root:
-            above = _above(effect.finding["caused_by_ids"], effects)
+            above = _above(effect.finding.caused_by_ids, effects)
             effects[root if above in (None, identity) else str(above)].below.append(identity)
     order: list[tuple[str, int, str]] = []  # id, depth, id above
     waiting = [(root, 0, "")]
@@ -93,18 +93,18 @@ def _node(effect: _Effect, hosts: list[str], depth: int, row: int) -> Node:
     finding = effect.finding
     x = min(depth, 6) * INDENT + 1
     width = WIDTH - x - 1
-    label = words.label(finding["module"], finding["instance"])
+    label = words.label(finding.module, finding.instance)
     if len(effect.hosts) > 1:
         label = f"{label} \N{MIDDLE DOT} {len(effect.hosts)} hosts"
     elif effect.hosts != hosts:
         label = f"{label} \N{MIDDLE DOT} {effect.hosts[0]}"
     room = int((width - 26) / LETTER)
-    full = words.clean(finding["title"])
+    full = words.clean(finding.title)
     title = full if len(full) <= room else f"{full[: room - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
     label = words.clean(label)
     if len(label) > room:
         label = f"{label[: room - 1]}\N{HORIZONTAL ELLIPSIS}"
-    return Node(finding["severity"], label, title, f"{label}: {full}", x, row * ROW + 1, width)
+    return Node(finding.severity.value, label, title, f"{label}: {full}", x, row * ROW + 1, width)
 
 
 def _edge(above: tuple[int, int], below: tuple[int, int]) -> str:

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from .model import Grade, Host
 
 PERFECT = 100
 
@@ -15,30 +14,28 @@ COSTS = {"critical": (40, 10), "warning": (10, 5), "info": (0, 0)}
 COST_OF_UNKNOWN = 10  # each module of which nobody can say how it is
 
 # The least score that has the grade.
-GRADES = (("A", 95), ("B", 80), ("C", 65), ("D", 40), ("F", 0))
+GRADES: tuple[tuple[Grade, int], ...] = (("A", 95), ("B", 80), ("C", 65), ("D", 40), ("F", 0))
 
 
-def score(host: Mapping[str, Any]) -> int | None:
+def score(host: Host) -> int | None:
     """100 where nothing is wrong, down to 0; None without a diagnosis."""
-    if host["status"] != "diagnosed":
+    if host.status != "diagnosed":
         return None
     points = PERFECT
-    for finding in host["findings"]:
-        root, explained = COSTS.get(finding["severity"], (0, 0))
-        points -= explained if finding["caused_by_ids"] else root
-    points -= COST_OF_UNKNOWN * sum(
-        1 for module in host["modules"] if module["verdict"] == "unknown"
-    )
+    for finding in host.findings:
+        root, explained = COSTS[finding.severity.value]
+        points -= explained if finding.caused_by_ids else root
+    points -= COST_OF_UNKNOWN * sum(1 for module in host.modules if module.verdict == "unknown")
     points -= COST_OF_UNKNOWN * len(blind(host))
     return max(0, points)
 
 
-def blind(host: Mapping[str, Any]) -> list[str]:
+def blind(host: Host) -> list[str]:
     """The probes that were to look and could not: a host is healthy only if all was seen."""
-    return [probe["probe"] for probe in host.get("unseen") or () if probe["kind"] != "skipped"]
+    return [probe.probe for probe in host.unseen if probe.kind != "skipped"]
 
 
-def grade(points: int | None) -> str | None:
+def grade(points: int | None) -> Grade | None:
     """A to F for a score."""
     if points is None:
         return None

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from . import outline, view, words
-
-Json = dict[str, Any]
+from .model import Host, Report
 
 # Up to so many hosts each has its line; beyond, hosts that read the same share one.
 HOSTS_APART = 12
@@ -58,15 +57,15 @@ LAYOUTS = {
 }
 
 
-def render(report: Mapping[str, Any], *, width: int = 100, unicode: bool = True) -> list[Line]:
+def render(report: Report, *, width: int = 100, unicode: bool = True) -> list[Line]:
     """The whole report. Nothing in it depends on colour."""
     width = max(80, min(120, width))
-    lines = [Line(""), Line(f"Hosts, {words.moment(report['finished'])}", "heading")]
-    lines.extend(_hosts(report["hosts"], width))
+    lines = [Line(""), Line(f"Hosts, {words.moment(report.finished)}", "heading")]
+    lines.extend(_hosts(report.hosts, width))
     for section in outline.sections(report).values():
         lines.extend(_section(section, width))
     lines.append(Line(""))
-    end = outline.summary(report["summary"])
+    end = outline.summary(report.summary)
     lines.extend(_wrapped("Summary: ", end.head, width, end.tone, hang=2))
     if unicode:
         return lines
@@ -130,14 +129,14 @@ def _ascii(text: str) -> str:
     return text.translate(ASCII).encode("ascii", "backslashreplace").decode("ascii")
 
 
-def _hosts(hosts: list[Json], width: int) -> Iterator[Line]:
+def _hosts(hosts: Sequence[Host], width: int) -> Iterator[Line]:
     if not hosts:
         yield Line("  No host in this run.", "warning")
         return
     apart = len(hosts) <= HOSTS_APART
-    groups: dict[tuple[str, ...], list[Json]] = {}
+    groups: dict[tuple[str, ...], list[Host]] = {}
     for host in hosts:
-        identity = (host["name"],) if apart else _signature(host)
+        identity = (host.name,) if apart else _signature(host)
         groups.setdefault(identity, []).append(host)
     shown = list(groups.values())
     if not apart:
@@ -148,45 +147,45 @@ def _hosts(hosts: list[Json], width: int) -> Iterator[Line]:
     for group, name in zip(shown, names, strict=True):
         host = group[0]
         word = view.status_word(host)
-        tone = "critical" if host["status"] in ("unreachable", "failed") else TONES[host["verdict"]]
+        tone = "critical" if host.status in ("unreachable", "failed") else TONES[host.verdict]
         head = f"  {name:<{column}}  {word:<{word_column}}  "
         room = sys.maxsize if len(hosts) <= HOSTS_IN_FULL else width - len(head)
         yield from _wrapped(head, _host_text(host, room, grouped=not apart), width, tone)
         if len(group) > 1:
-            others = outline.some((other["name"] for other in group), width - len(head) - 2)
+            others = outline.some((other.name for other in group), width - len(head) - 2)
             yield Line(f"{'':{len(head)}}{others}", "muted")
 
 
-def _signature(host: Json) -> tuple[str, ...]:
-    if host["status"] == "diagnosed" and host["verdict"] == "healthy":
+def _signature(host: Host) -> tuple[str, ...]:
+    if host.status == "diagnosed" and host.verdict == "healthy":
         return ("healthy",)
     text = _host_text(host, 0, grouped=True)
     return view.status_word(host), text, *view.own_instances(host)
 
 
-def _rank(host: Json) -> int:
+def _rank(host: Host) -> int:
     order = ("DOWN", "DEGRADED", "UNREACHABLE", "NOT DIAGNOSED", "NO CAMPAIGN", "UNKNOWN")
     word = view.status_word(host)
     return order.index(word) if word in order else len(order)
 
 
-def _host_names(group: list[Json]) -> str:
+def _host_names(group: list[Host]) -> str:
     if len(group) > 1:
         return f"{len(group)} hosts"
     host = group[0]
     instances = view.own_instances(host)
-    name = words.clean(host["name"])
+    name = words.clean(host.name)
     return f"{name} ({words.clean(instances[0])})" if len(instances) == 1 else name
 
 
-def _host_text(host: Json, room: int, *, grouped: bool) -> str:
+def _host_text(host: Host, room: int, *, grouped: bool) -> str:
     """A host's modules by verdict; the healthy ones by name where the line has room."""
-    if host["status"] == "not_installed":
-        home = host["home"]
+    if host.status == "not_installed":
+        home = host.home
         where = f"no Campaign installation at {home}" if home else "no Campaign installation"
-        return words.clean(host["error"] or where)
-    if host["status"] != "diagnosed":
-        return words.clean(host["error"] or "no reason given")
+        return words.clean(host.error or where)
+    if host.status != "diagnosed":
+        return words.clean(host.error or "no reason given")
     parts = []
     for verdict in view.VERDICTS[:-1]:
         names = view.module_names(host, verdict)
@@ -202,7 +201,7 @@ def _host_text(host: Json, room: int, *, grouped: bool) -> str:
         parts.append(f"{len(healthy)} healthy")
     elif not parts:
         parts.append("no module is expected here")
-    return " · ".join(parts) if not (grouped and host["verdict"] == "healthy") else "all modules"
+    return " · ".join(parts) if not (grouped and host.verdict == "healthy") else "all modules"
 
 
 def _wrapped(

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from . import repair, words
+from .model import Report
 
 HOSTS_IN_FULL = 30
 
@@ -42,28 +42,28 @@ class TimeLine(NamedTuple):
 _Span = tuple[float, float, str, str]
 
 
-def of(report: Mapping[str, Any]) -> TimeLine | None:
+def of(report: Report) -> TimeLine | None:
     """The time line of a run; None where nothing is known of when anything was done."""
-    if report["mode"] == "replay":
+    if report.mode == "replay":
         return None  # its snapshots are of other times
     spans: dict[str, list[_Span]] = {}
     repaired: dict[str, float] = {}
-    for host in report["hosts"]:
-        name = host["name"]
+    for host in report.hosts:
+        name = host.name
         # By the controller's clock, as far as that is known: the others' may be wrong.
-        began = host.get("started_at") or host["taken_at"]
-        if began and host["seconds"] is not None:
-            took = float(host["seconds"])
+        began = host.started_at or host.taken_at
+        if began and host.seconds is not None:
+            took = host.seconds
             spans.setdefault(name, []).append(
-                (float(began), float(began) + took, "diagnosis", f"diagnosis, {took:.1f} s")
+                (began, began + took, "diagnosis", f"diagnosis, {took:.1f} s")
             )
-        for action in host["actions"]:
+        for action in host.actions:
             begin, end = repair.span(action)
             if begin is not None and end is not None:
-                label = words.label(action["module"], action["instance"])
+                label = words.label(action.module, action.instance)
                 text = f"{label}: {repair.title(action)}, {repair.word(action)}"
                 text += f", {end - begin:.0f} s with its proof"
-                spans.setdefault(name, []).append((begin, end, action["result"], text))
+                spans.setdefault(name, []).append((begin, end, action.result, text))
                 repaired[name] = end
     if not spans:
         return None

@@ -3,17 +3,18 @@
 
 """What the terminal and the page show alike: hosts in a few words, equal root causes together.
 
-Uses the standard library only: campaign_doctor has this very file, by a link.
+Uses the standard library only: campaign_doctor has this very file, by a link, and reads its own
+model.py with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import words
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from .model import Finding, Host, Report
 
 STATUS_WORDS = {
     "unreachable": "UNREACHABLE",
@@ -43,9 +44,9 @@ HOST_CHANGES = {
 class Cause(NamedTuple):
     """Root causes that are the same on one or more hosts."""
 
-    finding: Json  # of the first host
-    places: list[tuple[str, Json]]  # host and its finding
-    explains: list[tuple[str, Json]]
+    finding: Finding  # of the first host
+    places: list[tuple[str, Finding]]  # host and its finding
+    explains: list[tuple[str, Finding]]
 
     @property
     def hosts(self) -> list[str]:
@@ -55,43 +56,42 @@ class Cause(NamedTuple):
     @property
     def one_fix(self) -> bool:
         """Whether the fix reads the same everywhere."""
-        return len({str(finding["fix"]) for _host, finding in self.places}) == 1
+        return len({str(finding.fix) for _host, finding in self.places}) == 1
 
 
-def causes(report: Mapping[str, Any]) -> list[Cause]:
+def causes(report: Report) -> list[Cause]:
     """The root causes; those of the same id are one entry with several hosts."""
     findings = {
-        (host["name"], finding["id"]): finding
-        for host in report["hosts"]
-        for finding in host["findings"]
+        (host.name, finding.id): finding for host in report.hosts for finding in host.findings
     }
     groups: dict[str, Cause] = {}
-    for root in report["roots"]:
-        finding = findings[(root["host"], root["id"])]
-        group = groups.setdefault(finding["id"], Cause(finding, [], []))
-        group.places.append((root["host"], finding))
-        for effect in root["explains"]:
-            item = (effect["host"], findings[(effect["host"], effect["id"])])
-            if item not in group.explains:
-                group.explains.append(item)
+    known: set[tuple[str, str, str]] = set()  # a cause, and host and id of what it explains
+    for root in report.roots:
+        finding = findings[root.host, root.id]
+        group = groups.setdefault(finding.id, Cause(finding, [], []))
+        group.places.append((root.host, finding))
+        for effect in root.explains:
+            if (finding.id, effect.host, effect.id) not in known:
+                known.add((finding.id, effect.host, effect.id))
+                group.explains.append((effect.host, findings[effect.host, effect.id]))
     return list(groups.values())
 
 
-def status_word(host: Mapping[str, Any]) -> str:
+def status_word(host: Host) -> str:
     """The verdict on a host in one or two words."""
-    return STATUS_WORDS.get(host["status"]) or VERDICT_WORDS[host["verdict"]]
+    return STATUS_WORDS.get(host.status) or VERDICT_WORDS[host.verdict]
 
 
-def module_names(host: Mapping[str, Any], verdict: str) -> list[str]:
+def module_names(host: Host, verdict: str) -> list[str]:
     """Names of a host's modules with this verdict; the instance only where it tells something."""
     alone = len(own_instances(host)) <= 1
     return [
-        module["module"] if alone else words.label(module["module"], module["instance"])
-        for module in host["modules"]
-        if module["verdict"] == verdict
+        module.module if alone else words.label(module.module, module.instance)
+        for module in host.modules
+        if module.verdict == verdict
     ]
 
 
-def own_instances(host: Mapping[str, Any]) -> list[str]:
+def own_instances(host: Host) -> list[str]:
     """A host's instances without the one that shared modules are said to belong to."""
-    return [instance for instance in host["instances"] if instance != "default"]
+    return [instance for instance in host.instances if instance != "default"]

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import shlex
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
 
 
 def iso(moment: float) -> str:
@@ -32,16 +31,13 @@ def titled(module: str, instance: str, title: str) -> str:
     return f"{where}: {title}" if rest == title else f"{where} {rest}"
 
 
-def commands(entry: Mapping[str, Any]) -> Iterator[str]:
+def commands(command: str | Sequence[object] | None) -> Iterator[str]:
     """Commands of a step or an action as a person types them, one a line."""
-    command = entry["command"]
     if isinstance(command, str):
         yield from command.splitlines()
-    elif isinstance(command, (list, tuple)) and command:
-        if all(isinstance(each, (list, tuple)) for each in command):
-            yield from map(_typed, command)
-        else:
-            yield _typed(command)
+    elif command:
+        several = [each for each in command if isinstance(each, (list, tuple))]
+        yield from map(_typed, several if len(several) == len(command) else [command])
 
 
 def _typed(command: Iterable[object]) -> str:
@@ -52,7 +48,7 @@ def _typed(command: Iterable[object]) -> str:
     return f"# holds characters that cannot be typed: {clean(' '.join(words))}"
 
 
-def facts(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+def facts(data: Mapping[str, object]) -> list[tuple[str, str]]:
     """Names and values as a person reads them; what is not known is left out."""
     known = ((key, value) for key, value in _flat(data) if value is not None)
     return [(_name(key), _value(key, value)) for key, value in known]
@@ -76,7 +72,7 @@ def moment(text: str) -> str:
     return text.replace("T", " ").replace("Z", " UTC")
 
 
-def _flat(data: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+def _flat(data: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for key, value in data.items():
         if isinstance(value, Mapping):
             for inner, inner_value in value.items():
