@@ -23,6 +23,11 @@ SECONDS = 60
 DAEMON = "{python} -c 'import os; os.fork() and os._exit(0); os.setsid(); {work}'"
 
 
+def tools_of(folder: Path) -> None:
+    """A checkout as far as the stages need one."""
+    shutil.copytree(TOOLS, folder / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+
+
 class Done:
     """A run of stages on a Makefile of its own."""
 
@@ -30,8 +35,7 @@ class Done:
         self, folder: Path, patience: float = SECONDS, beside: tuple[str, ...] = (), **recipes: str
     ) -> None:
         """beside: the stages that begin a lane of their own."""
-        (folder / "tools").mkdir()
-        shutil.copy(TOOLS / "caretaker.py", folder / "tools")
+        tools_of(folder)
         text = (TOOLS / "stages.py").read_text()
         patient = f"GOING_SECONDS = {stages.GOING_SECONDS}"
         assert patient in text
@@ -173,9 +177,7 @@ def test_what_a_stage_of_another_lane_leaves_behind_is_its_own(tmp_path: Path) -
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_all_lanes(tmp_path: Path, number: signal.Signals) -> None:
-    (tmp_path / "tools").mkdir()
-    for name in ("caretaker.py", "stages.py"):
-        shutil.copy(TOOLS / name, tmp_path / "tools")
+    tools_of(tmp_path)
     (tmp_path / "tmp").mkdir()
     (tmp_path / "Makefile").write_text("".join(
         f"{name}:\n\t@echo $$PPID > {name}.pid; exec sleep 600\n" for name in ("left", "right")))
