@@ -30,6 +30,7 @@ PERMANENT = tuple(
     for module in DECLARED if module.runs != UTILITY
 )
 SUPERVISED = tuple(target for target in PERMANENT if target != "watchdog@default")
+OF_INSTANCE = tuple(f"{name}@prod" for name in names.PER_INSTANCE)
 UTILITIES = tuple(f"{name}@prod" for name in names.UTILITIES)
 
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from unit.plugin_utils.problems import (  # noqa: F401 each enters its servers
-    cases,
-    test_api,
-    test_configuration,
-    test_every_module,
-    test_host,
-    test_mta,
-    test_stat,
-    test_syslogd,
-    test_tracking,
-    test_watchdog,
-    test_web,
-    test_wfserver,
-)
+from importlib import import_module
+from pathlib import Path
+
+from unit.plugin_utils.problems import cases
 from unit.plugin_utils.problems.cases import Change
+
+for _file in Path(__file__).parent.glob("test_*.py"):
+    if _file.stem != "test_problems":  # which takes them from here
+        import_module(f"unit.plugin_utils.problems.{_file.stem}")
 
 
 def _id(finding: str) -> str:

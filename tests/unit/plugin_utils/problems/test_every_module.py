@@ -23,7 +23,15 @@ from unit.plugin_utils.builder import (
     says,
     target,
 )
-from unit.plugin_utils.problems.cases import PERMANENT, SUPERVISED, UTILITIES, for_each, holds, near
+from unit.plugin_utils.problems.cases import (
+    OF_INSTANCE,
+    PERMANENT,
+    SUPERVISED,
+    UTILITIES,
+    for_each,
+    holds,
+    near,
+)
 
 
 @for_each(SUPERVISED, "not_running")
@@ -230,7 +238,7 @@ def a_file_changed_after_its_start(s: Snapshot, module: str) -> None:
     file(s, "serverConf.xml")["mtime_at"] = ago(minutes=10)
 
 
-@for_each(("stat@prod", "mta@prod", "inMail@prod", "wfserver@prod"), "configuration_stale", root=None)
+@for_each(OF_INSTANCE, "configuration_stale", root=None)
 def its_instance_s_file_changed(s: Snapshot, module: str) -> None:
     file(s, "config-prod.xml")["mtime_at"] = ago(minutes=10)
 
