@@ -27,7 +27,9 @@ from ..plugin_utils._campaign.planning import ladder, saved as saved_plan
 from ..plugin_utils._campaign.planning.admit import admit
 from ..plugin_utils._campaign.planning.make import make
 from ..plugin_utils._campaign.planning.policy import OPTIONS, InvalidPolicy, Policy
+from ..plugin_utils._campaign.planning.records import AtWork, Plan, Work
 from ..plugin_utils._campaign.report.build import diagnosis_of
+from ..plugin_utils._campaign.snapshot import reader
 
 Json = dict[str, Any]
 
@@ -78,18 +80,19 @@ class ActionModule(ActionBase):
                 )
         except (InvalidPolicy, saved_plan.InvalidPlan) as error:
             raise AnsibleActionFail(str(error)) from None
+        data = plan.as_dict()
         result.update(
             changed=False,
-            plan=plan,
+            plan=data,
             at=now,
-            steps={host["name"]: host["steps"] for host in plan["hosts"]},
+            steps={host["name"]: host["steps"] for host in data["hosts"]},
             summary=summary(plan),
             file="",
         )
         if options["plan_file"]:
             path = Path(options["plan_file"]).absolute()
             try:
-                write(path, plan)
+                write(path, data)
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise AnsibleActionFail(f"the plan cannot be written to {path}: {reason}") from None
@@ -129,10 +132,13 @@ def tried(actions: Any) -> frozenset[str]:
     )
 
 
-def in_flight(registered: Any) -> list[Json] | None:
+def in_flight(registered: Any) -> AtWork:
     """The work that campaign_guard has found on a host; None if it was not asked or failed."""
     work = registered.get("work") if isinstance(registered, Mapping) else None
-    return list(work) if isinstance(work, (list, tuple)) else None
+    if not isinstance(work, (list, tuple)):
+        return None
+    found = (reader.read(Work, each) for each in work)
+    return tuple(each for each in found if each is not reader.ABSENT)
 
 
 def run_id(now: float) -> str:
@@ -140,14 +146,14 @@ def run_id(now: float) -> str:
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{os.urandom(3).hex()}"
 
 
-def summary(plan: Mapping[str, Any]) -> dict[str, int]:
+def summary(plan: Plan) -> dict[str, int]:
     """How much a plan holds."""
-    hosts = plan["hosts"]
+    hosts = plan.hosts
     return {
         "hosts": len(hosts),
-        "steps": sum(len(host["steps"]) for host in hosts),
-        "left": sum(len(host["left"]) for host in hosts),
-        "refused": sum(host["refused"] is not None for host in hosts),
+        "steps": sum(len(host.steps) for host in hosts),
+        "left": sum(len(host.left) for host in hosts),
+        "refused": sum(host.refused is not None for host in hosts),
     }
 
 

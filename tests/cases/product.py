@@ -248,10 +248,9 @@ def planned(diagnosis: Json, now: float) -> Json:
     """The host's part of the plan, by the policy that a site has by default."""
     plan = make(
         [Diagnosis.of(diagnosis)], {NAME: Policy()}, now=now, run="case", collection="0",
-        work={NAME: []},
+        work={NAME: ()},
     )
-    host: Json = plan["hosts"][0]
-    return host
+    return plan.hosts[0].as_dict()
 
 
 def orders_given(calls: Path) -> list[str]:

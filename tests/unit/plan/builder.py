@@ -24,11 +24,14 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.pla
     admit as admit_plan,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.make import (
-    Work,
     make as make_plan,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.policy import (
     Policy,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.records import (
+    Plan,
+    Work,
 )
 
 Json = dict[str, Any]
@@ -81,11 +84,18 @@ def typed(*servers: Json) -> list[Diagnosis]:
 
 
 def make(
-    *servers: Json, now: float = NOW, work: Mapping[str, Work] | None = None, **policy: Any
+    *servers: Json, now: float = NOW, work: Mapping[str, list[Json] | None] | None = None,
+    **policy: Any,
 ) -> Json:
     """The plan for servers that share a policy."""
     policies = {each["name"]: Policy.of(policy) for each in servers}
-    return make_plan(typed(*servers), policies, now=now, run="r1", collection="1.0.0", work=work)
+    in_flight = {
+        name: None if found is None else tuple(map(Work.of, found))
+        for name, found in (work or {}).items()
+    }
+    return make_plan(
+        typed(*servers), policies, now=now, run="r1", collection="1.0.0", work=in_flight
+    ).as_dict()
 
 
 def plan_of(*findings: str | Json, now: float = NOW, **policy: Any) -> Json:
@@ -96,13 +106,14 @@ def plan_of(*findings: str | Json, now: float = NOW, **policy: Any) -> Json:
 
 def saved(*servers: Json, **policy: Any) -> Json:
     """A plan, through the file's text and back."""
-    return saved_plan.parse(json.loads(json.dumps(make(*servers, **policy))))
+    return saved_plan.parse(json.loads(json.dumps(make(*servers, **policy)))).as_dict()
 
 
 def admit(plan: Json, *servers: Json, now: float = NOW + 60, **policy: Any) -> list[Json]:
     """The hosts of a plan that was read, with what of it still holds for servers."""
     policies = {each["name"]: Policy.of(policy) for each in servers}
-    return list(admit_plan(plan, typed(*servers), policies, now=now)["hosts"])
+    admitted = admit_plan(Plan.of(plan), typed(*servers), policies, now=now)
+    return list(admitted.as_dict()["hosts"])
 
 
 def steps(host: Mapping[str, Any]) -> list[str]:

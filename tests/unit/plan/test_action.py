@@ -76,7 +76,8 @@ def test_each_host_s_own_policy_unless_the_task_says_one() -> None:
 @pytest.mark.parametrize(
     ("registered_work", "expected"),
     [
-        ({"work": [{"what": "nightly", "module": "wfserver", "instance": "prod"}]}, ["nightly"]),
+        ({"work": [{"kind": "workflow", "what": "nightly", "module": "wfserver",
+                    "instance": "prod"}]}, ["nightly"]),
         ({"work": []}, []),
         ({"failed": True, "msg": "nlserver does not answer"}, None),
         ({"skipped": True}, None),

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from unit.plan.builder import NOW, finding, make, server, typed
 
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.records import (
+    Finding,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
     announce,
     ladder,
@@ -88,10 +91,10 @@ def test_a_restart_of_the_watchdog_is_one_of_everything(key: str) -> None:
 
 def test_what_a_watchdog_left_behind_is_stopped_one_by_one() -> None:
     found = host(watchdog=STOPPED, web={"state": "hung"}, starts_by=None)
-    commands = announce.commands("restart_service", "watchdog", "default", found) or []
-    assert [NL, "stop", "web", "-immediate"] in commands
-    assert [NL, "stop", "mta@prod"] in commands
-    assert commands[-1] == [NL, "watchdog", "-svc", "-noconsole"]
+    commands = announce.commands("restart_service", "watchdog", "default", *typed(found)) or ()
+    assert (NL, "stop", "web", "-immediate") in commands
+    assert (NL, "stop", "mta@prod") in commands
+    assert commands[-1] == (NL, "watchdog", "-svc", "-noconsole")
 
 
 @pytest.mark.parametrize("remedy", [n for n, known in ladder.REMEDIES.items() if known.cuts_off])
@@ -119,11 +122,11 @@ TAKEN = finding("syslogd.port_taken@default", unit="rsyslog.service", holder="rs
     ],
 )
 def test_a_guard_that_will_refuse_is_told(declared: Json, asked: str | None) -> None:
-    assert announce.missing("free_port", TAKEN, declared) == asked
+    assert announce.missing("free_port", Finding.of(TAKEN), declared) == asked
     policies = {"app1": replace(Policy(), declared=declared)}
     made = make_plan(typed(host(TAKEN)), policies, now=NOW, run="r1", collection="1.0.0")
-    (planned,) = made["hosts"][0]["steps"]
-    assert planned["refused_unless"] == asked
+    (planned,) = made.hosts[0].steps
+    assert planned.refused_unless == asked
 
 
 @pytest.mark.parametrize(
@@ -133,4 +136,4 @@ def test_a_guard_that_will_refuse_is_told(declared: Json, asked: str | None) -> 
 )
 def test_the_web_server_in_front_must_be_known(declared: Json, refused: bool) -> None:
     stale = finding("trackinglogd.shared_memory_stale@default")
-    assert (announce.missing("rebuild_shared_memory", stale, declared) is not None) is refused
+    assert (announce.missing("rebuild_shared_memory", Finding.of(stale), declared) is not None) is refused

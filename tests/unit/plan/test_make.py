@@ -28,6 +28,10 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
     CATALOGUE,
     ORDER,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.records import (
+    Diagnosis,
+    Module,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
     ladder,
     saved as saved_plan,
@@ -42,6 +46,9 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.pla
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.policy import (
     Policy,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.records import (
+    Step,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.server import (
     PERMANENT,
@@ -192,9 +199,12 @@ def test_a_step_for_several_instances_names_each_and_cuts_off_the_work_of_each()
     assert (step["instance"], step["instances"]) == ("prod", ["prod", "prod2"])
     assert "mta@prod and mta@prod2" in step["title"]
     assert [each["what"] for each in step["work"]] == ["prod", "prod2"]
-    seen = {"modules": [{"module": "mta", "instance": name, "state": "running", "pid": number}
-                        for number, name in enumerate(("prod", "prod2", "prod3"))]}  # fmt: skip
-    processes = fingerprint(seen, [step])["processes"]
+    modules = tuple(
+        Module(module="mta", instance=name, state="running", verdict="healthy", pid=number)
+        for number, name in enumerate(("prod", "prod2", "prod3"))
+    )
+    seen = Diagnosis(name="app1", modules=modules)
+    processes = fingerprint(seen, [Step.of(step)]).processes
     assert processes == {"mta@prod": "running 0", "mta@prod2": "running 1"}
 
 
@@ -288,9 +298,9 @@ def test_what_was_tried_in_vain_is_for_a_person() -> None:
     plan = make_plan(
         typed(server(ill)), {}, now=NOW, run="r", collection="1", exhausted={"app1": [ill]}
     )
-    (entry,) = plan["hosts"][0]["left"]
-    assert entry["why"] == "ladder_exhausted"
-    assert entry["reason"].endswith("restart, kill_and_start")
+    (entry,) = plan.hosts[0].left
+    assert entry.why == "ladder_exhausted"
+    assert entry.reason.endswith("restart, kill_and_start")
 
 
 def test_a_host_without_a_diagnosis_is_there_with_its_error() -> None:
@@ -304,10 +314,8 @@ def test_each_host_has_its_own_policy() -> None:
     servers = [server("mta.hung@prod", name=name) for name in ("b", "a")]
     policies = {"a": Policy.of({"modules_excluded": ["mta"]})}
     plan = make_plan(typed(*servers), policies, now=NOW, run="r", collection="1")
-    first, second = plan["hosts"]
-    assert (first["name"], len(first["steps"]), second["name"], len(second["steps"])) == (
-        "a", 0, "b", 1
-    )
+    first, second = plan.hosts
+    assert (first.name, len(first.steps), second.name, len(second.steps)) == ("a", 0, "b", 1)
 
 
 # --- a fleet ----------------------------------------------------------------------------------
@@ -319,9 +327,9 @@ def test_five_hundred_hosts_are_quick() -> None:
     policies = {host["name"]: Policy.of({"windows": night}) for host in fleet}
     begun = time.process_time()
     plan = make_plan(typed(*fleet), policies, now=NOW, run="r", collection="1")
-    admit_plan(saved_plan.parse(plan), typed(*fleet), policies, now=NOW)
+    admit_plan(saved_plan.parse(plan.as_dict()), typed(*fleet), policies, now=NOW)
     assert time.process_time() - begun < 4
-    assert len(plan["hosts"]) == 500
+    assert len(plan.hosts) == 500
 
 
 # --- what must always hold --------------------------------------------------------------------

@@ -9,45 +9,35 @@ Pure: the same plan, diagnoses, policies and time give the same answer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 from ..diagnosis.catalogue import BY_KEY
 from ..diagnosis.causes import across_hosts
-from ..diagnosis.records import Diagnosis
-from .make import (
-    Json,
-    Work,
-    explained,
-    fingerprint,
-    left_alone,
-    plan_of_host,
-    process_of,
-    with_work,
-)
+from ..diagnosis.records import Diagnosis, Finding
+from .make import explained, left_alone, places_of, plan_of_host, process_of, with_work
 from .policy import Place, Policy, Refusal
+from .records import AtWork, Fingerprint, HostPlan, Plan, Step
 from .saved import InvalidPlan, epoch, iso, parts
 
 CLOCK_GRACE = 300  # seconds that another controller's clock may be ahead
 
 
 def changed(
-    planned: Mapping[str, Any], diagnosis: Mapping[str, Any]
+    planned: Fingerprint, diagnosis: Diagnosis
 ) -> str | None:
     """In what a server is no longer the one that a fingerprint was taken of; None if it is."""
-    present = {finding["id"] for finding in diagnosis.get("findings") or ()}
-    gone = [id for id in planned["findings"] if id not in present]
+    present = {finding.id: finding for finding in diagnosis.findings}
+    gone = [id for id in planned.findings if id not in present]
     if gone:
         return f"{gone[0]} is no longer found"
-    caused = {f["id"]: f for f in diagnosis.get("findings") or () if explained(f)}
-    now_explained = [id for id in planned["findings"] if id in caused]
+    now_explained = [id for id in planned.findings if explained(present[id])]
     if now_explained:
-        cause = ", ".join(caused[now_explained[0]]["caused_by_ids"])
+        cause = ", ".join(present[now_explained[0]].caused_by_ids)
         return f"{now_explained[0]} is now explained by {cause}"
     processes = {
-        f"{module['module']}@{module['instance']}": process_of(module)
-        for module in diagnosis.get("modules") or ()
+        f"{module.module}@{module.instance}": process_of(module) for module in diagnosis.modules
     }
-    for place, before in planned["processes"].items():
+    for place, before in planned.processes.items():
         after = processes.get(place, "not present")
         if after != before:
             return f"{place} was {before} when the plan was made and is now {after}"
@@ -55,115 +45,107 @@ def changed(
 
 
 def admit(
-    plan: Mapping[str, Any],
+    plan: Plan,
     diagnoses: Sequence[Diagnosis],
     policies: Mapping[str, Policy],
     *,
     now: float,
-    work: Mapping[str, Work] | None = None,
-) -> Json:
+    work: Mapping[str, AtWork] | None = None,
+) -> Plan:
     """A plan that was read, with what of it still holds for the servers as they are now.
 
     A host whose state has changed keeps no step. A step that today's policy does not allow is
     left out, and so is a rung. Hosts that the plan does not know get none.
     """
-    expires, made = epoch(plan["expires_at"]), epoch(plan["made_at"])
+    expires, made = epoch(plan.expires_at), epoch(plan.made_at)
     if now >= expires:
         raise InvalidPlan(
-            f"the plan has expired at {plan['expires_at']}: make a new one"
+            f"the plan has expired at {plan.expires_at}: make a new one"
             " (it describes the state at that time)"
         )
     if made > now + CLOCK_GRACE:
-        raise InvalidPlan(f"the plan is of {plan['made_at']}, which is in the future on this machine")
-    planned = {host["name"]: host for host in plan["hosts"]}
+        raise InvalidPlan(f"the plan is of {plan.made_at}, which is in the future on this machine")
+    planned = {host.name: host for host in plan.hosts}
     hosts = [
         with_work(
-            _admitted(planned.get(diagnosis["name"]), diagnosis, policies, now),
-            (work or {}).get(str(diagnosis["name"])),
+            _admitted(planned.get(diagnosis.name), diagnosis, policies, now),
+            (work or {}).get(diagnosis.name),
         )
-        for diagnosis in map(Diagnosis.as_dict, across_hosts(diagnoses))
+        for diagnosis in across_hosts(diagnoses)
     ]
-    return {**plan, "hosts": sorted(hosts, key=lambda host: str(host["name"]))}
+    return replace(plan, hosts=tuple(sorted(hosts, key=lambda host: host.name)))
 
 
 def _admitted(
-    planned: Mapping[str, Any] | None,
-    diagnosis: Mapping[str, Any],
-    policies: Mapping[str, Policy],
-    now: float,
-) -> Json:
-    name = str(diagnosis["name"])
-    policy = policies.get(name, Policy())
-    fresh = plan_of_host(diagnosis, policy, frozenset(), now)
+    planned: HostPlan | None, diagnosis: Diagnosis, policies: Mapping[str, Policy], now: float
+) -> HostPlan:
+    policy = policies.get(diagnosis.name, Policy())
     if planned is None:
-        return {**fresh, "steps": [], "left": [], "refused": None,
-                "fingerprint": fingerprint(diagnosis, ()),
-                "notes": ["the plan does not cover this host"]}
-    if not planned["steps"]:
-        return {**planned, "error": diagnosis.get("error"), "refused": None}
-    reason = diagnosis.get("error") or changed(planned["fingerprint"], diagnosis)
-    left = [dict(entry) for entry in planned["left"]]
-    findings = {finding["id"]: finding for finding in diagnosis.get("findings") or ()}
-    blocked = {entry["id"]: entry for entry in fresh["left"]}
-    places = [(module["module"], module["instance"]) for module in diagnosis.get("modules") or ()]
-    steps: list[Json] = []
-    for step in sorted(planned["steps"], key=lambda step: int(step["order"])):
+        return HostPlan(
+            name=diagnosis.name, error=diagnosis.error,
+            notes=("the plan does not cover this host",),
+        )
+    if not planned.steps:
+        return replace(planned, error=diagnosis.error, refused=None)
+    reason = diagnosis.error or changed(planned.fingerprint, diagnosis)
+    left = list(planned.left)
+    findings = {finding.id: finding for finding in diagnosis.findings}
+    fresh = plan_of_host(diagnosis, policy, frozenset(), now)
+    blocked = {entry.id: entry for entry in fresh.left}
+    places = places_of(diagnosis)
+    steps: list[Step] = []
+    for step in sorted(planned.steps, key=lambda step: step.order):
         if reason:
             left += [
                 left_alone(finding, Refusal("state_changed", reason))
                 for finding in _findings_of(step, findings)
             ]
             continue
-        alone = [blocked[id] for id in step["because"] if id in blocked]
-        refusal = policy.on_remedy(step["remedy"], places, now)
+        alone = [blocked[id] for id in step.because if id in blocked]
+        refusal = policy.on_remedy(step.remedy, places, now)
         if alone and not refusal:
-            with_it = f"was planned together with {alone[0]['id']}, which is no longer planned"
-            refusal = Refusal(alone[0]["why"], with_it)
+            with_it = f"was planned together with {alone[0].id}, which is no longer planned"
+            refusal = Refusal(alone[0].why, with_it)
         if refusal:
             left += alone
-            left += [left_alone(findings[id], refusal) for id in step["because"] if id not in blocked]
+            left += [left_alone(findings[id], refusal) for id in step.because if id not in blocked]
         else:
             steps.append(_bounded(step, policy, places, now))
-    return {
-        **planned,
-        "error": diagnosis.get("error"),
-        "refused": reason,
-        "steps": [{**step, "order": number} for number, step in enumerate(steps, 1)],
-        "left": left,
-        "notes": list(planned["notes"]),
-    }
+    return replace(
+        planned,
+        error=diagnosis.error,
+        refused=reason,
+        steps=tuple(replace(step, order=number) for number, step in enumerate(steps, 1)),
+        left=tuple(left),
+    )
 
 
-def _findings_of(
-    step: Mapping[str, Any], findings: Mapping[str, Mapping[str, Any]]
-) -> Iterator[Mapping[str, Any]]:
+def _findings_of(step: Step, findings: Mapping[str, Finding]) -> Iterator[Finding]:
     """The findings of a step, as they are now or, if they are gone, as the plan has them."""
-    for id in step["because"]:
+    for id in step.because:
         key, instance, _subject = parts(id)
-        yield findings.get(id) or {
-            "id": id, "key": key, "module": BY_KEY[key].module, "instance": instance,
-            "severity": step["severity"],
-        }
+        yield findings.get(id) or Finding(
+            id=id, key=key, module=BY_KEY[key].module, instance=instance, severity=step.severity,
+            title="",
+        )
 
 
-def _bounded(
-    step: Mapping[str, Any], policy: Policy, places: Sequence[Place], now: float
-) -> Json:
+def _bounded(step: Step, policy: Policy, places: Sequence[Place], now: float) -> Step:
     """A step with the rungs that today's policy allows."""
     rungs: list[str] = []
-    limit = step["limit"]
-    for rung in step["rungs"]:
+    limit = step.limit
+    for rung in step.rungs:
         refusal = policy.on_remedy(rung, places, now)
         if refusal:
             limit = refusal.reason
             break
         rungs.append(rung)
     closes = policy.closes(rungs, now)
-    return {
-        **step,
-        "rungs": rungs,
-        "rungs_for": {rung: step["rungs_for"][rung] for rung in rungs},
-        "limit": limit,
-        "asks": step["asks"] or policy.ask,
-        "not_after": None if closes is None else iso(closes),
-    }
+    return replace(
+        step,
+        rungs=tuple(rungs),
+        rungs_for={rung: step.rungs_for[rung] for rung in rungs},
+        limit=limit,
+        asks=step.asks or policy.ask,
+        not_after=None if closes is None else iso(closes),
+    )

@@ -23,17 +23,17 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.rep
 )
 
 from ..diagnosis.model import HOST
+from ..diagnosis.records import Diagnosis, Finding, Module
 from .ladder import REMEDIES
 
-Commands = list[list[str]]
-Row = Mapping[str, Any]
+Commands = tuple[tuple[str, ...], ...]
 
 
 def commands(
-    remedy: str, module: str, instance: str, diagnosis: Mapping[str, Any]
+    remedy: str, module: str, instance: str, diagnosis: Diagnosis
 ) -> Commands | None:
     """The argument lists that a remedy runs on a host of which this is the diagnosis."""
-    if not diagnosis.get("home"):
+    if not diagnosis.home:
         return None
     if remedy == "restart_service":
         return _stop_all(diagnosis) + _of("watchdog", DEFAULT, "started", diagnosis, stopped=True)
@@ -50,60 +50,59 @@ def typed(commands: Commands | None) -> str | None:
 
 
 def _of(
-    module: str, instance: str, state: str, diagnosis: Mapping[str, Any],
+    module: str, instance: str, state: str, diagnosis: Diagnosis,
     level: str | None = None, immediate: bool = False, *, stopped: bool = False,
 ) -> Commands:
-    before = _before({} if stopped else _row(diagnosis, module, instance))
-    service = dict(diagnosis.get("starts_by") or NO_WAY)
+    before = _before(None if stopped else _row(diagnosis, module, instance))
+    service = dict(diagnosis.starts_by or NO_WAY)
     if stopped:
         service["active"] = False
     wanted = Wanted(state, level, [], immediate)
-    home = str(diagnosis.get("home") or "")
+    home = diagnosis.home or ""
     taken = steps(home, module, instance, before, wanted, service)
-    return [list(step.command) for step in taken]
+    return tuple(tuple(step.command) for step in taken)
 
 
-def _row(diagnosis: Mapping[str, Any], module: str, instance: str) -> Row:
+def _row(diagnosis: Diagnosis, module: str, instance: str) -> Module | None:
     return next(
-        (
-            row for row in diagnosis.get("modules") or ()
-            if (row["module"], row["instance"]) == (module, instance)
-        ),
-        {},
+        (row for row in diagnosis.modules if (row.module, row.instance) == (module, instance)),
+        None,
     )
 
 
-def _before(row: Row) -> dict[str, Any]:
+def _runs(row: Module) -> bool:
+    return row.state in ("running", "hung")
+
+
+def _before(row: Module | None) -> dict[str, Any]:
     """The module as campaign_module will find it."""
-    runs = row.get("state") in ("running", "hung")
+    if row is None or not _runs(row):
+        filters = list(row.filters) if row else []
+        return {"pid": None, "state": "stopped", "precision": None, "filters": filters}
     return {
-        "pid": row.get("pid") if runs else None,
-        "state": row.get("state") if runs else "stopped",
-        "precision": row.get("precision") if runs else None,
-        "filters": list(row.get("filters") or ()),
+        "pid": row.pid, "state": row.state, "precision": row.precision,
+        "filters": list(row.filters),
     }
 
 
-def _stop_all(diagnosis: Mapping[str, Any]) -> Commands:
+def _stop_all(diagnosis: Diagnosis) -> Commands:
     """As roles/campaign/tasks/stop_all.yml: the watchdog, which takes all along, or one by one."""
     stop = _of("watchdog", DEFAULT, "stopped", diagnosis)
     if stop:
         return stop
-    return [
+    return tuple(
         command
-        for row in diagnosis.get("modules") or ()
-        if row["module"] != "watchdog" and row.get("state") in ("running", "hung")
+        for row in diagnosis.modules if row.module != "watchdog" and _runs(row)
         for command in _of(
-            row["module"], row["instance"], "stopped", diagnosis,
-            immediate=row.get("state") == "hung",
+            row.module, row.instance, "stopped", diagnosis, immediate=row.state == "hung"
         )
-    ]
+    )
 
 
 def missing(
-    remedy: str, finding: Mapping[str, Any], declared: Mapping[str, Any]
+    remedy: str, finding: Finding, declared: Mapping[str, Any]
 ) -> str | None:
     """What the site must declare for a guard not to refuse the remedy; None if nothing is missing.
     """
     undeclared = REMEDIES[remedy].undeclared
-    return None if undeclared is None else undeclared(finding.get("evidence") or {}, declared)
+    return None if undeclared is None else undeclared(finding.evidence, declared)

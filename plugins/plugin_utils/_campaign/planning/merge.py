@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DEFAULT
 
 from ..diagnosis.catalogue import ORDER
 from ..diagnosis.model import HOST
+from ..diagnosis.records import Finding
 from . import ladder
 from .ladder import REMEDIES
 
@@ -25,7 +25,7 @@ class Draft:
     module: str
     instance: str
     subject: str
-    findings: tuple[Mapping[str, Any], ...]
+    findings: tuple[Finding, ...]
 
     def sort_key(self) -> tuple[bool, bool, int, bool, str, int, str]:
         """What finishes a repair first, then host-wide, start order, mild before strong."""
@@ -39,27 +39,28 @@ class Draft:
         """Those that the remedy is for: more than its own if they share what it changes."""
         if not REMEDIES[self.remedy].shared:
             return [self.instance]
-        return sorted({f["instance"] for f in self.findings if f["remedy"] == self.remedy})
+        return sorted({f.instance for f in self.findings if f.remedy == self.remedy})
 
-    def with_also(self, others: Iterable[Mapping[str, Any]]) -> Draft:
+    def with_also(self, others: Iterable[Finding]) -> Draft:
         return Draft(
             self.remedy, self.module, self.instance, self.subject, (*self.findings, *others)
         )
 
 
-def merged(findings: Iterable[Mapping[str, Any]]) -> list[Draft]:
+def merged(findings: Iterable[Finding]) -> list[Draft]:
     """One step where one remedy does: on a module, and under one that is host-wide on all."""
     drafts: dict[tuple[str, str, str, str], Draft] = {}
     first: dict[tuple[str, str], str] = {}  # the instance whose step is also that of the others
     for finding in findings:
         # The machine is one, and so is a job or a workflow; elsewhere a remedy is for the module.
-        instance = DEFAULT if finding["module"] == HOST else finding["instance"]
-        each = REMEDIES[finding["remedy"]].each
-        if REMEDIES[finding["remedy"]].shared:
-            instance = first.setdefault((finding["module"], finding["remedy"]), instance)
-        subject = str((finding.get("evidence") or {}).get(each) or "") if each else ""
-        identity = (finding["module"], instance, finding["remedy"], subject)
-        blank = Draft(finding["remedy"], *identity[:2], subject, ())
+        instance = DEFAULT if finding.module == HOST else finding.instance
+        name = str(finding.remedy)
+        remedy = REMEDIES[name]
+        if remedy.shared:
+            instance = first.setdefault((finding.module, name), instance)
+        subject = str(finding.evidence.get(remedy.each) or "") if remedy.each else ""
+        identity = (finding.module, instance, name, subject)
+        blank = Draft(name, *identity[:2], subject, ())
         drafts[identity] = drafts.get(identity, blank).with_also([finding])
     kept: list[Draft] = []
     # The strongest first: then whatever may cover a draft is there when its turn comes.

@@ -18,8 +18,10 @@ from zoneinfo import ZoneInfo
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import MODULES
 
 from ..diagnosis.catalogue import BY_KEY
-from ..diagnosis.model import HOST, Severity
+from ..diagnosis.model import HOST
+from ..diagnosis.records import Finding, Severity
 from .ladder import HIGHEST, REMEDIES
+from .records import Why
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 OPTIONS = (
@@ -39,7 +41,7 @@ class InvalidPolicy(ValueError):
 class Refusal:
     """Why policy keeps a finding or a remedy from the plan, and until when if that is known."""
 
-    why: str
+    why: Why
     reason: str
     until: float | None = None
 
@@ -92,22 +94,21 @@ class Mute:
     severity_at: Severity | None = None
     evidence_at: Mapping[str, float] = field(default_factory=dict)
 
-    def names(self, host: str, finding: Mapping[str, Any]) -> bool:
+    def names(self, host: str, finding: Finding) -> bool:
         """Whether the mute is about this finding."""
         return (
-            self.key == finding["key"]
-            and self.instance in (None, finding["instance"])
+            self.key == finding.key
+            and self.instance in (None, finding.instance)
             and self.host in (None, host)
         )
 
-    def worse(self, finding: Mapping[str, Any], gravest: Severity) -> str | None:
+    def worse(self, finding: Finding, gravest: Severity) -> str | None:
         """In what the finding is worse than it was, in words."""
-        accepted = self.severity_at or Severity(finding["severity"])
+        accepted = self.severity_at or finding.severity
         if gravest.rank < accepted.rank:
             return f"it is, or explains, something {gravest.value}"
-        evidence = finding.get("evidence") or {}
         for name, limit in self.evidence_at.items():
-            value = evidence.get(name)
+            value = finding.evidence.get(name)
             if isinstance(value, (int, float)) and not isinstance(value, bool) and value > limit:
                 return f"{name} is {value:g}, above {limit:g}"
         return None
@@ -152,7 +153,7 @@ class Policy:
         return (module, None) in self.excluded or (module, instance) in self.excluded
 
     def on_finding(
-        self, host: str, finding: Mapping[str, Any], gravest: Severity, now: float
+        self, host: str, finding: Finding, gravest: Severity, now: float
     ) -> tuple[Refusal | None, list[str]]:
         """Why a finding is left alone, and what there is to say of mutes that have ended."""
         notes = []
@@ -161,12 +162,12 @@ class Policy:
                 continue
             worse = mute.worse(finding, gravest)
             if now >= mute.until:
-                notes.append(f"the mute of {finding['id']} has ended ({mute.reason})")
+                notes.append(f"the mute of {finding.id} has ended ({mute.reason})")
             elif worse:
-                notes.append(f"the mute of {finding['id']} ends early: {worse} ({mute.reason})")
+                notes.append(f"the mute of {finding.id} ends early: {worse} ({mute.reason})")
             else:
                 return Refusal("muted", mute.reason, mute.until), notes
-        if self.excludes(finding["module"], finding["instance"]):
+        if self.excludes(finding.module, finding.instance):
             return Refusal("excluded", "campaign_modules_excluded names the module"), notes
         return None, notes
 

@@ -39,6 +39,9 @@ class Work(Record):
     since: float | None = field(default=None, metadata=IF_KNOWN)
 
 
+AtWork = tuple[Work, ...] | None  # what a host has in flight; None: nobody looked
+
+
 @dataclass(frozen=True, kw_only=True)
 class Step(Record):
     """A step of a plan."""
@@ -58,7 +61,7 @@ class Step(Record):
     not_after: str | None = None
     commands: tuple[tuple[str, ...], ...] | None = field(default=None, metadata=LATER)
     refused_unless: str | None = field(default=None, metadata=LATER)
-    work: tuple[Work, ...] | None = None  # None: nobody looked
+    work: AtWork = None
     role: str = field(default="", metadata=LATER)
     rungs_for: Mapping[str, Sequence[str]] = field(default_factory=dict, metadata=LATER)
     severity: Severity = field(default=Severity.INFO, metadata=LATER)
@@ -66,6 +69,11 @@ class Step(Record):
     afterwards: str | None = field(default=None, metadata=LATER)
     asks: bool = field(default=False, metadata=LATER)
     instances: tuple[str, ...] | None = field(default=None, metadata=IF_KNOWN)
+
+    @property
+    def all_instances(self) -> tuple[str, ...]:
+        """Those that it is for."""
+        return self.instances or (self.instance,)
 
 
 @dataclass(frozen=True, kw_only=True)

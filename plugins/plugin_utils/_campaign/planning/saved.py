@@ -6,41 +6,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime, timezone
-from typing import Any
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DEFAULT
 
 from ..diagnosis.catalogue import BY_KEY
 from ..diagnosis.model import HOST
+from ..diagnosis.records import Record
+from ..snapshot.reader import ABSENT, fields_of
 from . import ladder
 from .ladder import REMEDIES
-
-SCHEMA = 1
-Json = dict[str, Any]
+from .records import SCHEMA, Fingerprint, HostPlan, Left, Plan, Step
 
 
 class InvalidPlan(ValueError):
     """A plan that cannot be applied at all: no plan, expired, or of another kind."""
 
 
-_PLAN = {"schema": int, "made_at": str, "expires_at": str, "run": str, "hosts": list}
-_HOST = {"name": str, "fingerprint": dict, "steps": list, "left": list, "notes": list}
-_STEP = {
-    "order": int, "module": str, "instance": str, "role": str, "remedy": str, "rungs": list,
-    "rungs_for": dict, "because": list, "keys": list, "severity": str, "title": str,
-    "verify": list, "asks": bool,
-    "limit": (str, type(None)), "subject": (str, type(None)), "command": (str, type(None)),
-    "cancels": (str, type(None)), "afterwards": (str, type(None)),
-    "not_after": (str, type(None)),
-}
-_LEFT = {
-    "id": str, "key": str, "module": str, "instance": str, "severity": str, "why": str,
-    "reason": str, "until": (str, type(None)),
-}
-
-
-def parse(data: Any) -> Json:
+def parse(data: object) -> Plan:
     """The plan in what was read from a file; a person may have taken out hosts or steps.
 
     Nothing may be put in: the steps keep to what is documented for their findings.
@@ -49,48 +33,57 @@ def parse(data: Any) -> Json:
         raise InvalidPlan("this is not a plan of campaign_plan")
     if data["schema"] != SCHEMA:
         raise InvalidPlan(f"the plan has schema {data['schema']!r}; this collection reads {SCHEMA}")
-    _shape("the plan", data, _PLAN)
+    _shape("the plan", data, Plan)
     epoch(data["made_at"])
     epoch(data["expires_at"])
     for host in data["hosts"]:
-        _shape("a host", host, _HOST)
-        _shape(host["name"], host["fingerprint"], {"findings": list, "processes": dict})
+        _shape("a host", host, HostPlan)
+        _shape(host["name"], host["fingerprint"], Fingerprint)
         for entry in host["left"]:
-            _shape(f"what is left on {host['name']}", entry, _LEFT)
+            _shape(f"what is left on {host['name']}", entry, Left)
         for step in host["steps"]:
-            _shape(f"a step of {host['name']}", step, _STEP)
-            _documented(host, step)
-    return dict(data)
+            _shape(f"a step of {host['name']}", step, Step)
+    plan = Plan.of(data)
+    for known in plan.hosts:
+        for each in known.steps:
+            _documented(known, each)
+    return plan
 
 
-def _shape(what: str, data: Any, keys: Mapping[str, Any]) -> None:
+def _shape(what: str, data: object, kind: type[Record]) -> None:
+    """Each key is there and of its type; what can be null may be missing."""
     if not isinstance(data, Mapping):
         raise InvalidPlan(f"the plan is damaged: {what} is {data!r}")
-    for key, kind in keys.items():
-        if key not in data or not isinstance(data[key], kind):
-            raise InvalidPlan(f"the plan is damaged: {what} has {key} {data.get(key)!r}")
+    nullable = {entry.name for entry in fields(kind) if entry.default is None}
+    for entry in fields_of(kind):
+        value = data.get(entry.key)
+        if value is None and entry.name in nullable:
+            continue
+        found = ABSENT if value is None else entry.read(value)
+        dropped = isinstance(found, tuple) and len(found) < len(list(value or ()))
+        if found is ABSENT or dropped:
+            raise InvalidPlan(f"the plan is damaged: {what} has {entry.key} {value!r}")
 
 
-def _documented(host: Mapping[str, Any], step: Mapping[str, Any]) -> None:
+def _documented(host: HostPlan, step: Step) -> None:
     """The step does what the catalogue and the ladder know for its findings, and no more."""
-    where = f"step {step['order']} of {host['name']}"
-    keys, module = step["keys"], step["module"]
-    words = [*keys, *step["rungs"], *step["because"], *step["verify"]]
-    if not keys or not all(isinstance(word, str) for word in words):
+    where = f"step {step.order} of {host.name}"
+    keys, module = step.keys, step.module
+    if not keys:
         raise InvalidPlan(f"{where} is damaged")
     problems = [BY_KEY[key] for key in keys if key in BY_KEY]
     if len(problems) < len(keys):
         raise InvalidPlan(f"{where}: {', '.join(keys)} are not all finding keys of the catalogue")
     remedies = {problem.key: problem.remedy for problem in problems if problem.remedy}
     known = {rung for key, remedy in remedies.items() for rung in ladder.rungs(key, remedy)}
-    if step["remedy"] not in remedies.values() or step["rungs"][:1] != [step["remedy"]]:
-        raise InvalidPlan(f"{where}: {step['remedy']} is not documented for {', '.join(keys)}")
-    for rung in step["rungs"]:
-        if rung not in known or not isinstance(step["rungs_for"].get(rung), list):
+    if step.remedy not in remedies.values() or step.rungs[:1] != (step.remedy,):
+        raise InvalidPlan(f"{where}: {step.remedy} is not documented for {', '.join(keys)}")
+    for rung in step.rungs:
+        if rung not in known or not isinstance(step.rungs_for.get(rung), list):
             raise InvalidPlan(f"{where}: {rung} is not documented for {', '.join(keys)}")
-    ids = [parts(id) for id in step["because"]]
+    ids = [parts(id) for id in step.because]
     if {key for key, _instance, _subject in ids} != set(keys) or not (
-        set(step["because"]) <= set(host["fingerprint"]["findings"])
+        set(step.because) <= set(host.fingerprint.findings)
     ):
         raise InvalidPlan(f"{where}: its findings are not the ones that the plan was made for")
     about = {
@@ -98,19 +91,17 @@ def _documented(host: Mapping[str, Any], step: Mapping[str, Any]) -> None:
         for key, instance, _subject in ids
     }
     subjects = {subject for _key, _instance, subject in ids}
-    several = step.get("instances", [step["instance"]])
-    if not isinstance(several, list) or not all(isinstance(one, str) for one in several) or (
-        set(several) != {step["instance"]} and not REMEDIES[step["remedy"]].shared
-    ):
+    several = {step.instance, *step.all_instances}
+    if several != {step.instance} and not REMEDIES[step.remedy].shared:
         raise InvalidPlan(f"{where} is damaged")
-    places = {(module, instance) for instance in {step["instance"], *several}}
-    if not places <= about or step["role"] != ladder.ROLES[module] or (
-        step["subject"] is not None and step["subject"] not in subjects
+    places = {(module, instance) for instance in several}
+    if not places <= about or step.role != ladder.ROLES[module] or (
+        step.subject is not None and step.subject not in subjects
     ):
-        what = f"{module}@{step['instance']}"
+        what = f"{module}@{step.instance}"
         raise InvalidPlan(f"{where}: {what} is not what its findings are about")
-    if step["afterwards"] not in (None, ladder.AFTERWARDS.get(module)):
-        raise InvalidPlan(f"{where}: {step['afterwards']} is not what follows its ladder")
+    if step.afterwards not in (None, ladder.AFTERWARDS.get(module)):
+        raise InvalidPlan(f"{where}: {step.afterwards} is not what follows its ladder")
 
 
 def parts(id: str) -> tuple[str, str, str]:
