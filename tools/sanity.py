@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 """Run ansible-test sanity on the collection as it is built, with no ignore files.
 
+It runs twice: all of it with the ansible-core of this environment, and with the oldest one that is
+supported (tools/cores.py) what only that one knows, target code on the oldest Python. With options it
+runs once, with --oldest the second run alone.
+
 The archive is unpacked in a temporary folder, because ansible-test wants to stand in
 ansible_collections/<namespace>/<name> and outside any other git checkout. Its home is
 private (build/sanity-home): it holds the environments that ansible-test makes, and a bootstrap
@@ -17,10 +21,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 
 from common.command_line import Parser
+from cores import CORES, OLDEST, environment
 from pythons import interpreters
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -58,7 +62,7 @@ def unpack(trees: Path) -> Path:
     return target
 
 
-def prepare_home() -> None:
+def prepare_home(python: Path) -> None:
     """Give ansible-test a home with pip's settings and pip's bootstrap script."""
     (HOME / ".config" / "pip").mkdir(parents=True, exist_ok=True)
     settings: dict[str, list[str]] = {}
@@ -72,10 +76,7 @@ def prepare_home() -> None:
         f"{name} = {' '.join(' '.join(values).split())}\n" for name, values in settings.items()
     ))
 
-    spec = find_spec("ansible_test")
-    if spec is None or not spec.submodule_search_locations:
-        sys.exit("tools/sanity.py: ansible-core with ansible-test is not installed")
-    source = Path(next(iter(spec.submodule_search_locations)))
+    source = Path(run(python, "-c", "import ansible_test; print(*ansible_test.__path__)").strip())
     requirements = (source / "_internal" / "python_requirements.py").read_text()
     for version in set(re.findall(r"\bpip='([0-9.]+)'", requirements)):
         stub = HOME / ".ansible" / "test" / "cache" / f"get_pip_{version.replace('.', '_')}.py"
@@ -94,36 +95,55 @@ def main() -> int:
     parser.add_argument("--skip-test", action="append", help="leave this test out (several times)")
     parser.add_argument("--python", help="run only with this version of Python, such as 3.12")
     parser.add_argument("file", nargs="*", help="look only at these files, such as README.md")
+    parser.add_argument("--oldest", action="store_true", help="with the oldest ansible-core")
     given = parser.parse_args()
     options = [word for name in ("test", "skip_test") for value in getattr(given, name) or ()
                for word in (f"--{name.replace('_', '-')}", value)]  # fmt: skip
     options += ["--python", given.python] if given.python else []
+    options += given.file
+    runs = [] if given.oldest else [(BIN, options)]
+    if given.oldest or not options:
+        folder = environment(CORES[OLDEST])
+        if isinstance(folder, str):
+            print(f"not with the oldest ansible-core: {folder}")
+        else:
+            runs.append((folder / "bin", options or of_the_oldest()))
+    shutil.rmtree(BUILD / "junit" / "sanity", ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="campaign-sanity-") as trees:
-        return check(unpack(Path(trees)), [*options, *given.file])
+        target = unpack(Path(trees))
+        return max((check(target, *each) for each in runs), default=0)
 
 
-def check(target: Path, options: list[str]) -> int:
-    prepare_home()
+def of_the_oldest() -> list[str]:
+    """What is worth a second run: the target code, on a Python that later ones have given up."""
+    names = ("compile", "import", "validate-modules", "future-import-boilerplate",
+             "metaclass-boilerplate")  # fmt: skip
+    python = "{}.{}".format(*CORES[OLDEST].oldest_target)
+    return ["--python", python, *(word for name in names for word in ("--test", name))]
+
+
+def check(target: Path, programs: Path, options: list[str]) -> int:
+    """Run ansible-test of one environment, and keep its results."""
+    prepare_home(programs / "python")
     # Real interpreters come before the shims of version managers.
     real = [str(python.parent) for python in interpreters("ensurepip, venv")]
-    path = [str(BIN), *real, *os.environ.get("PATH", "").split(os.pathsep)]
-    environment = {
+    path = [str(programs), *real, *os.environ.get("PATH", "").split(os.pathsep)]
+    variables = {
         **os.environ,
         "HOME": str(HOME),
         "PATH": os.pathsep.join(dict.fromkeys(path)),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     for name in ("XDG_CONFIG_HOME", "ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH", "VIRTUAL_ENV"):
-        environment.pop(name, None)
+        variables.pop(name, None)
     done = subprocess.run(
-        [BIN / "ansible-test", "sanity", "--color", "no", "--junit", *options],
-        cwd=target, env=environment, stdin=subprocess.DEVNULL, check=False,
-    )
-    junit = BUILD / "junit" / "sanity"
-    shutil.rmtree(junit, ignore_errors=True)
+        [programs / "ansible-test", "sanity", "--color", "no", "--junit", *options],
+        cwd=target, env=variables, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
     results = target / "tests" / "output" / "junit"
     if results.is_dir():
-        shutil.copytree(results, junit)
+        shutil.copytree(results, BUILD / "junit" / "sanity" / programs.parent.name)
+        shutil.rmtree(results)
     return done.returncode
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from matrix.controllers import CORES, Controller, Core, Version
+from cores import CORES, Core, Version, environment
+from matrix.controllers import Controller
 from pythons import interpreters
 
-from integration.harness import CHECKOUT, run
+from integration.harness import CHECKOUT
 
 
 @pytest.fixture(scope="session")
@@ -26,20 +27,9 @@ def own() -> Controller:
 @pytest.fixture(scope="session")
 def controllers(own: Controller) -> dict[Version, Controller | str]:
     """A controller of each ansible-core, or why there is none."""
-    complete = {version: path for path, version in
-                reversed(interpreters("ctypes, ensurepip, ssl, venv").items())}
 
     def made(core: Core) -> Controller | str:
-        usable = next((version for version in core.pythons if version in complete), None)
-        if usable is None:
-            wanted = " or ".join("%d.%d" % version for version in core.pythons)
-            return f"no Python {wanted} with its venv module is here"
-        name = "%s-python%d.%d" % (core.requirements, *usable)
-        folder = CHECKOUT / "build" / "controllers" / name
-        done = run([CHECKOUT / "tools" / "venv", core.requirements, folder],
-                   env={"PYTHON": str(complete[usable])}, timeout=300)
-        if done.code:
-            return f"{folder} could not be made: {done.output.strip()[-300:]}"
-        return Controller(folder)
+        folder = environment(core)
+        return folder if isinstance(folder, str) else Controller(folder)
 
     return {name: own if name == own.core else made(core) for name, core in CORES.items()}

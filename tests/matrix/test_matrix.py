@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from _pytest.mark.structures import ParameterSet
-from matrix.controllers import CORES, OLDEST, Controller, Version, needed
+from cores import CORES, OLDEST, Version
+from matrix.controllers import Controller, needed
 
 from integration.harness import CHECKOUT, DIAGNOSE, REMEDIATE, Lab, Run, playbook, run, wait_until
 from integration.lab.conftest import process_table, working_in
