@@ -30,7 +30,7 @@ test: venv  ## Run all stages below; one verdict
 # -- Stages of make test, each usable alone ---------------------------------------------------
 
 .PHONY: lint
-lint: venv  ## ruff, yamllint, workflows, ansible-lint (production), changelog, generated files
+lint: venv  ## ruff, yamllint, workflows, ansible-lint (production), changelog, generated files, what Galaxy reads
 	$(RUN) ruff check .
 	$(RUN) yamllint --strict .
 	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
@@ -38,6 +38,7 @@ lint: venv  ## ruff, yamllint, workflows, ansible-lint (production), changelog, 
 		ansible-lint --offline --profile production --strict $(ARGS)
 	$(RUN) antsibull-changelog lint
 	$(RUN) python tools/generated.py --check
+	$(RUN) python tools/publishable.py
 
 .PHONY: types
 types: venv  ## mypy --strict on what runs on the controller
