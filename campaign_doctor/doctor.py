@@ -63,6 +63,7 @@ class Doctor:
         self.interrupts = interrupts
         self.out = out
         self.err = err
+        self._warned: list[str] = []
         self.history = History(kept.history, self.say)
         self.access = Access(
             inventory=tuple(servers.inventory),
@@ -245,6 +246,10 @@ class Doctor:
             ended = run(
                 order, access or self.access, self.private, watcher, self.interrupts
             )
+        for text in ended.warnings:
+            if text not in self._warned:
+                self._warned.append(text)
+                self.say(f"Warning: {text}", style="yellow")
         report, fault = read_report(ended)
         if fault:
             ended.errors.append(fault)

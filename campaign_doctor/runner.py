@@ -94,6 +94,7 @@ class Ended:
     stats: dict[str, Any] | None = None
     errors: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)  # what Ansible said in plain lines
+    warnings: list[str] = field(default_factory=list)  # of variables that have no effect
     stopped: bool = False
     killed: bool = False
 
@@ -414,6 +415,9 @@ def _note(event: Event, ended: Ended) -> None:
     if event.get("event") == "playbook_on_stats":
         ended.stats = data
         return
+    # Ansible's own warnings are about Ansible.
+    ended.warnings += [text for text in (data.get("res") or {}).get("warnings") or ()
+                       if str(text).startswith("campaign_") and text not in ended.warnings]
     text = plain(event.get("stdout") or "")
     if event.get("event") == "runner_on_failed" and data.get("host") and ended.stats is None:
         message = (data.get("res") or {}).get("msg")

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Check that the collection, as it is built, can be published: its documentation and its parts.
 
-usage: tools/publishable.py
-
 antsibull-docs reads the documentation of every plugin and role as a documentation site would;
 galaxy-importer reads the archive as Galaxy does (.config/galaxy-importer.cfg). What either warns of
 is a failure, too. Both run at once, on this machine alone.
@@ -17,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from common.command_line import Parser
 from sanity import BIN, CHECKOUT, unpack
 
 COMPLAINT = re.compile(r"^(?:WARNING|ERROR|CRITICAL):", re.MULTILINE)
@@ -57,6 +56,7 @@ def check(trees: Path) -> dict[str, str]:
 
 
 def main() -> int:
+    Parser(__doc__).parse_args()
     with tempfile.TemporaryDirectory(prefix="campaign-publishable-") as trees:
         found = {name: said for name, said in check(Path(trees)).items() if said}
     for name, said in found.items():

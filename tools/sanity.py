@@ -2,7 +2,7 @@
 """Run ansible-test sanity on the collection as it is built, with no ignore files.
 
 It runs twice: all of it with the ansible-core of this environment, and with the oldest one that is
-supported (tools/cores.py) what only that one knows, target code on the oldest Python. With options it
+supported (tools/common/cores.py) what only that one knows, target code on the oldest Python. With options it
 runs once, with --oldest the second run alone.
 
 The archive is unpacked in a temporary folder, because ansible-test wants to stand in
@@ -24,7 +24,7 @@ import tempfile
 from pathlib import Path
 
 from common.command_line import Parser
-from cores import CORES, OLDEST, environment
+from common.cores import CORES, OLDEST, environment
 from pythons import interpreters
 
 CHECKOUT = Path(__file__).resolve().parent.parent

@@ -19,6 +19,7 @@ from ..module_utils._campaign.errors import ProbeError
 from ..modules.campaign_diagnose import DOCUMENTATION
 from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
 from ..plugin_utils._campaign.ansible.payload import enough, program, replaced
+from ..plugin_utils._campaign.ansible.spelling import warn
 from ..plugin_utils._campaign.ansible.variables import DIAGNOSIS, PREFIX, address_of, with_variables
 from ..plugin_utils._campaign.diagnosis.catalogue import BY_KEY
 from ..plugin_utils._campaign.diagnosis.causes import addresses_of
@@ -53,6 +54,7 @@ class ActionModule(ActionBase):
         """Take or load the snapshot, judge it, and only then fail if asked to."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
+        warn(result, variables)
         self._task.args = with_variables(
             self._task.args, FROM_VARIABLES, variables, self._templar
         )
@@ -71,6 +73,7 @@ class ActionModule(ActionBase):
                     taken = self._take(options, variables)
                     if taken.get("failed") or "snapshot" not in taken:
                         taken.pop("invocation", None)  # a mailbox's password may be in it
+                        warn(taken, variables)
                         return taken
                     snapshot = taken["snapshot"]
                 diagnosis = diagnose(

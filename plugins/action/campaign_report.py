@@ -20,6 +20,7 @@ from ansible.plugins.action import ActionBase
 
 from ..modules.campaign_report import DOCUMENTATION
 from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
+from ..plugin_utils._campaign.ansible.spelling import warn
 from ..plugin_utils._campaign.ansible.variables import raw_variables
 from ..plugin_utils._campaign.ansible.version import collection_version
 
@@ -56,6 +57,7 @@ class ActionModule(ActionBase):
         """Build, show, write, and only then fail if asked to."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
+        warn(result, variables)
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
         try:
             report = self._saved(options) or self._built(options, variables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cores import CORES, Core, Version, environment
+from common.cores import CORES, Core, Version, environment
 from matrix.controllers import Controller
 from pythons import interpreters
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cores import Version
+from common.cores import Version
 
 from integration.harness import run
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from _pytest.mark.structures import ParameterSet
-from cores import CORES, OLDEST, Version
+from common.cores import CORES, OLDEST, Version
 from matrix.controllers import Controller, needed
 
 from integration.harness import CHECKOUT, DIAGNOSE, REMEDIATE, Lab, Run, playbook, run, wait_until

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
-import yaml
+from common import site_variables
 
 import roles
 
@@ -25,10 +24,6 @@ def generator() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def known_variables(generator: ModuleType) -> set[str]:
-    """Every variable that a site can set: of the roles, and of the playbook's report."""
-    playbook = yaml.safe_load((TOP / "playbooks" / "diagnose.yml").read_text(encoding="utf-8"))
-    report = playbook[1]["tasks"][0]["campaign.remediation.campaign_report"]
-    of_report = {value.split()[1] for value in report.values()}
-    shared: dict[str, Any] = generator.shared_options()
-    return {*shared, *of_report, "campaign_hosts", "campaign_modules"}
+def known_variables() -> set[str]:
+    """Every variable that a site can set, and that a person gives to a playbook."""
+    return site_variables.known_names()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from common import site_variables
 
 from ansible_collections.campaign.remediation.plugins.action import (
     campaign_diagnose,
@@ -50,24 +51,43 @@ def test_same_files(role: Path) -> None:
     assert names >= FILES
 
 
-def test_shared_part_is_the_generated_one(role: Path, generator: ModuleType) -> None:
-    """After a change of campaign_diagnose's options: python tools/roles.py."""
+def specs_of(role: Path) -> Json:
+    """The entry points of a role."""
+    return dict(load(role / "meta" / "argument_specs.yml")["argument_specs"])
+
+
+@pytest.fixture(scope="module")
+def shared(top: Path) -> Json:
+    """The options that all roles share."""
+    return dict(specs_of(top / "roles" / "campaign")["validate"]["options"])
+
+
+def own_of(role: Path) -> Json:
+    """The options that only this role has."""
+    return dict(specs_of(role)["main"].get("options", {}))
+
+
+def test_what_is_generated_is_up_to_date(top: Path, generator: ModuleType) -> None:
+    """After a change of an option, or of a playbook's variables: python tools/roles.py."""
+    for name, text in generator.shared_files().items():
+        assert (top / name).read_text(encoding="utf-8") == text, name
+
+
+def test_what_is_generated_of_a_role_is_up_to_date(role: Path, generator: ModuleType) -> None:
     for name, text in generator.files(role.name).items():
         assert (role / name).read_text(encoding="utf-8") == text, name
 
 
-def test_every_option_that_comes_from_a_variable_is_specified(
-    role: Path, generator: ModuleType
-) -> None:
+def test_every_option_that_comes_from_a_variable_is_specified(role: Path, shared: Json) -> None:
     """What the actions take from `campaign_<option>`, but for what a remedy gives itself."""
     taken = {
         *campaign_diagnose.FROM_VARIABLES, *policy.OPTIONS, *campaign_guard.ActionModule.OPTIONS,
         *campaign_module.ActionModule.OPTIONS,
-    } - {*generator.OF_A_REMEDY, "modules"}
+    } - {*site_variables.OF_A_REMEDY, "modules"}
+    assert {f"campaign_{name}" for name in taken} <= set(shared)
     if role.name in ("export", "import"):
-        taken |= set(campaign_job.ActionModule.OPTIONS) - generator.OF_A_REMEDY
-    options = load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
-    assert {f"campaign_{name}" for name in taken} <= set(options)
+        taken = set(campaign_job.ActionModule.OPTIONS) - site_variables.OF_A_REMEDY
+        assert {f"campaign_{name}" for name in taken} <= {*shared, *own_of(role)}
 
 
 VARIABLE = re.compile(r"\b(campaign_\w+) \| default\(")
@@ -78,41 +98,46 @@ HANDED_ON = {
 }
 
 
-def test_every_variable_that_tasks_read_is_specified(role: Path, top: Path) -> None:
-    options = load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+def test_every_variable_that_tasks_read_is_specified(role: Path, top: Path, shared: Json) -> None:
     files = list((role / "tasks").glob("*.yml"))
     names = {name for path in files for name in VARIABLE.findall(path.read_text("utf-8"))}
-    assert names - HANDED_ON <= set(options)
-    shared = top / "roles" / "campaign" / "tasks"
-    names = {n for path in shared.glob("*.yml") for n in VARIABLE.findall(path.read_text("utf-8"))}
-    everywhere = set(options) | {"campaign_front_commands"}
-    assert names - HANDED_ON <= everywhere
+    assert names - HANDED_ON <= {*shared, *own_of(role)}
+    engine = top / "roles" / "campaign" / "tasks"
+    names = {n for path in engine.glob("*.yml") for n in VARIABLE.findall(path.read_text("utf-8"))}
+    assert names - HANDED_ON <= {*shared, "campaign_front_commands"}
 
 
-def test_defaults_and_specifications_agree(role: Path) -> None:
-    specs = load(role / "meta" / "argument_specs.yml")["argument_specs"]
+def test_a_role_says_what_is_its_own(role: Path, shared: Json) -> None:
+    specs = specs_of(role)
     assert set(specs) == {"main", "diagnose"}
-    options = specs["main"]["options"]
-    assert specs["diagnose"]["options"] == options
-    own = {
-        name: option["default"]
-        for name, option in options.items()
-        if "default" in option and not name.startswith("campaign_")
+    assert not set(own_of(role)) & set(shared)
+    assert len(own_of(role)) <= 8
+    for name in site_variables.MATTER[role.name]:
+        assert f"campaign_{name}" in shared
+    assert not (role / "defaults").exists(), "an option has its default in the module"
+
+
+def test_every_entry_point_is_described(top: Path) -> None:
+    for path in top.glob("roles/*/meta/argument_specs.yml"):
+        for name, entry in load(path)["argument_specs"].items():
+            assert entry["short_description"] and entry["description"], f"{path}: {name}"
+
+
+def test_each_role_checks_the_shared_options_first(role: Path) -> None:
+    """main begins with diagnose, diagnose with the check; before it stand only checks of Ansible's."""
+    first = load(role / "tasks" / "main.yml")[0]
+    assert first["ansible.builtin.import_tasks"] == "diagnose.yml"
+    first = load(role / "tasks" / "diagnose.yml")[0]
+    assert first["ansible.builtin.import_role"] == {
+        "name": "campaign.remediation.campaign", "tasks_from": "validate",
     }
-    assert defaults_of(role) == own
+    assert set(first) == {"name", "ansible.builtin.import_role"}, "it is never left out"
 
 
-def defaults_of(role: Path) -> Json:
-    """The role's own variables; one that has none needs no file."""
-    path = role / "defaults" / "main.yml"
-    return dict(load(path)) if path.exists() else {}
-
-
-def test_defaults_are_valid(role: Path) -> None:
-    options = load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
-    shared = {name: option["default"] for name, option in options.items() if "default" in option}
-    result = ArgumentSpecValidator(options).validate(shared)
-    assert result.error_messages == []
+def test_defaults_are_valid(role: Path, shared: Json) -> None:
+    options = {**shared, **own_of(role)}
+    given = {name: option["default"] for name, option in options.items() if "default" in option}
+    assert ArgumentSpecValidator(options).validate(given).error_messages == []
 
 
 @pytest.mark.parametrize(
@@ -125,40 +150,45 @@ def test_defaults_are_valid(role: Path) -> None:
         ({"campaign_mailboxes": [{"host": "pop"}]}, "missing required arguments: instance"),
     ],
 )
-def test_impossible_values_are_named(top: Path, variables: Json, error: str) -> None:
-    specs = load(top / "roles" / "mta" / "meta" / "argument_specs.yml")["argument_specs"]
-    result = ArgumentSpecValidator(specs["main"]["options"]).validate(variables)
+def test_impossible_values_are_named(shared: Json, variables: Json, error: str) -> None:
+    result = ArgumentSpecValidator(shared).validate(variables)
     assert len(result.error_messages) == 1
     assert error in result.error_messages[0]
 
 
-def test_passwords_are_not_logged(role: Path) -> None:
-    options = load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
-    assert options["campaign_mailboxes"]["options"]["password"]["no_log"] is True
-    assert options["campaign_api"]["options"]["password"]["no_log"] is True
+def test_passwords_are_not_logged(shared: Json) -> None:
+    assert shared["campaign_mailboxes"]["options"]["password"]["no_log"] is True
+    assert shared["campaign_api"]["options"]["password"]["no_log"] is True
 
 
-def test_variables_have_their_prefix(role: Path) -> None:
-    options = load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
-    assert all(name.startswith(("campaign_", f"{role.name}_")) for name in options)
-    assert all(name.startswith(f"{role.name}_") for name in defaults_of(role))
+def test_variables_have_their_prefix(role: Path, shared: Json) -> None:
+    assert all(name.startswith("campaign_") for name in [*shared, *own_of(role)])
 
 
 def test_one_task_diagnoses(role: Path, generator: ModuleType) -> None:
-    (task,) = load(role / "tasks" / "diagnose.yml")
+    _validate, task = load(role / "tasks" / "diagnose.yml")
     options = task["campaign.remediation.campaign_diagnose"]
     assert options == {"modules": [generator.ROLES[role.name]]}
     assert task["register"] == f"{role.name}_diagnosis"
-    assert task["timeout"] == f"{{{{ campaign_task_timeout | default({generator.TASK_TIMEOUT}) }}}}"
+    limit = site_variables.TASK_TIMEOUT
+    assert task["timeout"] == f"{{{{ campaign_task_timeout | default({limit}) }}}}"
 
 
-def test_readme_names_every_variable(role: Path) -> None:
+def test_readme_says_what_is_the_roles_own(role: Path, shared: Json) -> None:
     text = (role / "README.md").read_text(encoding="utf-8")
     assert text.startswith(f"# {role.name}\n")
     assert f"{role.name}_diagnosis" in text
-    options = load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
-    for name in options:
-        assert f"| `{name}` |" in text
+    rows = set(re.findall(r"^\| `(campaign_\w+)` \|", text, re.MULTILINE))
+    assert rows == set(own_of(role))
+    assert "](../../docs/user/variables.md)" in text
+
+
+def test_the_page_has_every_variable(top: Path, shared: Json) -> None:
+    text = (top / "docs" / "user" / "variables.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(campaign_\w+)` \|", text, re.MULTILINE)
+    own = {name for path in (top / "roles").iterdir() if path.name in ROLES for name in own_of(path)}
+    assert sorted(rows) == sorted({*shared, *own})
+    assert "| `campaign_jobs[].name` |" in text
 
 
 def test_no_default_is_a_template(top: Path) -> None:

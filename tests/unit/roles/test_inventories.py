@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.manager import VariableManager
+from common import site_variables
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot import (
     thresholds,
@@ -49,8 +49,8 @@ def test_variables_exist(hosts: dict[str, Json], known_variables: set[str]) -> N
     assert used <= known_variables
 
 
-def test_values_are_possible(hosts: dict[str, Json], generator: ModuleType) -> None:
-    shared = generator.shared_options()
+def test_values_are_possible(hosts: dict[str, Json]) -> None:
+    shared = site_variables.shared_options()
     for variables in hosts.values():
         # Values that are templates are only known in a run.
         given = {
@@ -69,7 +69,7 @@ def test_passwords_come_from_a_vault(topology: Path) -> None:
             assert re.fullmatch(r'"\{\{ vault_\w+ \}\}"', value), path
 
 
-def test_standalone_shows_every_variable_of_a_diagnosis(top: Path, generator: ModuleType) -> None:
+def test_standalone_shows_every_variable_of_a_diagnosis(top: Path) -> None:
     path = top / "inventories" / "standalone" / "group_vars" / "campaign" / "main.yml"
     shown = set(yaml.safe_load(path.read_text(encoding="utf-8")))
-    assert set(generator.diagnosing_options()) <= shown
+    assert set(site_variables.diagnosing_options()) <= shown

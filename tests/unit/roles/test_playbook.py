@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
+from common import site_variables
 
 Json = dict[str, Any]
 
@@ -58,8 +58,8 @@ def test_the_report_decides_what_fails(plays: list[Json], shared: list[Json]) ->
     }
 
 
-def test_time_limit_is_that_of_the_roles(shared: list[Json], generator: ModuleType) -> None:
-    default = generator.shared_options()["campaign_task_timeout"]["default"]
+def test_time_limit_is_that_of_the_roles(shared: list[Json]) -> None:
+    default = site_variables.shared_options()["campaign_task_timeout"]["default"]
     timeout = shared[0]["block"][0]["timeout"]
     assert timeout == f"{{{{ campaign_task_timeout | default({default}) }}}}"
 

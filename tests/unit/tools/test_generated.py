@@ -23,7 +23,7 @@ CHANGES = (
      {"docs/user/errors.md", "docs/developer/coverage.md"}),
     ("plugins/plugin_utils/_campaign/diagnosis/problems/mta.py", r'title="',
      {"docs/user/problems.md"}),
-    ("plugins/plugin_utils/_campaign/planning/ladder.py", r'does="', {"roles/mta/README.md"}),
+    ("plugins/plugin_utils/_campaign/planning/ladder.py", r'does="', {"roles/watchdog/README.md"}),
     ("tools/symptoms.yml", r"symptom: ", {"docs/developer/coverage.md"}),
     ("tests/integration/faults.yml", r"^    person: (?=\w)", {"docs/developer/faults.md"}),
     ("tests/hostile/attacks/allowed.py", r'@attack\(\w+, "', {"docs/developer/security.md"}),
@@ -32,7 +32,7 @@ CHANGES = (
     ("plugins/plugin_utils/_campaign/report/model.py", r'^class Report\(?.*:\n    """',
      {"docs/report.schema.json"}),
     ("plugins/modules/campaign_diagnose.py", r"^    description: ",
-     {"roles/mta/meta/argument_specs.yml", "roles/mta/README.md"}),
+     {"roles/campaign/meta/argument_specs.yml", "docs/user/variables.md"}),
 )  # fmt: skip
 
 

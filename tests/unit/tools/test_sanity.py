@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from cores import CORES, OLDEST
+from common.cores import CORES, OLDEST
 
 TOP = Path(__file__).resolve().parents[3]
 

@@ -16,6 +16,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.rec
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import guard
 
 from . import controller
+from .spelling import warn
 from .variables import with_variables
 
 # What every such module takes from variables: not the subject of a change, that is the task's, nor
@@ -45,6 +46,7 @@ class ChangingAction(ActionBase):
         variables = task_vars or {}
         arguments = with_variables(self._task.args, self.OPTIONS, variables, self._templar)
         result.update(self.carry_out({**arguments, **record(arguments, variables)}, variables))
+        warn(result, variables)
         return result
 
     def carry_out(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:

@@ -1,3 +1,6 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
 """The releases of ansible-core that the collection is tried with, and their environments."""
 
 from __future__ import annotations
