@@ -295,48 +295,30 @@ msg:
   type: str
 """
 
-import time
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.errors import (
-    InputError,
-)
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
     DEFAULT,
     MODULES,
 )
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import (
-    evidence,
-    ledger,
-    lock as rules,
-)
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
     answer,
-    control,
     guard,
-    in_flight,
-)
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair.interrupted import (
-    FINISH,
+    guard_call,
 )
 
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, Dict
 
     Entry = Dict[str, Any]
-
-STATES = ["looked", "opened", "begun", "ended", "closed", "shown", "freed"]
-WITHOUT_RUN = ("looked", "opened", "shown", "freed")
-LAST_LINES = 10
 
 
 def argument_spec() -> "Dict[str, Entry]":
     """The options."""
     return dict(
         guard.argument_spec(),
-        state=dict(type="str", required=True, choices=STATES),
+        state=dict(type="str", required=True, choices=guard_call.STATES),
         module=dict(type="str", default="", choices=[""] + list(MODULES)),
         instance=dict(type="str", default=DEFAULT),
         since=dict(type="float"),
@@ -354,185 +336,12 @@ def argument_spec() -> "Dict[str, Entry]":
     )
 
 
-class Call:
-    """One call, with what all of them share."""
-
-    def __init__(self, options: "Entry", check_mode: bool, result: "Entry") -> None:
-        self.options = options
-        self.result = result
-        self.module, self.instance = options["module"], options["instance"]
-        if options["state"] not in WITHOUT_RUN and not options["run"]:
-            raise InputError("state: %s needs the run that was opened." % options["state"])
-        if options["state"] in ("begun", "ended") and not options["remedy"]:
-            raise InputError("state: %s needs the name of the remedy." % options["state"])
-        self.state_before, self.seconds = options["before"], options["seconds"]
-        self.state_after = options["after"]
-        self.context = guard.open_context(options)
-        if self.module:
-            guard.check_subject(self.context, self.module, self.instance)
-        self.bracket = guard.Bracket(self.context, check_mode)
-        result.update(
-            run=self.bracket.run,
-            state_dir=self.bracket.store.path,
-            interrupted=self.bracket.interrupted,
-        )
-
-    def line(self) -> "Entry":
-        """What every line of the ledger says of this remedy."""
-        options = self.options
-        names = ("module", "instance", "remedy", "because")
-        line = dict((name, options[name]) for name in names)
-        line.update(before=self.state_before, after=self.state_after, seconds=self.seconds)
-        line["command"] = [[str(word) for word in command] for command in options["commands"]]
-        return line
-
-    def run(self) -> None:
-        """Do it."""
-        bracket = self.bracket
-        try:
-            self.result["msg"] = getattr(self, self.options["state"])()
-        except guard.Refused as refused:
-            if self.options["state"] == "begun":
-                bracket.note("refused", result="refused", reason=str(refused), **self.line())
-            raise
-        finally:
-            self.result.update(evidence=bracket.evidence, taken_over=bracket.taken_over)
-        now = time.time()
-        self.result["precisions"] = [
-            dict(entry, expired=bool(entry.get("until") and entry["until"] < now))
-            for entry in ledger.precisions(bracket.lines())
-        ]
-
-    def looked(self) -> str:
-        """Nothing begins."""
-        work = in_flight.in_flight(self.context, "watchdog", DEFAULT)
-        for entry in work:
-            entry["what"] = self.bracket.scrub(entry["what"])
-        self.result["work"] = work
-        return "At work: %s." % (in_flight.describe_work(work) or "nothing")
-
-    def opened(self) -> str:
-        """The run begins."""
-        self.result["sibling"] = False
-        siblings = self.options["other_names"] == "wait"
-        try:
-            self.result["waited"] = round(self.bracket.enter("run", siblings), 3)
-        except guard.Refused as refused:
-            self.result["sibling"] = (refused.holder or {}).get("state") == rules.SIBLING
-            raise
-        self.result["done_elsewhere"] = ledger.done_by(self.bracket.lines(), self.bracket.me)
-        try:
-            self.result["meanwhile"] = self.others_since(self.options["since"])
-            if self.options["evidence"] and not self.bracket.check_mode:
-                self.bracket.keep_evidence("", DEFAULT)
-            self.bracket.write("run_opened", because=self.options["because"])
-        except guard.Refused:
-            self.bracket.leave()
-            raise
-        self.bracket.leave(keep=True)
-        self.result["sign"] = None if self.bracket.check_mode else self.bracket.lock.sign_path()
-        return "The run %s has this host." % self.bracket.run
-
-    def others_since(self, since: "Optional[float]") -> "List[str]":
-        """Other runs that have done something here since then."""
-        if since is None:
-            return []
-        return sorted(set(
-            line["run"] for line in self.bracket.lines()
-            if line["at"] > since and line["run"] and line.get("result") != "interrupted"
-            and not ledger.is_by(line, self.bracket.me)
-        ))  # fmt: skip
-
-    def shown(self) -> str:
-        """Who has this host."""
-        return self.bracket.show(self.result, LAST_LINES)
-
-    def freed(self) -> str:
-        """Nobody has it any more."""
-        self.shown()
-        entry = self.bracket.free()
-        self.result["changed"] = bool(entry)
-        if not entry:
-            return "Nobody holds this host."
-        verb = "would be" if self.bracket.check_mode else "was"
-        return "The lock of %s %s removed." % (rules.name_run(entry), verb)
-
-    def begun(self) -> str:
-        """A remedy begins."""
-        bracket = self.bracket
-        whole = self.options["whole_server"]
-        restart = self.options["restart"] and bool(self.module)
-        bracket.enter("run")
-        self.state_before = self.result["before"] = self.state_before or self.look()
-        try:
-            if not bracket.inside(self.module, self.instance):
-                self.ask(restart, whole)
-            bracket.write("begun", restart=restart, whole_server=whole, **self.line())
-        except guard.Refused:
-            bracket.leave()
-            raise
-        bracket.leave(keep=True)
-        return "%s of %s@%s has begun." % (
-            self.options["remedy"], self.module or "host", self.instance
-        )  # fmt: skip
-
-    def look(self) -> "Optional[Entry]":
-        """The module as it is; the host has no process."""
-        if not self.module:
-            return None
-        return control.observe(self.context, self.module, self.instance)
-
-    def ask(self, restart: bool, whole: bool) -> None:
-        """The guards: first the whole server's work, so that evidence is taken once."""
-        bracket = self.bracket
-        if whole:
-            bracket.check_in_flight("watchdog", DEFAULT)
-        runs = restart and bracket.present(self.module, self.instance)["pid"]
-        bracket.check(self.module, self.instance, restart, bool(runs) and not whole)
-
-    def ended(self) -> str:
-        """A remedy has ended. What cannot be written any more is a warning."""
-        begun = self.bracket.open_repair(self.module, self.instance, self.options["remedy"])
-        if begun:
-            self.state_before = self.state_before or begun.get("before")
-            if self.seconds is None:
-                self.seconds = round(max(0.0, time.time() - begun["at"]), 3)
-        before, after = self.state_before, self.state_after or self.look()
-        self.state_after = after
-        self.result.update(before=before, after=after, seconds=self.seconds, left="unknown")
-        seen = [state for state in (before, after) if state and set(control.KEPT) <= set(state)]
-        if len(seen) == 2:
-            self.result["left"] = control.left(*seen)
-        line = dict(self.line(), result=self.options["result"], reason=self.options["reason"])
-        self.bracket.note("ended", **line)
-        if self.options["remedy"] == FINISH and self.options["result"] == "done":
-            self.bracket.settle(write=not self.bracket.check_mode, finished=True)
-        self.bracket.leave(keep=True)
-        return "%s of %s@%s has ended: %s." % (
-            self.options["remedy"], self.module or "host", self.instance, self.options["result"]
-        )  # fmt: skip
-
-    def closed(self) -> str:
-        """The run ends."""
-        self.bracket.settle(own=True)
-        self.bracket.note("run_closed", reason=self.options["reason"])
-        self.bracket.leave(close=True)
-        if self.options["fetch"]:
-            self.result["packed"] = evidence.packed(self.bracket.store, self.options["fetch"])
-        return "The run %s gave this host back." % self.bracket.run
-
-    def diff(self) -> "Dict[str, str]":
-        """What freed changes, or would; all else changes nothing on the server."""
-        before = after = ""
-        if self.result["changed"]:
-            before, after = "held by %s\n" % rules.name_run(self.result["holder"]), "free\n"
-        return {"before": before, "after": after}
-
-
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     answer.run(
-        module, Call, {"changed": False, "refused": False, "guard": None, "evidence": None}
+        module,
+        guard_call.Call,
+        {"changed": False, "refused": False, "guard": None, "evidence": None},
     )
 
 
