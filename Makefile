@@ -41,7 +41,7 @@ lint: venv  ## ruff, yamllint, workflows, ansible-lint (production), changelog, 
 	$(RUN) python tools/publishable.py
 
 .PHONY: types
-types: venv  ## mypy --strict on what runs on the controller
+types: venv  ## mypy --strict on the controller, the target, the command, the tools and the lab
 	$(RUN) mypy $(ARGS)
 
 .PHONY: unit
