@@ -70,6 +70,8 @@ def test_one_process_comes_of_each_start_by_a_remedy() -> None:
     assert history(log, ours).restarts(MTA) == [NOON + 20]
     others = Ledger(restarts=(Restarts("mta", "test", (NOON - 1,)),))
     assert history(log, others).restarts(MTA) == [NOON, NOON + 20]
+    twice = Ledger(restarts=(Restarts("mta", "prod", (NOON - 1, NOON - 0.5)),))
+    assert history(log, twice).restarts(MTA) == []
 
 
 def test_what_was_before_a_remedy_that_went_well_is_over() -> None:
