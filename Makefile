@@ -38,6 +38,8 @@ lint: venv  ## ruff, yamllint, workflows, ansible-lint (production), changelog, 
 		ansible-lint --offline --profile production --strict $(ARGS)
 	$(RUN) antsibull-changelog lint
 	$(RUN) python tools/generated.py --check
+	$(RUN) codespell
+	$(RUN) python tools/prose.py
 	$(RUN) python tools/publishable.py
 
 .PHONY: types

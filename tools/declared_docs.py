@@ -72,7 +72,7 @@ def page(text: str) -> str:
 
 def remedies() -> list[str]:
     """The table of remedies, from mild to strong."""
-    rows = ["| remedy | level | what it does | cuts off |", "|---|---|---|---|"]
+    rows = ["| remedy | level | what it does | interrupts |", "|---|---|---|---|"]
     for remedy in ladder.REMEDIES.values():
         title = remedy.title.format(
             target="the module", module="", subject=f"the {remedy.each}", instance="the instance"
@@ -92,7 +92,7 @@ def ladders() -> list[str]:
     rows = ["| finding | ladder |", "|---|---|"]
     for rungs, keys in sorted(groups.items(), key=lambda item: (ladder.RANK[item[0][0]], item[0])):
         climb = " → ".join(f"`{rung}`" for rung in rungs)
-        rows.append(f"| {', '.join(sorted(_grouped(keys)))} | {climb} → a person |")
+        rows.append(f"| {', '.join(sorted(_grouped(keys)))} | {climb} → an operator |")
     return rows
 
 
