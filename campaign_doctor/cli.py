@@ -338,7 +338,7 @@ def relaunch_import(
     )] = False,
     instance: OfInstance = None, yes: Yes = False, check: Check = False,
 ) -> int:
-    """Launch an import again, once somebody has checked for duplicates."""
+    """Launch an import again, after an operator has checked for duplicates."""
     variables = job(
         name, delta, operator, taken_over_by, instance,
         campaign_no_duplicates_confirmed_by=confirmed_by,

@@ -33,7 +33,7 @@ class _Entry(BaseModel):
 
 
 class Remedy(_Entry):
-    """A documented remedy; `cancels`: running work that it may cut off."""
+    """A documented remedy; `cancels`: running work that it may interrupt."""
 
     name: str
     title: str

@@ -49,7 +49,7 @@ def _problem(problem: Problem) -> Iterator[tuple[str, str]]:
     if problem.causes:
         yield "Caused by", ", ".join(problem.causes)
     for number, remedy in enumerate(problem.remedies):
-        cancels = f" It may cut off: {remedy.cancels}." if remedy.cancels else ""
+        cancels = f" It may interrupt work: {remedy.cancels}." if remedy.cancels else ""
         yield "Then" if number else "Remedy", f"{remedy.title} ({remedy.name}).{cancels}"
     if problem.reason:
         yield "By hand", problem.reason

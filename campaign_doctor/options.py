@@ -44,7 +44,7 @@ def format_names(incomplete: str) -> list[str]:
 def checked_format(name: str) -> str:
     """A format that there is."""
     if name not in FORMATS:
-        raise typer.BadParameter(f"'{name}' is none of {', '.join(FORMATS)}.")
+        raise typer.BadParameter(f"'{name}' is not one of {', '.join(FORMATS)}.")
     return name
 
 

@@ -26,7 +26,7 @@ def show(console: Console, report: Report) -> int:
     _section(console, outline.plan(report))
     at_work = [line for host, step in steps for line in _at_work(host, step)]
     if at_work:
-        table.show(console, table.heading("At work now"))
+        table.show(console, table.heading("Running now"))
         for line in at_work:
             _line(console, f"  {line}", "yellow")
     blind = [host for host in report.hosts if host.status != "diagnosed"]
@@ -61,7 +61,7 @@ def show_order(console: Console, report: Report) -> None:
 
 
 def _at_work(host: Host, step: Step) -> Iterator[str]:
-    """What a step that cuts something off would cut off: of pdump -who and the processes."""
+    """What a step that cuts something off would interrupt: of pdump -who and the processes."""
     if not step.cancels:
         return
     if step.work is None:

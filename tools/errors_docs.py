@@ -31,7 +31,7 @@ do. `campaign-doctor explain` says the same of a code (`campaign-doctor explain 
 the words of a line. Written by `tools/errors_docs.py` from
 `plugins/plugin_utils/_campaign/diagnosis/errors.ini`.
 
-* A code on a line of level info reports what is done: it is no error.
+* A code on a line of level info reports what is done: it is not an error.
 * A line that only wraps another error says that something failed; the next code says why.
 * Lines that one process logged at once are one event, and one finding.
 * Lines within minutes after a daily restart (`processRestartTime`), here or on the server called,

@@ -57,7 +57,7 @@ def _metrics(report: Report) -> Iterator[Metric]:
     )
     yield Metric(
         "campaign_module_verdict",
-        "A module that is to run: 0 healthy, 1 unknown, 2 degraded, 3 down.",
+        "A module that should run: 0 healthy, 1 unknown, 2 degraded, 3 down.",
         [(_module(host.name, module.module, module.instance), VERDICTS[module.verdict])
          for host in hosts for module in host.modules if module.verdict in VERDICTS],
     )

@@ -181,7 +181,7 @@ def not_gone(diagnosis: Mapping[str, Any], ids: Iterable[str]) -> dict[str, str]
         if id in present:
             remaining[id] = present[id]
         elif blind:
-            remaining[id] = f"Not to be seen, {blind[0]} failed: {failed[blind[0]]}"
+            remaining[id] = f"Cannot tell, probe {blind[0]} failed: {failed[blind[0]]}"
         elif diagnosis["error"]:
             remaining[id] = diagnosis["error"]
     return remaining

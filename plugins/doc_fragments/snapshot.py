@@ -83,7 +83,7 @@ options:
     default: 8
   front_url:
     description:
-      - The URL of the web server in front of Tomcat, without a path.
+      - The URL of the front-end web server, before Tomcat, without a path.
         By default C(http://<address>).
       - An empty string means that there is none on this host.
       - Asked for C(/r/test) and C(/nl/jsp/logon.jsp). The certificate is not verified.
@@ -92,8 +92,8 @@ options:
     description:
       - The URL of Tomcat, without a path.
         If empty, C(http://<address>:<httpPort>) with the configured port.
-      - Asked for C(/nl/jsp/logon.jsp), and for C(/nl/jsp/soaprouter.jsp) with a GET, which is no
-        SOAP call and needs no session.
+      - Asked for C(/nl/jsp/logon.jsp), and for C(/nl/jsp/soaprouter.jsp) with a GET, which is not
+        a SOAP call and needs no session.
     type: str
     default: ""
   redirection_urls:
@@ -148,7 +148,7 @@ options:
     type: str
     default: ""
   front_service:
-    description: The systemd unit of the web server in front, for example V(apache2).
+    description: The systemd unit of the front-end web server, for example V(apache2).
     type: str
     default: ""
   restartable_workflows:

@@ -55,7 +55,7 @@ options:
   gone:
     description:
       - Ids of findings that a remedy should have fixed. The diagnosis is repeated until none of them
-        is found any more, or the time of O(gone_within) is over.
+        is still found, or the time of O(gone_within) is over.
       - A finding is gone only if the probes that show it have answered, and proved to be gone only
         if it had a chance to show itself again. For example, dying workflow processes show only
         when a workflow runs.
@@ -120,7 +120,7 @@ remaining:
     web.blank_page@default: The logon page of web is blank.
 unproved:
   description:
-    - The findings of O(gone) that are not there, but had no chance to show themselves again until
+    - The findings of O(gone) that no longer show, but had no chance to show again until
       the time of O(gone_within) was over, by their id, and why.
   returned: when the snapshot could be taken
   type: dict

@@ -43,7 +43,7 @@ options:
         operator of the declaration.
     type: str
   taken_over_by:
-    description: The name of the person who takes the job over from the operator who scheduled it.
+    description: The name of the operator who takes the job over from the operator who scheduled it.
     type: str
   duplicates_found:
     description:
@@ -59,7 +59,7 @@ options:
     type: dict
   no_duplicates_confirmed_by:
     description:
-      - For an import, the name of the person who has looked for duplicates and found none.
+      - For an import, the name of the operator who has looked for duplicates and found none.
         Needed where neither the database can be asked nor O(duplicates_found) is given.
     type: str
   accept_duplicates:

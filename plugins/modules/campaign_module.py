@@ -185,7 +185,7 @@ left:
   description:
     - How the module is left. V(as_before), in the state and with the log precision that it was
       found in, which a new process may have, or that it was put back to; V(changed), C(after) says
-      how; V(unknown) if it could not be seen any more.
+      how; V(unknown) if it could no longer be seen.
   returned: always
   type: str
 commands:

@@ -10,7 +10,7 @@ description:
   - Ends a process by SIGTERM, immediately after it has made sure that it is still the one that was
     found.
   - If its number belongs to another process by now, that is left alone and the task fails. Nothing
-    is done if the process is gone or does not hold the port any more.
+    is done if the process is gone or no longer holds the port.
   - Guards and ledger are those of M(campaign.remediation.campaign_guard), around it.
 author:
   - campaign.remediation contributors (@campaign)

@@ -8,7 +8,7 @@ short_description: Report the diagnoses of all hosts of a play
 version_added: 1.0.0
 description:
   - Gathers what M(campaign.remediation.campaign_diagnose) registered on every host, finds the
-    causes that lie on another host, shows the result on the terminal and writes it as files on the
+    causes on another host, shows the result on the terminal and writes it as files on the
     controller.
   - Nothing is done on the hosts, and no connection is made. Run it once for all of them, with
     C(run_once) and in a play of its own, so that hosts that could not be diagnosed are in the

@@ -90,7 +90,7 @@ not_done:
   returned: always
   type: str
 lost:
-  description: Why the host cannot be reached any more; empty if it can.
+  description: Why the host is no longer reachable; empty if it is.
   returned: always
   type: str
 failure:

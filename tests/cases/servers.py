@@ -96,7 +96,7 @@ class Pages:
         self._web = server.runs("web")
 
     def get(self, side: str, path: str) -> Page:
-        """The page of a path, of the web server in front (empty side) or of Tomcat."""
+        """The page of a path, of the front-end web server (empty side) or of Tomcat."""
         path = path.partition("?")[0]
         known = self._given.get(side + path)
         if known:
@@ -118,7 +118,7 @@ class Pages:
         return Page(404, "")
 
     def _passed_on(self) -> bool:
-        """Whether the web server in front finds a Tomcat: here, or on another host."""
+        """Whether the front-end web server finds a Tomcat: here, or on another host."""
         text = self._server.files.get("conf/serverConf.xml", "")
         targets = re.findall(r"targetUrl=[\"']https?://([^:/\"']+)", text)
         return self._web is not None or any(

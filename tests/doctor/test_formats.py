@@ -324,7 +324,7 @@ def test_table_plan() -> None:
             "cancels": "deliveries stop"}
     text = shown(report(host("a", plan=[step]), host("b", plan=[step])))
     assert "1. 2 hosts mta@prod: Restart mta" in text
-    assert "Cuts off  deliveries stop" in text
+    assert "Affects   deliveries stop" in text
     assert "Command   nlserver restart mta@prod" in text
 
 

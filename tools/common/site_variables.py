@@ -81,7 +81,7 @@ FRONT_COMMANDS = {
     "campaign_front_commands": {
         "type": "dict",
         "default": {},
-        "description": "Argument lists C(start) and C(stop), for a web server in front that has no"
+        "description": "Argument lists C(start) and C(stop), for a front-end web server with no"
         " unit.",
     },
 }

@@ -64,7 +64,7 @@ def fleet(
 
 
 def modules(look: fingerprint.Fingerprint) -> dict[str, set[tuple[int, str]]]:
-    """module@instance to pid and start of its processes; the web server in front is front."""
+    """module@instance to pid and start of its processes; the front-end web server is front."""
     found: dict[str, set[tuple[int, str]]] = {}
     for pid, words in look.processes.items():
         name = words[1] if len(words) > 1 else ""

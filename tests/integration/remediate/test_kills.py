@@ -29,7 +29,7 @@ ROUNDS = {
 NIGHTLY = 5
 """So often each round in the nightly run: sixty moments, twelve otherwise."""
 REMAINS = {"tracking.redirection_unreachable@prod", "wfserver.workflow_errors@prod"}
-"""Of the time in which the web server in front was stopped, and of the import that failed."""
+"""Of the time in which the front-end web server was stopped, and of the import that failed."""
 
 
 @pytest.fixture(scope="module")

@@ -488,7 +488,7 @@ def test_what_a_cut_repair_had_stopped_is_started_again_first_of_all(
     assert first[0] == "finish_repair" and first[1] in ("repaired", "done"), str(after)
     assert {result for _rung, result in others} <= {"skipped", "repaired"}, str(after)
     critical = {f["key"] for f in after.findings("app1") if f["severity"] == "critical"}
-    # The log may tell of the time in which the web server in front was stopped.
+    # The log may tell of the time in which the front-end web server was stopped.
     assert critical <= {"tracking.redirection_unreachable"}, str(after)
     lines = site.ledger()
     events_of = [line["event"] for line in lines]

@@ -137,7 +137,7 @@ def test_operator_refused(declared: str | None, operator: str | None, words: str
 
 @pytest.mark.parametrize("text", ["yes", "True", "none", "0", "-"])
 def test_no_person(text: str) -> None:
-    with pytest.raises(InputError, match="name of a person"):
+    with pytest.raises(InputError, match="name of an operator"):
         job_request.person(text, "taken_over_by")
 
 

@@ -77,7 +77,7 @@ def test_a_step_is_the_process_that_was_seen():
 
 @pytest.mark.parametrize(("state", "words"), [
     (lock.HELD, "ends by itself at 1970-01-12T13:48:30Z (in 110 s)"),
-    (lock.AT_WORK, "process 7, restart, is at work on this host"),
+    (lock.AT_WORK, "process 7, restart, is running on this host"),
     (lock.SIBLING, "it is this same ansible-playbook"),
     (lock.SILENT, "the next run takes this host over"),
 ])  # fmt: skip
@@ -238,7 +238,7 @@ def test_unlock_shows_and_frees(tmp_path):
 
 def test_a_host_where_a_step_is_at_work_is_not_freed_without_a_word(tmp_path):
     bracket(tmp_path, run="r1", **controller()).enter("run")
-    with pytest.raises(guard.Refused, match="is at work on this host"):
+    with pytest.raises(guard.Refused, match="is running on this host"):
         bracket(tmp_path, run="r2", **controller(ELSEWHERE)).free()
     told = bracket(tmp_path, run="r2", accept_other_run=True, **controller(ELSEWHERE))
     assert told.free()["run"] == "r1"

@@ -416,7 +416,7 @@ BAD = [
     ({"user": "no-such-user"}, "There is no account 'no-such-user' on this host (option user)."),
     ({"front_url": "app1"}, "front_url must be a http or https URL, not 'app1'."),
     ({"redirection_urls": ["x"]}, "redirection_urls must be a http or https URL, not 'x'."),
-    ({"shared_memory_keys": ["abc"]}, "shared_memory_keys: 'abc' is no number."),
+    ({"shared_memory_keys": ["abc"]}, "shared_memory_keys: 'abc' is not a number."),
     (
         {"mailboxes": [{"instance": "prod", "host": "x", "port": 0}]},
         "mailboxes: port must be 1 to 65535.",

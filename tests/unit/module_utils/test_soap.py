@@ -228,7 +228,7 @@ BOMB = (
     ((200, "text/html", b"<html><body>Welcome</body></html>"), "html", "HTML page"),
     ((404, "text/html", b"<!DOCTYPE html><html>404</html>"), "html", "status 404"),
     ((502, "text/plain", b"Bad Gateway"), "http", "status 502"),
-    ((200, "text/xml", b"<redir status='OK'/>"), "http", "no SOAP answer"),
+    ((200, "text/xml", b"<redir status='OK'/>"), "http", "not a SOAP answer"),
     ((200, "text/xml", (ENVELOPE % LOGON).encode()[:-40]), "invalid", "cut or no XML"),
     ((200, "text/xml", b""), "invalid", "cut or no XML"),
     ((200, "text/xml", BOMB), "invalid", "document type"),

@@ -120,9 +120,9 @@ def test_the_terminal_says_what_the_playbook_says(rich: Json) -> None:
     "app1 web.window@prod: window: The reason of window",
     "app2: plan refused: mta@prod was running, and is stopped now",
     "app1: a note of the plan",
-    "Or else kill_and_start, then a person (3 in an hour)",
+    "Or else kill_and_start, then an operator (3 in an hour)",
     "Guard no workflow is running",
-    "At work runwf -wf:nightly (pid 7)",
+    "Running runwf -wf:nightly (pid 7)",
     "NOT REPAIRED app1 mta@prod: restart for not_repaired, 4.0 s",
     "NOT PROVED app1 mta@prod: restart for unproved, 4.0 s",
     "Left as it was found",
@@ -158,7 +158,7 @@ def test_a_report_of_an_older_collection(rich: Json) -> None:
         del older["hosts"][0]["plan"][0][key]
     for key in ("left", "evidence", "guard"):
         del older["hosts"][0]["actions"][3][key]
-    assert "Or else kill_and_start, then a person" in of_terminal(older)
+    assert "Or else kill_and_start, then an operator" in of_terminal(older)
 
 
 def test_long_lists_are_cut_alike(rich: Json) -> None:

@@ -75,8 +75,8 @@ Plan
      Hosts     app1, app2
      For       wfserver.memory_alert
      Command   what an operator types for wfserver.memory_alert@prod
-     Or else   kill_and_start, then a person
-     Cuts off  running workflow tasks are interrupted and started again
+     Or else   kill_and_start, then an operator
+     Affects   running workflow tasks are interrupted and started again
 
 Left as it is
   app1, app2 mta.not_running@prod: muted, until 2026-01-02 00:00:00 UTC: CHG-1: moves
@@ -172,9 +172,9 @@ def test_a_repair_in_vain_fails_the_run_that_asks_for_it(diagnoses: list[Json]) 
     report = repaired(diagnoses)
     assert build.failing(Report.of(report), "never") is None
     assert build.failing(Report.of(report), "not_repaired") == (
-        "campaign_fail_on=not_repaired: 1 repair in vain, 1 repair refused"
+        "campaign_fail_on=not_repaired: 1 repair failed, 1 repair refused"
     )
-    assert "1 repair in vain, 1 repair refused" in str(build.failing(Report.of(report), "critical"))
+    assert "1 repair failed, 1 repair refused" in str(build.failing(Report.of(report), "critical"))
 
 
 def test_a_refusal_alone_fails_it_too_and_a_skipped_step_does_not(diagnoses: list[Json]) -> None:
@@ -198,14 +198,14 @@ def test_an_order_is_done_and_not_repaired(diagnoses: list[Json]) -> None:
 @pytest.mark.parametrize(
     ("work", "words"),
     [
-        (None, "At work   not looked at"),
-        ([], "At work   nothing"),
+        (None, "Running   not checked"),
+        ([], "Running   nothing"),
         (
             [{"kind": "workflow", "what": "runwf -wf:nightly", "module": "wfserver",
               "instance": "prod", "pid": 7},
              {"kind": "session", "what": "anna.berg", "module": "web", "instance": "prod",
               "from": "10.1.2.3"}],
-            "At work   runwf -wf:nightly (pid 7)",
+            "Running   runwf -wf:nightly (pid 7)",
         ),
     ],
 )

@@ -44,7 +44,7 @@ Notes
   app2 web@default: Log precision is still raised
       su - neolane -c 'nlserver restart web@default -tomcat -noconsole'
 
-Could not be looked at
+Could not be checked
   app2: http: no answer within 8 s
 
 Summary: 6 hosts: 1 healthy, 1 degraded, 1 down, 1 unreachable, 1 not diagnosed, 1 without Campaign;

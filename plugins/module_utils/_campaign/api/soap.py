@@ -420,7 +420,7 @@ class Client:
             raise SoapError("invalid", "the answer is cut or no XML: %s" % error) from None
         body = next((child for child in root.children if child.tag == "Body"), None)
         if root.tag != "Envelope" or body is None or not body.children:
-            what = "an HTML page" if root.tag.lower() == "html" else "XML that is no SOAP answer"
+            what = "an HTML page" if root.tag.lower() == "html" else "XML that is not a SOAP answer"
             raise _no_soap(status, what)
         element = body.children[0]
         if element.tag == "Fault":

@@ -38,7 +38,7 @@ def units(text: str) -> "List[Dict[str, str]]":
 
 
 def read_service(options: "Entry", runner: "Runner", limit: float) -> "Entry":
-    """The server's unit, and that of the web server in front of it."""
+    """The server's unit, and that of the front-end web server of it."""
     unit = options["service"]
     front = options["front_service"]
     names = [name if "." in name else name + ".service" for name in (unit, front) if name]

@@ -200,7 +200,7 @@ def describe(entry: "Entry", state: str, now: float, sign: float) -> str:
     )  # fmt: skip
     end = sign + SILENCE_SECONDS
     how = {
-        AT_WORK: "%s is at work on this host: its lock does not end before that does" % step,
+        AT_WORK: "%s is running on this host: its lock lasts as long as that step" % step,
         SIBLING: "it is this same ansible-playbook: its lock ends with its last step here",
         HELD: "its lock ends by itself at %s (in %d s), unless it gives a sign of life before"
         % (stamp(end), max(0, end - now)),

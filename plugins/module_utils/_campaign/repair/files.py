@@ -94,7 +94,7 @@ def remove_pid_file(options: "Entry", apply: bool) -> "Entry":
         if error.kind != "denied" or os.geteuid() != 0:
             raise
         removed = _remove_as_root(path, apply)
-    text = "%s names %s, which is no watchdog" % (path, "no process" if pid is None else pid)
+    text = "%s names %s, which is not a watchdog" % (path, "no process" if pid is None else pid)
     return {
         "changed": removed,
         "commands": [["rm", path]] if removed else [],

@@ -498,7 +498,7 @@ class Bracket:
         waited = "" if mode == "refuse" else " after %g s" % limit
         raise Refused(
             "in_flight",
-            "%s@%s is at work%s, and this would cancel it: %s."
+            "%s@%s has work in progress%s, which this would cancel: %s."
             % (module, instance, waited, self.scrub(describe_work(found))),
             "Wait for its end, set in_flight: wait%s, or accept_lost_work: true to cancel it."
             % (" with a longer in_flight_timeout" if waited else ""),

@@ -76,7 +76,8 @@ class Call:
         for entry in work:
             entry["what"] = self.bracket.scrub(entry["what"])
         self.result["work"] = work
-        return "At work: %s." % (in_flight.describe_work(work) or "nothing")
+        found = in_flight.describe_work(work)
+        return "Work in progress: %s." % found if found else "No work in progress."
 
     def opened(self) -> str:
         """The run begins."""

@@ -12,7 +12,7 @@ if MYPY:
     Entry = Dict[str, Any]
 
 FINISH = "finish_repair"  # the remedy that ends what another run has begun
-FRONT_END_TOO = "rebuild_shared_memory"  # stops the web server in front as well
+FRONT_END_TOO = "rebuild_shared_memory"  # stops the front-end web server as well
 WATCHDOG = "watchdog"
 
 
@@ -24,7 +24,7 @@ def unfinished(begun: "Entry", running: "Container[Tuple[str, str]]") -> "List[E
     place = (begun["module"], begun["instance"])
     if begun.get("whole_server"):
         found = [] if (WATCHDOG, DEFAULT) in running else [(WATCHDOG, DEFAULT)]
-        # Whether the web server in front runs this host cannot tell: it is started in any case.
+        # Whether the front-end web server runs this host cannot tell: it is started in any case.
         front = begun.get("remedy") == FRONT_END_TOO
     else:
         before = begun.get("before")

@@ -61,7 +61,7 @@ def person(text: "Optional[str]", option: str) -> "Optional[str]":
     if not name:
         return None
     if name.lower() in NO_NAMES:
-        raise InputError("%s wants the name of a person, not '%s'." % (option, clean(name, 40)))
+        raise InputError("%s must be the name of an operator, not '%s'." % (option, clean(name, 40)))
     return name
 
 

@@ -30,7 +30,7 @@ def end_holder(options: "Entry", apply: bool) -> "Entry":
     try:
         start = proc.start_of(pid)
         if start is None or not _holds(pid, port, proto):
-            return _unchanged("Process %d does not hold %s any more." % (pid, where))
+            return _unchanged("Process %d no longer holds %s." % (pid, where))
         _same(options, start)
         if apply:
             # Without a handle the number could still be given away between these two lines.
@@ -44,7 +44,7 @@ def end_holder(options: "Entry", apply: bool) -> "Entry":
     finally:
         if handle is not None:
             os.close(handle)
-    text = "Process %d, which held %s, was told to end." % (pid, where)
+    text = "Process %d, which held %s, was asked to end." % (pid, where)
     return {"changed": True, "commands": [["kill", str(pid)]], "msg": text}
 
 

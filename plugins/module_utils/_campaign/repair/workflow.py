@@ -92,7 +92,7 @@ def check_allowed(seen: "Entry", restartable: "Container[str]") -> None:
     if seen["folder"] == TECHNICAL_FOLDER or name in TECHNICAL_WORKFLOWS or name in restartable:
         return
     raise NotAllowed(
-        "%s is no technical workflow, and the site has not listed it as safe to be started again."
+        "%s is not a technical workflow, and your site has not listed it as safe to restart."
         % name
     )
 

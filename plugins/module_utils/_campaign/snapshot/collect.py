@@ -407,7 +407,7 @@ def check_options(options: "Entry") -> None:
         try:
             int(key, 0)
         except ValueError:
-            raise InputError("shared_memory_keys: '%s' is no number." % key) from None
+            raise InputError("shared_memory_keys: '%s' is not a number." % key) from None
     if not 0.5 <= options["api_timeout"] <= 3600:
         raise InputError("api_timeout must be 0.5 to 3600 seconds.")
     for mailbox in options["mailboxes"]:

@@ -226,7 +226,7 @@ def probe_machine(context: Context) -> "Entry":
 
 
 def probe_service(context: Context) -> "Entry":
-    """The units, how the server is started, and the web server in front."""
+    """The units, how the server is started, and the front-end web server."""
 
     def complete_with(data: "Entry") -> "Entry":
         return dict(data, starts_by=None, web_server=front.look(context.table().fronts))

@@ -76,7 +76,7 @@ class Record:
         """From a mapping. Raises ValueError if that lacks what the record cannot do without."""
         found = read(cls, data)
         if found is ABSENT:
-            raise ValueError(f"no {cls.__name__.lower()}: {lacks(cls, data) or 'it is no object'}")
+            raise ValueError(f"no {cls.__name__.lower()}: {lacks(cls, data) or 'it is not an object'}")
         return typed(cls, found)
 
     def as_dict(self) -> Json:

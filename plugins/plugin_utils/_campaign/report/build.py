@@ -183,7 +183,7 @@ def failing(report: Report, fail_on: str) -> str | None:
         counts.append((summary.critical, "critical finding", ""))
     if fail_on == "warning":
         counts.append((summary.warning, "warning", ""))
-    counts.append((summary.not_repaired, "repair", " in vain"))
+    counts.append((summary.not_repaired, "repair", " failed"))
     counts.append((summary.refused, "repair", " refused"))
     if fail_on != "not_repaired":
         counts.append((summary.unreachable, "unreachable host", ""))

@@ -202,9 +202,9 @@ def _step(group: repair.Group[Step]) -> Entry:
         body.append(Detail("Guard", step.refused_unless))
     body.append(Detail("Or else", repair.further(step)))
     if step.cancels:
-        body.append(Detail("Cuts off", step.cancels))
+        body.append(Detail("Affects", step.cancels))
         if len(group.hosts) == 1:
-            body.append(Detail("At work", repair.at_work(step)))
+            body.append(Detail("Running", repair.at_work(step)))
     if step.not_after:
         body.append(Detail("Before", words.moment(step.not_after)))
     return Entry(
@@ -246,7 +246,7 @@ def unseen(report: Report) -> Section:
         Entry("muted" if text in skipped else "warning", f"{some(names, ROOM_WITHIN)}: {text}")
         for text, names in groups.items()
     ]
-    return Section("unseen", "Could not be looked at", entries)
+    return Section("unseen", "Could not be checked", entries)
 
 
 def changes(found: Changes) -> Section:

@@ -133,12 +133,12 @@ def title(action: Action) -> str:
 def at_work(step: Step) -> str:
     """What of the work in flight a step would cut off."""
     if step.work is None:
-        return "not looked at"
+        return "not checked"
     named = (f"{each.what} ({each.origin or f'pid {each.pid}'})" for each in step.work)
     return ", ".join(named) or "nothing"
 
 
 def further(step: Step) -> str:
     """What follows if the remedy does not help."""
-    rungs = ", then ".join([*step.rungs[1:], "a person"])
+    rungs = ", then ".join([*step.rungs[1:], "an operator"])
     return f"{rungs} ({step.limit})" if step.limit else rungs

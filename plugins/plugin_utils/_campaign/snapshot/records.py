@@ -419,7 +419,7 @@ class FrontUnit:
 
 @dataclass(frozen=True)
 class FrontProcess:
-    """A process of the web server in front that has Campaign's library loaded."""
+    """A process of the front-end web server that has Campaign's library loaded."""
 
     pid: int
     library: str = ""

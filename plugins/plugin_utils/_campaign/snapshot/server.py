@@ -383,7 +383,7 @@ class Server:
 
 def _valid(snapshot: Any) -> Snapshot:
     if not isinstance(snapshot, Mapping) or "schema" not in snapshot:
-        raise InvalidSnapshot("this is no snapshot of campaign_info: it names no schema")
+        raise InvalidSnapshot("this is not a snapshot of campaign_info: it names no schema")
     if snapshot["schema"] != SCHEMA:
         told = repr(snapshot["schema"])[:40]
         raise InvalidSnapshot(f"the snapshot has schema {told}, this collection reads {SCHEMA}")

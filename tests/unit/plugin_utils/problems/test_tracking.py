@@ -1,4 +1,4 @@
-"""tracking, trackinglogd, and the web server in front."""
+"""tracking, trackinglogd, and the front-end web server."""
 
 from __future__ import annotations
 

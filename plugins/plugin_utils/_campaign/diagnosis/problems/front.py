@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What can be wrong with the web server in front after an upgrade, and with the files that it reads
+"""What can be wrong with the front-end web server after an upgrade, and with the files that it reads
 for Campaign."""
 
 from __future__ import annotations

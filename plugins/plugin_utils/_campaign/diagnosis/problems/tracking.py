@@ -77,7 +77,7 @@ def redirection_unreachable(server: Server) -> Iterator[Evidence]:
 
 
 def _repaired_since(server: Server, task: Task, group: LogGroup) -> bool:
-    """Whether the web server in front was repaired after these lines."""
+    """Whether the front-end web server was repaired after these lines."""
     return repaired(server, task, group, ("web", "trackinglogd")) is not None
 
 
