@@ -27,6 +27,7 @@ LEFT = {"as_before": "as it was found", "changed": "changed", "unknown": "unknow
 
 COUNTED = ("repaired", "done", "unproved", "not_repaired", "refused")
 
+
 @dataclass(frozen=True)
 class Group(Generic[T]):
     """Steps or findings left that read the same on one or more hosts."""
