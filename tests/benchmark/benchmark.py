@@ -5,9 +5,10 @@ and interpreter; medians are compared. Beside the times stand the processor seco
 candidate and of all that it starts: they tell more on a machine that has other work, too. See
 docs/developer/benchmark.md.
 
-Before, with one server on the machine: the processor time of a snapshot on the host.
+Before, with few servers on the machine: the processor time of a snapshot on the host, and of a
+repair beside a diagnosis.
 
-usage: benchmark.py [--servers 50] [--rounds 6] [--forks 10]
+usage: benchmark.py [--servers 50] [--rounds 6] [--forks 10] [--only-repairs]
 """
 
 from __future__ import annotations
@@ -44,8 +45,20 @@ HOST_SECONDS = 2.0
 PDUMP_SECONDS = 0.06
 SNAPSHOT_SECONDS = 0.1
 SNAPSHOTS = 20
+REPAIR_TIMES = 2.0
+
+# For how many servers, and of which modules of each, the memory is too high: a restart for each.
+ILL: dict[str, tuple[int, tuple[str, ...]]] = {
+    "one host, one step": (1, ("wfserver",)),
+    "five hosts, one step each": (5, ("wfserver",)),
+    "one host, three steps": (1, ("wfserver", "mta", "inMail")),
+}
+REPAIR_ROUNDS = 3
+SETTLING_SECONDS = 2  # that a module must stay up; what it takes longer is time, and no work
 
 PR_SET_CHILD_SUBREAPER = 36  # of prctl(2)
+
+Checks = dict[str, tuple[float, bool]]  # what is promised: the value, and whether it held
 
 
 class Measure(NamedTuple):
@@ -163,13 +176,15 @@ def bare_environment() -> dict[str, str]:
     }  # fmt: skip
 
 
-def measure(playbook: Path, inventory: Path, report: Path, forks: int) -> Measure:
+def measure(
+    playbook: Path, inventory: Path, report: Path, forks: int, **variables: Any
+) -> Measure:
     """Run one candidate. The main process is watched; its workers are counted as time only."""
     environment = {**bare_environment(), "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")}
     command: list[str | Path] = [
         BIN / "ansible-playbook", playbook, "-i", inventory, "--forks", str(forks),
         # Compared is what commands can see: not the server's API.
-        "-e", json.dumps({"campaign_report_dir": str(report), "campaign_api": []}),
+        "-e", json.dumps({"campaign_report_dir": str(report), "campaign_api": [], **variables}),
     ]
     output = report.with_suffix(".log")
     used = children_seconds()
@@ -246,14 +261,106 @@ def host_seconds(report: Path) -> list[float]:
     return [float(host["seconds"]) for host in hosts]
 
 
+class Repair(NamedTuple):
+    """Processor seconds: of diagnose.yml, of remediate.yml up to its plan, and of all of it."""
+
+    hosts: int
+    steps: int
+    diagnosis: float
+    plan: float
+    whole: float
+
+    @property
+    def times(self) -> float:
+        """A step, with the host's lock and its diagnosis afterwards, in diagnoses of a host."""
+        return ((self.whole - self.plan) / self.steps) / (self.diagnosis / self.hosts)
+
+
+def of_repairs(folder: Path, forks: int) -> dict[str, list[Repair]]:
+    """What repairs cost beside diagnoses of the same hosts."""
+    found: dict[str, list[Repair]] = {}
+    for name, (servers, modules) in ILL.items():
+        print(f"Repairing {name} ...", flush=True)
+        place = folder / name.replace(" ", "-").replace(",", "")
+        place.mkdir()
+        with running_lab(place / "lab", servers) as dynamic:
+            static_inventory(dynamic, place / "hosts.json")
+            time.sleep(10)  # until every module has written its first lines
+            rounds = [
+                a_repair(place, number, dynamic["_meta"]["hostvars"], modules, forks)
+                for number in range(REPAIR_ROUNDS + 1)
+            ]
+        found[name] = rounds[1:]  # the first round warms caches up
+    return found
+
+
+def a_repair(
+    place: Path, number: int, hosts: dict[str, Any], modules: tuple[str, ...], forks: int
+) -> Repair:
+    """One round: break each host, diagnose, plan, repair."""
+    labctl = [sys.executable, str(CHECKOUT / "lab" / "labctl"), "--root", str(place / "lab")]
+    for host in hosts:
+        for module in modules:
+            subprocess.run([*labctl, "break", "module_memory_high", "--module", module,
+                            "--server", host],
+                           check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    known = next(iter(hosts.values()))["campaign_thresholds"]
+    site = {
+        "campaign_wait": SETTLING_SECONDS,
+        # The same module is restarted in each round: that is no crash loop.
+        "campaign_restart_budget": 100,
+        "campaign_thresholds": {**known, "crash_loop_restarts": 100},
+    }
+    runs: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("diagnose", {}), ("remediate", {"campaign_plan_only": True}), ("remediate", {}),
+    )  # fmt: skip
+    count_orphans(True)
+    seconds = [
+        measure(CHECKOUT / "playbooks" / f"{book}.yml", place / "hosts.json",
+                place / f"{number}-{step}", forks, **site, **more).cpu_seconds
+        for step, (book, more) in enumerate(runs)
+    ]
+    count_orphans(False)
+    report = json.loads((place / f"{number}-2" / "report.json").read_text())
+    results = [action["result"] for host in report["hosts"] for action in host["actions"]]
+    if results != ["repaired"] * (len(hosts) * len(modules)):
+        sys.exit(f"not repaired as planned, but: {' '.join(results) or 'nothing was done'}")
+    return Repair(len(hosts), len(results), *seconds)
+
+
+def of_repair(rounds: list[Repair]) -> Repair:
+    """The medians of some rounds."""
+    first, *_others = rounds
+    seconds = (statistics.median(each[column] for each in rounds) for column in (2, 3, 4))
+    return Repair(first.hosts, first.steps, *seconds)
+
+
+def repair_checks(found: dict[str, list[Repair]]) -> Checks:
+    """Print what repairs cost; whether that is what was promised."""
+    checks: Checks = {}
+    print("\nRepairs, in processor seconds:")
+    for name, rounds in found.items():
+        middle = of_repair(rounds)
+        print(f"  {name:25} diagnosis {middle.diagnosis:5.2f}   plan {middle.plan:5.2f}"
+              f"   repair with both {middle.whole:5.2f}   a step {middle.times:.2f} diagnoses")
+        checks[f"a step at most {REPAIR_TIMES:g} diagnoses ({name})"] = (
+            middle.times, middle.times <= REPAIR_TIMES,
+        )  # fmt: skip
+    return checks
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compare diagnose.yml with simpler playbooks.")
     parser.add_argument("--servers", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--forks", type=int, default=10)
+    parser.add_argument("--only-repairs", action="store_true", help="measure nothing else")
     options = parser.parse_args()
 
     with scratch_folder() as folder:
+        repairs = of_repairs(folder, options.forks)
+        if options.only_repairs:
+            return told(repair_checks(repairs))
         snapshot = of_one_server(folder)
         print(f"Starting {options.servers} lab servers ...", flush=True)
         with running_lab(folder / "lab", options.servers) as dynamic:
@@ -279,7 +386,7 @@ def main() -> int:
                           f"   processor {taken.cpu_seconds:7.2f} s", flush=True)
                 if not number:
                     print("  (round 0 is not counted)", flush=True)
-    return verdict(options, measured, on_host, pdump, snapshot)
+    return verdict(options, measured, on_host, pdump, snapshot, repairs)
 
 
 def of_one_server(folder: Path) -> float:
@@ -294,9 +401,16 @@ def of_one_server(folder: Path) -> float:
     return seconds
 
 
+def told(checks: Checks) -> int:
+    """Print what held and what did not; the exit code."""
+    for name, (value, held) in checks.items():
+        print(f"  {'ok  ' if held else 'MISS'}  {name}: {value:.2f}")
+    return 0 if all(held for _value, held in checks.values()) else 1
+
+
 def verdict(
     options: argparse.Namespace, measured: dict[str, list[Measure]], on_host: list[float],
-    pdump: float, snapshot: float,
+    pdump: float, snapshot: float, repairs: dict[str, list[Repair]],
 ) -> int:
     """Print the comparison, keep it as JSON, and say whether it is what was promised."""
     middle = {
@@ -311,7 +425,7 @@ def verdict(
     }
     peak = max(run.controller_mb for run in measured["diagnose"])
     slowest = max(on_host) if on_host else float("nan")
-    checks = {
+    checks: Checks = {
         f"diagnose / ping at most {MOST_OF_PING}": (of_ping, of_ping <= MOST_OF_PING),
         f"commands / diagnose at least {TIMES_FASTER:g}": (faster, faster >= TIMES_FASTER),
         f"controller's peak memory under {CONTROLLER_MB} MB": (peak, peak < CONTROLLER_MB),
@@ -319,6 +433,7 @@ def verdict(
         f"nlserver pdump of the lab under {PDUMP_SECONDS:g} s": (pdump, pdump < PDUMP_SECONDS),
         f"processor time of a snapshot on the host at most {SNAPSHOT_SECONDS:g} s":
             (snapshot, snapshot <= SNAPSHOT_SECONDS),
+        **repair_checks(repairs),
     }
     print(f"\n{options.servers} servers, {options.forks} forks, {options.rounds} rounds, "
           f"{os.cpu_count()} cores, Python {platform.python_version()}")
@@ -328,8 +443,7 @@ def verdict(
     if on_host:
         print(f"  on the host: median {statistics.median(on_host):.2f} s, slowest {slowest:.2f} s")
     print("  processor: " + ", ".join(f"{n} {ratio:.2f}" for n, ratio in processor.items()))
-    for name, (value, held) in checks.items():
-        print(f"  {'ok  ' if held else 'MISS'}  {name}: {value:.2f}")
+    code = told(checks)
     result = {
         "servers": options.servers, "forks": options.forks, "rounds": options.rounds,
         "cores": os.cpu_count(), "python": platform.python_version(),
@@ -337,6 +451,7 @@ def verdict(
         "medians": {name: taken._asdict() for name, taken in middle.items()},
         "processor": processor,
         "host_seconds": sorted(on_host),
+        "repairs": {name: [each._asdict() for each in rounds] for name, rounds in repairs.items()},
         "checks": {name: {"value": value, "held": held}
                    for name, (value, held) in checks.items()},
     }
@@ -344,7 +459,7 @@ def verdict(
     path = CHECKOUT / "build" / "benchmark.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     print(f"  written to {path.relative_to(CHECKOUT)}")
-    return 0 if all(held for _value, held in checks.values()) else 1
+    return code
 
 
 if __name__ == "__main__":
