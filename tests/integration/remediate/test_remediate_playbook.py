@@ -88,8 +88,9 @@ def test_the_last_rung_of_wfserver_shows_more(site: Site, report_dir: Path) -> N
     before = site.pids()
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(
-            remediate, site, report_dir, campaign_gone_within=60, campaign_fail_on="not_repaired"
-        )
+            site.remediate, report_dir, timeout=900,  # three remedies, and a minute after each
+            variables={**QUICK, "campaign_gone_within": 60, "campaign_fail_on": "not_repaired"},
+        )  # fmt: skip
         known = -1
         while not running.done():
             if len(done(site)) != known:
