@@ -158,7 +158,7 @@ class Site(Lab):
         """A process with the command line of a workflow, below the home."""
         path = self.home() / "lib" / "long_workflow"
         path.mkdir(exist_ok=True)
-        (path / "runwf").write_text("import time; time.sleep(60)")
+        (path / "runwf").write_text("import time; time.sleep(900)")
         environment = {"PYTHONHOME": str(self.home() / "lib" / "python")}
         return subprocess.Popen(
             ["nlserver", "runwf", "-tracefile:runwf@prod", "-instance:prod", "-wf:nightly"],
