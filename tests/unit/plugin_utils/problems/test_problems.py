@@ -75,7 +75,7 @@ def test_the_whole_of_campaign_is_not_restarted_for_a_log_precision() -> None:
     server = healthy()
     process(server, "watchdog")["precision"] = "verbose"
     left = findings(server)["watchdog.log_precision_raised@default"]
-    assert left["remedy"] is None and "a person chooses the time" in left["reason"]
+    assert left["remedy"] is None and "full restart of Campaign" in left["reason"]
 
 
 def test_a_precision_that_is_left_on_tells_its_end() -> None:
