@@ -90,7 +90,7 @@ def retold(snapshot: Json) -> Json:
 def findings(snapshot: Json, thresholds: Json) -> set[tuple[str, tuple[str, ...]]]:
     """What the tests compare: each finding with its causes."""
     diagnosis = diagnose(snapshot, "app1", thresholds=Thresholds.of(thresholds))
-    return {(each["id"], tuple(each["caused_by_ids"])) for each in diagnosis["findings"]}
+    return {(each.id, each.caused_by_ids) for each in diagnosis.findings}
 
 
 def shrunk(snapshot: Json, same: Callable[[], bool]) -> Json:

@@ -24,7 +24,7 @@ from ..plugin_utils._campaign.ansible.variables import DIAGNOSIS, PREFIX, addres
 from ..plugin_utils._campaign.diagnosis.catalogue import BY_KEY
 from ..plugin_utils._campaign.diagnosis.causes import addresses_of
 from ..plugin_utils._campaign.diagnosis.diagnose import diagnose
-from ..plugin_utils._campaign.diagnosis.model import Severity
+from ..plugin_utils._campaign.diagnosis.records import Diagnosis, Severity
 from ..plugin_utils._campaign.snapshot.server import InvalidSnapshot
 from ..plugin_utils._campaign.snapshot.thresholds import InvalidThreshold, Thresholds
 
@@ -90,7 +90,7 @@ class ActionModule(ActionBase):
         except (InvalidSnapshot, InvalidThreshold) as error:
             raise AnsibleActionFail(str(error)) from None
         result.update(
-            changed=False, diagnosis=diagnosis, remaining=remaining, unproved=unproved
+            changed=False, diagnosis=diagnosis.as_dict(), remaining=remaining, unproved=unproved
         )
         if options["return_snapshot"]:
             result["snapshot"] = snapshot
@@ -167,13 +167,13 @@ def ask_api(snapshot: dict[str, Any], options: Mapping[str, Any], host: str) -> 
     }
 
 
-def not_gone(diagnosis: Mapping[str, Any], ids: Iterable[str]) -> dict[str, str]:
+def not_gone(diagnosis: Diagnosis, ids: Iterable[str]) -> dict[str, str]:
     """Which of these findings are not proved to be gone, and why.
 
     Not to find one is a proof only if the probes that show it have answered.
     """
-    present = {finding["id"]: str(finding["summary"]) for finding in diagnosis["findings"]}
-    failed = {failure["probe"]: failure["message"] for failure in diagnosis["unseen"]}
+    present = {finding.id: finding.summary for finding in diagnosis.findings}
+    failed = {failure.probe: failure.message for failure in diagnosis.unseen}
     remaining = {}
     for id in ids:
         problem = BY_KEY.get(id.partition("@")[0])
@@ -182,15 +182,15 @@ def not_gone(diagnosis: Mapping[str, Any], ids: Iterable[str]) -> dict[str, str]
             remaining[id] = present[id]
         elif blind:
             remaining[id] = f"Cannot tell, probe {blind[0]} failed: {failed[blind[0]]}"
-        elif diagnosis["error"]:
-            remaining[id] = diagnosis["error"]
+        elif diagnosis.error:
+            remaining[id] = diagnosis.error
     return remaining
 
 
-def not_proved(diagnosis: Mapping[str, Any], ids: Iterable[str]) -> dict[str, str]:
+def not_proved(diagnosis: Diagnosis, ids: Iterable[str]) -> dict[str, str]:
     """Which of these findings are not there, but had no chance to show themselves again."""
-    present = {finding["id"] for finding in diagnosis["findings"]}
-    untried = diagnosis.get("untried") or {}
+    present = {finding.id for finding in diagnosis.findings}
+    untried = diagnosis.untried
     return {id: untried[id] for id in ids if id in untried and id not in present}
 
 
@@ -233,13 +233,13 @@ def load(snapshot: Any) -> Any:
     return snapshot
 
 
-def judged(diagnosis: dict[str, Any], fail_on: str) -> dict[str, Any]:
+def judged(diagnosis: Diagnosis, fail_on: str) -> dict[str, Any]:
     """Failed, and why, if there is a finding that bad."""
     if fail_on == "never":
         return {"failed": False}
     worst = Severity(fail_on).rank
-    bad = [f for f in diagnosis["findings"] if Severity(f["severity"]).rank <= worst]
-    roots = [finding["summary"] for finding in bad if not finding["caused_by"]]
+    bad = [finding for finding in diagnosis.findings if finding.severity.rank <= worst]
+    roots = [finding.summary for finding in bad if not finding.caused_by]
     if not bad:
         return {"failed": False}
     return {"failed": True, "msg": f"{len(bad)} findings, {fail_on} or worse: {' '.join(roots)}"}

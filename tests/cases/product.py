@@ -241,7 +241,7 @@ def _say(writer: int, work: Callable[[], Json]) -> None:
 
 def judged(taken: Json) -> Json:
     """The diagnosis."""
-    return diagnose(taken, NAME, thresholds=Thresholds.of(THRESHOLDS))
+    return diagnose(taken, NAME, thresholds=Thresholds.of(THRESHOLDS)).as_dict()
 
 
 def planned(diagnosis: Json, now: float) -> Json:

@@ -398,7 +398,7 @@ def remembers(snapshot: Snapshot, what: str, module: str, instance: str = "", **
 
 def diagnosed(snapshot: Snapshot, **limits: float) -> dict[str, Any]:
     """The diagnosis."""
-    return diagnose(snapshot, "app1", thresholds=Thresholds.of(limits))
+    return diagnose(snapshot, "app1", thresholds=Thresholds.of(limits)).as_dict()
 
 
 def findings(snapshot: Snapshot, **limits: float) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
 
 import pytest
 from unit.plugin_utils.builder import (
@@ -34,7 +33,7 @@ from unit.plugin_utils.builder import (
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import causes
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.diagnose import (
-    diagnose as diagnosis_of,
+    diagnose,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.records import (
     Diagnosis,
@@ -233,10 +232,6 @@ def test_a_dead_database_explains_what_needs_it() -> None:
 
 
 # --- several hosts ----------------------------------------------------------------------------
-
-
-def diagnose(*arguments: Any, **options: Any) -> Diagnosis:
-    return Diagnosis.of(diagnosis_of(*arguments, **options))
 
 
 def fleet() -> tuple[Snapshot, Snapshot]:

@@ -274,7 +274,7 @@ def test_only_what_is_asked_for_and_what_explains_it() -> None:
 
 
 def test_a_host_without_campaign() -> None:
-    result = diagnose({"schema": 1, "taken_at": 1.0, "installed": False, "probes": {}}, "db1")
+    result = diagnose({"schema": 1, "taken_at": 1.0, "installed": False, "probes": {}}, "db1").as_dict()
     assert result["error"] == "no Campaign installation in /usr/local/neolane/nl6"
     assert (result["installed"], result["modules"], result["findings"]) == (False, [], [])
 

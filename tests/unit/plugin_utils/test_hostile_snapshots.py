@@ -16,6 +16,9 @@ from unit.plugin_utils.problems.servers import HOLDS
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.diagnose import (
     diagnose,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.records import (
+    Diagnosis,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
     build,
     files,
@@ -74,7 +77,9 @@ LEAVES = leaves(healthy("prod", "prod2"))
 def judged(snapshot: Any) -> dict[str, Any] | None:
     """The diagnosis as the report gets it; None if the snapshot is refused."""
     try:
-        result: dict[str, Any] = diagnose(snapshot, "app1", thresholds=Thresholds())
+        result: dict[str, Any] = diagnose(
+            snapshot, "app1", thresholds=Thresholds()
+        ).as_dict()
     except InvalidSnapshot as error:
         assert len(str(error)) < 1000
         assert "\n" not in str(error)
@@ -86,7 +91,7 @@ def judged(snapshot: Any) -> dict[str, Any] | None:
 
 def shown(diagnosis: dict[str, Any]) -> None:
     """Every form of the report can be made, and is what it has to be."""
-    report = build.build([diagnosis], finished=NOW + 5, collection="1.0.0")
+    report = build.build([Diagnosis.of(diagnosis)], finished=NOW + 5, collection="1.0.0")
     for line in text.render(report):
         assert "\n" not in line.text
         assert not set(line.text) & TERMINAL, line.text

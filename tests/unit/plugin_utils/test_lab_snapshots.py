@@ -41,7 +41,7 @@ def judge(kept: Json) -> list[Json]:
     diagnosis = diagnose(
         kept["snapshot"], "app1", thresholds=Thresholds.of(kept["thresholds"])
     )
-    found: list[Json] = diagnosis["findings"]
+    found: list[Json] = diagnosis.as_dict()["findings"]
     return found
 
 

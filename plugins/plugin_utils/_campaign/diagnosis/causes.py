@@ -192,7 +192,7 @@ def _silence(diagnosis: Diagnosis) -> records.Finding:
         fix=problem.fix.text(words), reason=problem.reason, severity=problem.severity,
         remedy=problem.remedy,
     )
-    return records.Finding.of(silence.as_dict())
+    return silence.record()
 
 
 def _nearest(diagnosis: Diagnosis, keys: tuple[str, ...]) -> list[records.Finding]:

@@ -27,6 +27,7 @@ from .bugs import noted
 from .catalogue import CATALOGUE, ORDER
 from .causes import chain, depths, link
 from .model import HOST, INFO, Finding, found, say
+from .records import Diagnosis, Module, ModuleVerdict, Probe
 
 DEPTHS = depths(CATALOGUE)
 
@@ -37,8 +38,8 @@ def diagnose(
     *,
     thresholds: Thresholds | None = None,
     addresses: Iterable[str] = (),
-) -> dict[str, Any]:
-    """The diagnosis of one server, as the report's JSON has it.
+) -> Diagnosis:
+    """The diagnosis of one server.
 
     `addresses`: further names under which other hosts may know this one.
     """
@@ -47,29 +48,30 @@ def diagnose(
     findings = asked_for(server, findings_of(server)) if head.installed else []
     tasks = [task for task in server.tasks if _asked(server, task.module, task.instance)]
     known = {*addresses, server.machine.hostname, head.address} - LOOPBACK - {name}
-    return {
-        "name": name,
-        "reachable": True,
-        "error": None if head.installed else f"no Campaign installation in {head.home}",
-        "started_at": head.controller.before_at if head.controller else None,
-        "taken_at": head.taken_at,
-        "seconds": head.seconds,
-        "home": head.home,
-        "user": head.user,
-        "addresses": sorted(known),
-        "build": server.pdump.build,
-        "starts_by": dict(server.service.starts_by) if server.service.starts_by else None,
-        "installed": head.installed,
-        "instances": _instances(server),
-        "modules": [_module(server, task, findings) for task in tasks] if head.installed else [],
-        "findings": [finding.as_dict() for finding in findings],
-        "unseen": [
-            {"probe": probe, "kind": failure.kind, "message": failure.message}
+    return Diagnosis(
+        name=name,
+        error=None if head.installed else f"no Campaign installation in {head.home}",
+        started_at=head.controller.before_at if head.controller else None,
+        taken_at=head.taken_at,
+        seconds=head.seconds,
+        home=head.home,
+        user=head.user,
+        addresses=tuple(sorted(known)),
+        build=server.pdump.build,
+        starts_by=dict(server.service.starts_by) if server.service.starts_by else None,
+        installed=head.installed,
+        instances=tuple(_instances(server)),
+        modules=tuple(
+            _module(server, task, findings) for task in tasks if head.installed
+        ),
+        findings=tuple(finding.record() for finding in findings),
+        unseen=tuple(
+            Probe(probe=probe, kind=failure.kind, message=failure.message)
             for probe, failure in (*server.failures.items(), *_not_asked(server))
-        ],
-        "thresholds": dict(server.limits.values()),
-        "untried": untried(server) if head.installed else {},
-    }
+        ),
+        thresholds=dict(server.limits.values()),
+        untried=untried(server) if head.installed else {},
+    )
 
 
 def untried(server: Server) -> dict[str, str]:
@@ -137,24 +139,24 @@ def _not_asked(server: Server) -> Iterator[tuple[str, ProbeError]]:
         yield "api", ProbeError("skipped", text)
 
 
-def _module(server: Server, task: Task, findings: list[Finding]) -> dict[str, Any]:
+def _module(server: Server, task: Task, findings: list[Finding]) -> Module:
     own = [
         finding for finding in findings
         if (finding.problem.module, finding.instance) == (task.module, task.instance)
     ]
     process = task.process
-    return {
-        "module": task.module,
-        "instance": task.instance,
-        "state": task.state,
-        "verdict": verdict(server, task, own),
-        "pid": task.pid,
-        "memory_mb": None if task.memory_mb is None else round(task.memory_mb, 1),
-        "started_at": task.started_at,
-        "precision": process.precision if process else None,
-        "filters": _filters(task),
-        "findings": [finding.id for finding in own],
-    }
+    return Module(
+        module=task.module,
+        instance=task.instance,
+        state=task.state,
+        verdict=verdict(server, task, own),
+        pid=task.pid,
+        memory_mb=None if task.memory_mb is None else round(task.memory_mb, 1),
+        started_at=task.started_at,
+        precision=process.precision if process else None,
+        filters=tuple(_filters(task)),
+        findings=tuple(finding.id for finding in own),
+    )
 
 
 def _filters(task: Task) -> list[str]:
@@ -165,7 +167,7 @@ def _filters(task: Task) -> list[str]:
     return filters(added(task.process.arguments, standard))
 
 
-def verdict(server: Server, task: Task, findings: list[Finding]) -> str:
+def verdict(server: Server, task: Task, findings: list[Finding]) -> ModuleVerdict:
     """healthy, degraded, down, unknown or not_expected."""
     if any(finding.problem.down for finding in findings):
         return "down"

@@ -17,7 +17,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 
 from ..snapshot.records import Task
 from ..snapshot.server import STANDARD_HOME, Server
-from . import sources
+from . import records, sources
 from .records import Severity as Severity  # noqa: PLC0414  to be had here
 from .shell import NotShown, Shell, fill, measured, pieces, quoted
 
@@ -235,29 +235,29 @@ class Finding:
         """Unique on the host and the same in every run."""
         return f"{self.key}@{self.instance}" + (f"#{self.subject}" if self.subject else "")
 
-    def as_dict(self) -> dict[str, Any]:
-        """The finding as the report's JSON has it."""
+    def record(self) -> records.Finding:
+        """The finding as the report has it."""
         problem = self.problem
-        return {
-            "id": self.id,
-            "key": self.key,
-            "module": problem.module,
-            "instance": self.instance,
-            "severity": self.severity.value,
-            "title": problem.title,
-            "summary": self.summary,
-            "evidence": {
+        return records.Finding(
+            id=self.id,
+            key=self.key,
+            module=problem.module,
+            instance=self.instance,
+            severity=self.severity,
+            title=problem.title,
+            summary=self.summary,
+            evidence={
                 name: str(fact) if isinstance(fact, Shell) else fact
                 for name, fact in self.facts.items()
             },
-            "caused_by": list(dict.fromkeys(cause.key for cause in self.causes)),
-            "caused_by_ids": [cause.id for cause in self.causes],
-            "remedy": self.remedy,
-            "automatic": self.remedy is not None,
-            "reason": self.reason,
-            "fix": self.fix,
-            "source": sources.url(problem.source),
-        }
+            caused_by=tuple(dict.fromkeys(cause.key for cause in self.causes)),
+            caused_by_ids=tuple(cause.id for cause in self.causes),
+            remedy=self.remedy,
+            automatic=self.remedy is not None,
+            reason=self.reason,
+            fix=self.fix,
+            source=sources.url(problem.source),
+        )
 
 
 def found(problem: Problem, server: Server, evidence: Evidence) -> Finding:

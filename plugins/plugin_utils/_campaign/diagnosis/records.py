@@ -19,6 +19,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from ..snapshot.reader import ABSENT, fields_of, read
+from ..snapshot.records import Precision, ProbeKind, State
 
 Json = dict[str, Any]
 Facts = Mapping[str, object]  # by name, whatever there is to say
@@ -40,10 +41,7 @@ class Schema(NamedTuple):
 Moment = Annotated[str, Schema(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 Key = Annotated[str, Schema(pattern=r"^[A-Za-z]+\.[a-z0-9_]+$")]
 
-State = Literal["running", "stopped", "hung", "idle", "unknown"]
 ModuleVerdict = Literal["healthy", "degraded", "down", "unknown", "not_expected"]
-Precision = Literal["standard", "verbose", "trace"]
-ProbeKind = Literal["timeout", "denied", "missing", "invalid", "failed", "skipped"]
 
 
 class Severity(str, Enum):

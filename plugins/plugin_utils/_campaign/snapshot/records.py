@@ -9,7 +9,7 @@ import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
     DEFAULT,
@@ -17,6 +17,10 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 )
 
 from .reader import ABSENT, integer
+
+State = Literal["running", "stopped", "hung", "idle", "unknown"]
+Precision = Literal["standard", "verbose", "trace"]
+ProbeKind = Literal["timeout", "denied", "missing", "invalid", "failed", "skipped"]
 
 SERVER_FILE = "serverConf.xml"
 
@@ -27,7 +31,7 @@ TROUBLE = re.compile(
 
 @dataclass(frozen=True)
 class ProbeError:
-    kind: str
+    kind: ProbeKind
     message: str = ""
 
 
@@ -179,7 +183,7 @@ class Process:
     files_open: int | None = None
     files_limit: int | None = None
     user: str = ""
-    precision: str = "standard"
+    precision: Precision = "standard"
     arguments: tuple[str, ...] = ()
 
     @property
@@ -533,7 +537,7 @@ class Task:
     processes: tuple[Process, ...]
     listed: ListedTask | None
     expected: bool | None
-    state: str  # running, stopped, hung, idle, unknown
+    state: State
 
     @property
     def label(self) -> str:

@@ -41,6 +41,7 @@ from .records import (
     SharedMemory,
     Socket,
     Sockets,
+    State,
     Storage,
     Target,
     Task,
@@ -292,11 +293,11 @@ class Server:
             if expected is None and any((m.module, m.instance) == place for m in self._missing):
                 expected = True
         if own:
-            state = "hung" if all(process.stopped for process in own) else "running"
+            state: State = "hung" if all(process.stopped for process in own) else "running"
         elif self.seen("processes"):
             state = "idle" if module in UTILITIES else "stopped"
         elif self.seen("pdump"):
-            absent = "idle" if module in UTILITIES else "stopped"
+            absent: State = "idle" if module in UTILITIES else "stopped"
             state = "running" if listed else absent
         else:
             state = "unknown"
