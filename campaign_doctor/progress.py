@@ -157,7 +157,7 @@ class Progress:
         if not host.remedy:
             host.doing, host.since = task.file.replace("_", " "), now
         host.remedy = host.changing = host.changed = True
-        host.settles = task.action == "campaign_module"
+        host.settles = host.settles or task.action == "campaign_module"
         if host.state == "waiting":
             host.state = "pending"
         return host if (host.remedy, host.settles) != known else None

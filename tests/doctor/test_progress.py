@@ -118,14 +118,17 @@ def test_every_remedy_is_told_from_its_first_task_to_its_proof(path: Path) -> No
     seen = repairing()
     app1 = seen.hosts["app1"]
     seen.event(started("app1", BEGINS), 3)
+    news = []
     for number, each in enumerate(yaml.safe_load(path.read_text())):
         action = next(key for key in each if "." in key or key == "block")
         task = {"task": each["name"], "task_path": f"/c{path}:{number}", "task_action": action}
-        seen.event(started("app1", task), 4 + number)
+        if seen.event(started("app1", task), 4 + number):
+            news.append(app1.settles)
         assert live.activity(app1, seen, 4 + number).partition(",")[0].partition(" ·")[0] == (
             path.stem.replace("_", " "))
         seen.event(ok("app1", task), 4.5 + number)
     assert seen.pending == [app1] and app1.since == 4
+    assert len(news) == len({*news}), "the same is told twice"
     seen.event(started("app1", PROOF), 20)
     assert live.activity(app1, seen, 21) == "proof · 1 s"
 
