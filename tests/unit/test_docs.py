@@ -22,8 +22,9 @@ def anchors(page: Path) -> set[str]:
 
 
 def links(page: Path) -> Iterator[tuple[str, str]]:
-    """The file and the anchor of each link within the checkout."""
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+    """The file and the anchor of each link within the checkout; code has none."""
+    text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if "://" not in target:
             file, _, anchor = target.partition("#")
             yield file, anchor
