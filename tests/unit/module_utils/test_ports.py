@@ -75,7 +75,7 @@ def test_who_has_let_the_port_go_is_left_alone(holder: Holder) -> None:
     holder.let_go()
     done = holder.end()
     assert (done["changed"], done["commands"]) == (False, [])
-    assert "does not hold" in done["msg"]
+    assert "no longer holds" in done["msg"]
     assert holder.lives()
 
 

@@ -283,8 +283,8 @@ def test_a_host_without_campaign() -> None:
     ("snapshot", "message"),
     [
         ({}, "names no schema"),
-        ([], "no snapshot"),
-        (None, "no snapshot"),
+        ([], "not a snapshot"),
+        (None, "not a snapshot"),
         ({"schema": 2}, "has schema 2"),
         ({"schema": 1}, "taken_at"),
         ({"schema": 1, "taken_at": "noon"}, "taken_at"),

@@ -11,7 +11,7 @@ import re
 import shutil
 import string
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -447,11 +447,7 @@ def test_only_this_module_makes_text_that_is_not_quoted() -> None:
     assert as_root("{stop}").text({**facts, "stop": Shell.of("kill {p}", {"p": 1})}) == "kill 1"
 
 
-def _commands(command: object) -> Iterator[str]:
-    return words.commands({"command": command})
-
-
 def test_a_command_that_was_run_is_shown_as_it_was_or_not_at_all() -> None:
-    assert list(_commands([["rm", "/a b"], ["ls"]])) == ["rm '/a b'", "ls"]
-    (shown,) = _commands(["rm", "/a\n/etc\udcff"])
+    assert list(words.commands([["rm", "/a b"], ["ls"]])) == ["rm '/a b'", "ls"]
+    (shown,) = words.commands(["rm", "/a\n/etc\udcff"])
     assert shown == "# holds characters that cannot be typed: rm /a /etc?"

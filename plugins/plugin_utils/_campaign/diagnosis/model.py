@@ -18,7 +18,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 from ..snapshot.records import Task
 from ..snapshot.server import STANDARD_HOME, Server
 from . import records, sources
-from .records import Severity as Severity  # noqa: PLC0414  to be had here
+from .records import Severity
 from .shell import NotShown, Shell, fill, measured, pieces, quoted
 
 Fact = str | int | float | bool | None

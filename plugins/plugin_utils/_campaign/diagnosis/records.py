@@ -97,7 +97,8 @@ def lacks(kind: type[Record], data: object) -> str | None:
 
 def typed(kind: type[R], record: Any) -> R:
     """What was read, as what it is."""
-    assert isinstance(record, kind)
+    if not isinstance(record, kind):
+        raise TypeError(f"{type(record).__name__} was read, not {kind.__name__}")
     return record
 
 

@@ -20,7 +20,7 @@ from .model import Evidence, Facts, Judge, Problem
 MODULE = "MODULE"  # in the texts and causes of a shared rule: the module that includes it
 TEXTS = ("title", "summary", "reason")
 
-TaskJudge = Callable[[Server, Task], "Facts | Evidence | None"]
+TaskJudge = Callable[[Server, Task], Facts | Evidence | None]
 ModuleJudge = Callable[[Server, str], Iterable[Evidence]]
 
 

@@ -13,21 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
-from ..diagnosis.records import (
-    Finding as Finding,  # noqa: PLC0414  what a report is made of is to be had here
-    Key,
-    Module as Module,  # noqa: PLC0414
-    Moment,
-    Probe as Probe,  # noqa: PLC0414
-    Record,
-    Schema,
-    Severity as Severity,  # noqa: PLC0414
-)
-from ..planning.records import (
-    Action as Action,  # noqa: PLC0414
-    Left as Left,  # noqa: PLC0414
-    Step as Step,  # noqa: PLC0414
-)
+from ..diagnosis.records import Finding, Key, Module, Moment, Probe, Record, Schema, Severity
+from ..planning.records import Action, Left, Step
+
+# What a report is made of is to be had here, too.
+__all__ = ("Action", "Finding", "Left", "Module", "Probe", "Severity", "Step")
 
 SCHEMA: Final = 1
 
