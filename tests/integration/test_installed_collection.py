@@ -13,6 +13,7 @@ PLACE = Path("ansible_collections", "campaign", "remediation")
 SHIPPED = {
     "CHANGELOG.rst", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "SECURITY.md",
     "changelogs", "docs", "inventories", "meta", "playbooks", "plugins", "roles",
+    "tests",
 }
 
 
@@ -44,6 +45,7 @@ def test_archive_holds_the_product_and_nothing_else(archive: Path) -> None:
     assert {name.split("/")[0] for name in names} <= SHIPPED
     assert not [name for name in names if name.startswith(("playbooks/collections",
                                                            "inventories/lab"))]
+    assert {name for name in names if name.startswith("tests/")} == {"tests/config.yml"}
     assert not [name for name in names if "__pycache__" in name or "campaign-report" in name]
 
 

@@ -159,6 +159,7 @@ def stages(folder: Path) -> Victim:
     (checkout / "tools").mkdir(parents=True)
     for name in ("caretaker.py", "stages.py"):
         shutil.copy(CHECKOUT / "tools" / name, checkout / "tools")
+    (checkout / "tools" / "common").symlink_to(CHECKOUT / "tools" / "common")
     (checkout / "lab").symlink_to(CHECKOUT / "lab")
     (checkout / "Makefile").write_text(STAGE.format(python=sys.executable))
     return Victim(folder, [sys.executable, checkout / "tools" / "stages.py", "dummy"], checkout)

@@ -30,7 +30,7 @@ def test_a_snapshot_of_a_broken_server(tmp_path: Path) -> None:
     kept: dict[str, Any] = json.loads(text)
     snapshot = kept["snapshot"]
     diagnosis = diagnose(snapshot, "app1", thresholds=Thresholds.of(kept["thresholds"]))
-    causes = {finding["id"]: finding["caused_by_ids"] for finding in diagnosis["findings"]}
+    causes = {finding.id: list(finding.caused_by_ids) for finding in diagnosis.findings}
     assert [found for found, by in causes.items() if not by] == ["stat.not_running@prod"]
     assert causes["mta.stat_unreachable@prod"] == ["stat.not_running@prod"]
     # As of a standard installation at a fixed time, and only what the finding needs.

@@ -165,7 +165,7 @@ def test_one_server_under_two_names_is_repaired_once(
     (worker,) = (name for name in names if taken[name]["result"] in ("repaired", "done"))
     (other,) = (name for name in names if name != worker)
     assert taken[other]["result"] == "skipped", str(run)
-    words = GONE if how == "repair" else f"already, under the name {worker}"
+    words = GONE if how == "repair" else f"already did it on this server, under the name {worker}"
     assert words in taken[other]["reason"], str(run)
     lines = site.ledger()
     (run_name,) = {line["run"] for line in lines}
@@ -182,7 +182,7 @@ def test_unlock_shows_and_frees_only_when_it_is_asked_to(site: Site, tmp_path: P
     shown = playbook(unlock, report_dir=tmp_path, env=site.env)
     assert shown.code == 0, str(shown)
     for words in ("run by-hand of berta", "ends by itself at", "run_opened", "+free",
-                  "Set campaign_unlock=true to free it"):  # fmt: skip
+                  "Set campaign_unlock=true to release it"):  # fmt: skip
         assert words in shown.output, (words, str(shown))
     assert (site.state_dir() / "lock").read_bytes() == held
     freed = playbook(
@@ -293,7 +293,7 @@ def test_a_line_is_awaited_in_its_log(site: Site, tmp_path: Path) -> None:
         return dict(action)
 
     check = run("check", "--check")
-    assert check["result"] == "skipped" and "would be awaited" in check["reason"], check
+    assert check["result"] == "skipped" and "would wait for a new line" in check["reason"], check
     good = run("run")
     assert good["result"] == "done" and good["reason"].startswith("A new line appeared in "), good
     assert good["reason"].endswith("/default/log/web.log."), good
