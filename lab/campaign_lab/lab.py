@@ -58,11 +58,6 @@ class Lab:
         """Links to Python's standard library, and nothing else that is installed there."""
         return os.path.join(self.root, ".python")
 
-    @property
-    def outside_dir(self) -> str:
-        """Files of the outside peers (SMTP sink, mailboxes)."""
-        return os.path.join(self.root, "outside")
-
     def save(self) -> None:
         """Write the state file, whole or not at all."""
         servers = [server.as_json() for server in self.servers.values()]

@@ -192,11 +192,6 @@ class Work:
         undo.run(self.lab, self.server, step, values)
         self.remember(pid=self.pid)
 
-    @property
-    def poisoned(self) -> bool:
-        """Is it still that process?"""
-        return bool(self.pid) and self.pid == self.notes.get("pid")
-
     # ------------------------------------------------------------------------- modules
 
     def ensure_running(self) -> int:
