@@ -13,8 +13,8 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.sna
     LogGroup,
     Logs,
     ModuleConfiguration,
+    ModuleInstance,
     Process,
-    Task,
     Writer,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.thresholds import (
@@ -30,7 +30,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.sna
 SIX = 1_763_445_600.0  # 06:00:00 UTC
 NOON = SIX + 6 * 3600
 PROCESS = Process(pid=3, name="mta", instance="prod", started_at=NOON)
-MTA = Task(
+MTA = ModuleInstance(
     "mta", "prod", ModuleConfiguration("mta", "prod", restart_time="06:00:00"), (PROCESS,), None, True,
     "running",
 )
@@ -80,7 +80,7 @@ def test_what_was_before_a_remedy_that_went_well_is_over() -> None:
 
 
 def test_a_reload_is_known_by_the_log_or_by_the_ledger() -> None:
-    web = Task("web", "default", None, (), None, True, "running")
+    web = ModuleInstance("web", "default", None, (), None, True, "running")
     log = Log("web", "default", last_reload_at=NOON)
     later = Ledger(reloads=(Reload("watchdog", NOON + 60), Reload("stat", NOON + 90)))
     assert history(log).reloaded_at(web) == NOON

@@ -17,7 +17,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
     SharedRules,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.records import (
-    Task,
+    ModuleInstance,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.server import (
     Server,
@@ -96,10 +96,10 @@ def test_a_rule_is_told_the_module(rules: SharedRules, server: Server) -> None:
 
 def test_a_rule_per_instance_looks_at_each(rules: SharedRules, server: Server) -> None:
     @rules.per_instance(**ENTRY)
-    def slow(server: Server, task: Task) -> Facts:
-        return {"label": task.label}
+    def slow(server: Server, module: ModuleInstance) -> Facts:
+        return {"label": module.label}
 
     (wfserver,) = included("wfserver", rules)
     found = [(evidence.instance, evidence.facts["label"]) for evidence in wfserver.find(server)]
-    assert found == [(task.instance, task.label) for task in server.tasks_of("wfserver")]
+    assert found == [(module.instance, module.label) for module in server.instances_of("wfserver")]
     assert found

@@ -15,7 +15,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 )
 
 from ..snapshot.history import AFTERMATH_SECONDS, seconds_of_day
-from ..snapshot.records import LogGroup, Task
+from ..snapshot.records import LogGroup, ModuleInstance
 from ..snapshot.server import Server
 from .knowledge import Kind, Meaning, Restart, meaning_of
 
@@ -55,7 +55,7 @@ def uncertain(row: Meaning | None) -> bool:
     )
 
 
-def daily(server: Server, task: Task, group: LogGroup) -> Over | None:
+def daily(server: Server, module: ModuleInstance, group: LogGroup) -> Over | None:
     """The daily restart within minutes of which all of these lines were logged.
 
     What is known to come of a restart needs no more than its time: the server called may be
@@ -65,7 +65,7 @@ def daily(server: Server, task: Task, group: LogGroup) -> Over | None:
     if not uncertain(row) or group.first_at is None or group.last_at is None:
         return None
     passing = row is not None and row.kind is Kind.PASSING
-    for whose, restart_time in _restart_times(server, task, passing):
+    for whose, restart_time in _restart_times(server, module, passing):
         at = _last(server, restart_time, group.first_at + EARLY_SECONDS)
         if at is None or group.last_at - at > 60 * server.limits.daily_restart_minutes:
             continue
@@ -78,10 +78,10 @@ def daily(server: Server, task: Task, group: LogGroup) -> Over | None:
 
 
 def _restart_times(
-    server: Server, task: Task, passing: bool
-) -> Iterator[tuple[Task | None, str]]:
+    server: Server, module: ModuleInstance, passing: bool
+) -> Iterator[tuple[ModuleInstance | None, str]]:
     """Each daily restart on this server, the module's own first."""
-    for each in (task, *(other for other in server.tasks if other is not task)):
+    for each in (module, *(other for other in server.modules if other is not module)):
         if each.configuration and each.configuration.restart_time:
             yield each, each.configuration.restart_time
     if passing:
@@ -96,23 +96,23 @@ def _last(server: Server, restart_time: str, before: float) -> float | None:
     return before - (before + server.head.utc_offset_seconds - seconds) % 86400
 
 
-def _begins(server: Server, task: Task | None) -> Iterator[float]:
+def _begins(server: Server, module: ModuleInstance | None) -> Iterator[float]:
     """When processes of a module began, as far as that is known."""
-    if task is None:
+    if module is None:
         return
-    yield from (process.started_at for process in task.processes if process.started_at)
-    log = server.log(task.module, task.instance)
+    yield from (process.started_at for process in module.processes if process.started_at)
+    log = server.log(module.name, module.instance)
     yield from (writer.first_at for writer in (log.pids if log else ()))
 
 
 def repaired(
-    server: Server, task: Task, group: LogGroup, modules: Collection[str]
+    server: Server, module: ModuleInstance, group: LogGroup, modules: Collection[str]
 ) -> Over | None:
     """The first repair of one of these modules before which all of these lines were logged."""
     if group.last_at is None:
         return None
     for whose, instance, ended in sorted(_repairs(server, modules), key=lambda repair: repair[2]):
-        here = DEFAULT in (instance, task.instance) or instance == task.instance
+        here = DEFAULT in (instance, module.instance) or instance == module.instance
         if here and group.last_at <= ended + AFTERMATH_SECONDS:
             return Over(whose if instance == DEFAULT else f"{whose}@{instance}", ended)
     return None
@@ -130,16 +130,16 @@ def _repairs(server: Server, modules: Collection[str]) -> Iterator[tuple[str, st
 
 
 def sorted_out(
-    server: Server, task: Task, groups: Iterable[LogGroup]
+    server: Server, module: ModuleInstance, groups: Iterable[LogGroup]
 ) -> tuple[list[LogGroup], dict[str, tuple[Over, list[LogGroup]]]]:
     """Lines that are of now, and those of what is over, by its kind: `daily` or `repaired`."""
-    modules = needed_by(task.module)
+    modules = needed_by(module.name)
     now: list[LogGroup] = []
     over: dict[str, tuple[Over, list[LogGroup]]] = {}
     for group in groups:
-        kind, found = "daily", daily(server, task, group)
+        kind, found = "daily", daily(server, module, group)
         if found is None and uncertain(meaning_of(group)):
-            kind, found = "repaired", repaired(server, task, group, modules)
+            kind, found = "repaired", repaired(server, module, group, modules)
         if found is None:
             now.append(group)
         else:

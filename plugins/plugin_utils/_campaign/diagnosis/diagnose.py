@@ -20,7 +20,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.pre
     filters,
 )
 
-from ..snapshot.records import ProbeError, Task
+from ..snapshot.records import ModuleInstance, ProbeError
 from ..snapshot.server import LOOPBACK, Server
 from ..snapshot.thresholds import Thresholds
 from .bugs import noted
@@ -46,7 +46,7 @@ def diagnose(
     server = Server(snapshot, thresholds)
     head = server.head
     findings = asked_for(server, findings_of(server)) if head.installed else []
-    tasks = [task for task in server.tasks if _asked(server, task.module, task.instance)]
+    modules = [module for module in server.modules if _asked(server, module.name, module.instance)]
     known = {*addresses, server.machine.hostname, head.address} - LOOPBACK - {name}
     return Diagnosis(
         name=name,
@@ -62,7 +62,7 @@ def diagnose(
         installed=head.installed,
         instances=tuple(_instances(server)),
         modules=tuple(
-            _module(server, task, findings) for task in tasks if head.installed
+            _module(server, module, findings) for module in modules if head.installed
         ),
         findings=tuple(finding.record() for finding in findings),
         unseen=tuple(
@@ -78,11 +78,11 @@ def untried(server: Server) -> dict[str, str]:
     """Id to reason for findings whose absence proves nothing yet."""
     found = {}
     for problem in CATALOGUE:
-        for task in server.tasks_of(problem.module) if problem.chance else ():
-            if problem.chance and not problem.chance.was(server, task):
-                target = f"{task.module}@{task.instance}"
+        for module in server.instances_of(problem.module) if problem.chance else ():
+            if problem.chance and not problem.chance.was(server, module):
+                target = f"{module.name}@{module.instance}"
                 reason = say(problem.chance.missing, {"target": target})
-                found[f"{problem.key}@{task.instance}"] = reason
+                found[f"{problem.key}@{module.instance}"] = reason
     return found
 
 
@@ -139,45 +139,45 @@ def _not_asked(server: Server) -> Iterator[tuple[str, ProbeError]]:
         yield "api", ProbeError("skipped", text)
 
 
-def _module(server: Server, task: Task, findings: list[Finding]) -> Module:
+def _module(server: Server, module: ModuleInstance, findings: list[Finding]) -> Module:
     own = [
         finding for finding in findings
-        if (finding.problem.module, finding.instance) == (task.module, task.instance)
+        if (finding.problem.module, finding.instance) == (module.name, module.instance)
     ]
-    process = task.process
+    process = module.process
     return Module(
-        module=task.module,
-        instance=task.instance,
-        state=task.state,
-        verdict=verdict(server, task, own),
-        pid=task.pid,
-        memory_mb=None if task.memory_mb is None else round(task.memory_mb, 1),
-        started_at=task.started_at,
+        module=module.name,
+        instance=module.instance,
+        state=module.state,
+        verdict=verdict(server, module, own),
+        pid=module.pid,
+        memory_mb=None if module.memory_mb is None else round(module.memory_mb, 1),
+        started_at=module.started_at,
         precision=process.precision if process else None,
-        filters=tuple(_filters(task)),
+        filters=tuple(_filters(module)),
         findings=tuple(finding.id for finding in own),
     )
 
 
-def _filters(task: Task) -> list[str]:
+def _filters(module: ModuleInstance) -> list[str]:
     """The trace filters that were added to the configured arguments."""
-    if task.process is None:
+    if module.process is None:
         return []
-    standard = (task.configuration.args if task.configuration else None) or ""
-    return filters(added(task.process.arguments, standard))
+    standard = (module.configuration.args if module.configuration else None) or ""
+    return filters(added(module.process.arguments, standard))
 
 
-def verdict(server: Server, task: Task, findings: list[Finding]) -> ModuleVerdict:
+def verdict(server: Server, module: ModuleInstance, findings: list[Finding]) -> ModuleVerdict:
     """healthy, degraded, down, unknown or not_expected."""
     if any(finding.problem.down for finding in findings):
         return "down"
-    if task.state == "unknown":
+    if module.state == "unknown":
         return "unknown"
-    if task.state == "stopped" and not task.expected:
-        return "unknown" if task.expected is None else "not_expected"
+    if module.state == "stopped" and not module.expected:
+        return "unknown" if module.expected is None else "not_expected"
     if any(finding.severity is not INFO for finding in findings):
         return "degraded"
-    if task.state == "stopped" or _overlooked(server, task.module):
+    if module.state == "stopped" or _overlooked(server, module.name):
         return "unknown"
     return "healthy"
 

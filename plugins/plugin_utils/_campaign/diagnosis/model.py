@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DEFAULT
 
-from ..snapshot.records import Task
+from ..snapshot.records import ModuleInstance
 from ..snapshot.server import STANDARD_HOME, Server
 from . import records, sources
 from .records import Severity
@@ -171,7 +171,7 @@ class Chance:
     from logs proves anything. `missing` says so of a module where it has not."""
 
     missing: str
-    was: Callable[[Server, Task], bool]
+    was: Callable[[Server, ModuleInstance], bool]
 
 
 Judge = Callable[[Server], Iterable[Evidence]]

@@ -13,25 +13,25 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from ..snapshot.records import Task
+from ..snapshot.records import ModuleInstance
 from ..snapshot.server import Server
 from .model import Evidence, Facts, Judge, Problem
 
 MODULE = "MODULE"  # in the texts and causes of a shared rule: the module that includes it
 TEXTS = ("title", "summary", "reason")
 
-TaskJudge = Callable[[Server, Task], Facts | Evidence | None]
+InstanceJudge = Callable[[Server, ModuleInstance], Facts | Evidence | None]
 ModuleJudge = Callable[[Server, str], Iterable[Evidence]]
 
 
-def on_each_instance(judge: TaskJudge, server: Server, module: str) -> Iterator[Evidence]:
+def on_each_instance(judge: InstanceJudge, server: Server, name: str) -> Iterator[Evidence]:
     """What a rule finds that looks at a module on one instance after the other."""
-    for task in server.tasks_of(module):
-        shown = judge(server, task)
+    for module in server.instances_of(name):
+        shown = judge(server, module)
         if isinstance(shown, Evidence):
-            yield replace(shown, instance=task.instance)
+            yield replace(shown, instance=module.instance)
         elif shown is not None:
-            yield Evidence(shown, task.instance)
+            yield Evidence(shown, module.instance)
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ class SharedRules:
 
         return enter
 
-    def per_instance(self, **entry: Any) -> Callable[[TaskJudge], TaskJudge]:
+    def per_instance(self, **entry: Any) -> Callable[[InstanceJudge], InstanceJudge]:
         """Enter a function that looks at the module on one instance after the other."""
 
-        def enter(judge: TaskJudge) -> TaskJudge:
+        def enter(judge: InstanceJudge) -> InstanceJudge:
             self.enter(judge.__name__, partial(on_each_instance, judge), entry)
             return judge
 
@@ -127,11 +127,11 @@ class Catalogue:
 
         return enter
 
-    def per_instance(self, **entry: Any) -> Callable[[TaskJudge], TaskJudge]:
+    def per_instance(self, **entry: Any) -> Callable[[InstanceJudge], InstanceJudge]:
         """Enter a function that looks at this module on one instance after the other."""
 
-        def enter(judge: TaskJudge) -> TaskJudge:
-            find = partial(on_each_instance, judge, module=self.module)
+        def enter(judge: InstanceJudge) -> InstanceJudge:
+            find = partial(on_each_instance, judge, name=self.module)
             self.enter(judge.__name__, find, **entry)
             return judge
 

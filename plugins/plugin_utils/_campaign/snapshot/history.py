@@ -15,7 +15,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
     UTILITIES,
 )
 
-from .records import Log, LogGroup, Logs, Task, Writer
+from .records import Log, LogGroup, Logs, ModuleInstance, Writer
 from .thresholds import Thresholds
 from .work import Ledger, Precision
 
@@ -37,38 +37,38 @@ class History:
         self._logs, self._ledger, self._limits = logs, ledger, limits
         self._utc_offset_seconds = utc_offset_seconds
 
-    def logs_of(self, task: Task) -> tuple[Log, ...]:
+    def logs_of(self, module: ModuleInstance) -> tuple[Log, ...]:
         """The module's log and those of its children, without what was logged under debug."""
-        names = (task.module, *CHILD_LOGS.get(task.module, ()))
-        found = (self._logs.log(name, task.instance) for name in names)
+        names = (module.name, *CHILD_LOGS.get(module.name, ()))
+        found = (self._logs.log(name, module.instance) for name in names)
         return tuple(log for log in found if log is not None)
 
-    def restarts(self, task: Task) -> list[float]:
+    def restarts(self, module: ModuleInstance) -> list[float]:
         """When the module began anew after it died.
 
         Neither the daily restart counts, nor a stop, nor what a remedy started, nor what was
         before a remedy that went well.
         """
-        log = self._logs.log(task.module, task.instance)
-        if log is None or task.module in UTILITIES:
+        log = self._logs.log(module.name, module.instance)
+        if log is None or module.name in UTILITIES:
             return []
-        renewed = max((r.at for r in self._ledger.renewals if r.renews(task)), default=0.0)
+        renewed = max((r.at for r in self._ledger.renewals if r.renews(module)), default=0.0)
         since = renewed - self._limits.clock_grain_seconds
         writers = sorted(
             (writer for writer in log.pids if writer.first_at >= since),
             key=lambda writer: writer.first_at,
         )
-        ours = self._started_by_us(task, writers)
+        ours = self._started_by_us(module, writers)
         return [
             writer.first_at
             for before, writer in pairwise(writers)
             if not before.stopped and writer not in ours
-            and not self.daily_restart(task, writer.first_at)
+            and not self.daily_restart(module, writer.first_at)
         ]
 
-    def _started_by_us(self, task: Task, writers: list[Writer]) -> list[Writer]:
+    def _started_by_us(self, module: ModuleInstance, writers: list[Writer]) -> list[Writer]:
         """For each start by a remedy the process that came of it: the next one, and no other."""
-        place = (task.module, task.instance)
+        place = (module.name, module.instance)
         found: list[Writer] = []
         for begun in sorted(
             at for r in self._ledger.restarts if (r.module, r.instance) == place for at in r.times
@@ -80,38 +80,38 @@ class History:
             ][:1]
         return found
 
-    def reloaded_at(self, task: Task) -> float | None:
+    def reloaded_at(self, module: ModuleInstance) -> float | None:
         """When the module last read its files again without a new start: by its log, or ours."""
-        log = self._logs.log(task.module, task.instance)
-        command = RELOADS.get(task.module)  # it reaches all modules that know it
+        log = self._logs.log(module.name, module.instance)
+        command = RELOADS.get(module.name)  # it reaches all modules that know it
         times = [r.at for r in self._ledger.reloads if command and RELOADS.get(r.module) == command]
         if log and log.last_reload_at is not None:
             times.append(log.last_reload_at)
         return max(times, default=None)
 
-    def raised_precision(self, task: Task) -> Precision | None:
+    def raised_precision(self, module: ModuleInstance) -> Precision | None:
         """What the ledger says of the log precision that the module runs with."""
-        process = task.process
+        process = module.process
         return next(
             (
                 p for p in self._ledger.precisions
-                if (p.module, p.instance) == (task.module, task.instance)
+                if (p.module, p.instance) == (module.name, module.instance)
                 and process and p.value == process.precision
             ),
             None,
         )
 
-    def daily_restart(self, task: Task, at: float) -> bool:
+    def daily_restart(self, module: ModuleInstance, at: float) -> bool:
         """Whether a time lies around the module's processRestartTime."""
-        daily = seconds_of_day(task.configuration.restart_time if task.configuration else None)
+        daily = seconds_of_day(module.configuration.restart_time if module.configuration else None)
         if daily is None:
             return False
         distance = abs((at + self._utc_offset_seconds) % 86400 - daily)
         return min(distance, 86400 - distance) <= 60 * self._limits.daily_restart_minutes
 
-    def loops(self, task: Task) -> bool:
+    def loops(self, module: ModuleInstance) -> bool:
         """Whether the module dies again and again."""
-        return len(self.restarts(task)) >= self._limits.crash_loop_restarts
+        return len(self.restarts(module)) >= self._limits.crash_loop_restarts
 
     def brought_about(self, group: LogGroup) -> bool:
         """Whether a remedy of ours that stopped the whole server has brought these lines about."""
@@ -123,18 +123,18 @@ class History:
             for r in self._ledger.renewals
         )
 
-    def errors(self, task: Task, only: str = "") -> Iterator[LogGroup]:
+    def errors(self, module: ModuleInstance, only: str = "") -> Iterator[LogGroup]:
         """What the module logged since it last began; all of the window if it keeps dying.
 
         `only`: the name of one of its logs.
         """
-        began = None if self.loops(task) else task.started_at
-        for log in self.logs_of(task):
+        began = None if self.loops(module) else module.started_at
+        for log in self.logs_of(module):
             since = began
             for writer in log.pids:
                 # The kernel's clock of starts is rough; the first line of the process is not,
                 # and what the process before it wrote in the meantime is history.
-                if began is not None and writer.pid == task.pid and writer.first_at is not None \
+                if began is not None and writer.pid == module.pid and writer.first_at is not None \
                         and 0 < writer.first_at - began < START_LINE_SECONDS:
                     since = writer.first_at
             for group in log.groups if only in ("", log.module) else ():

@@ -61,14 +61,14 @@ class ConfigurationFile:
         name = self.name.removeprefix("config-")
         return DEFAULT if name == self.name else name.removesuffix(".xml")
 
-    def concerns(self, task: Task) -> bool:
+    def concerns(self, module: ModuleInstance) -> bool:
         """A config file concerns the modules of its instance, serverConf.xml every module.
 
         What loads all of the configuration again serves all instances, so all files concern it.
         """
         return (
-            RELOADS.get(task.module) == "config"
-            or self.name in (SERVER_FILE, f"config-{task.instance}.xml")
+            RELOADS.get(module.name) == "config"
+            or self.name in (SERVER_FILE, f"config-{module.instance}.xml")
         )
 
 
@@ -528,10 +528,10 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Task:
+class ModuleInstance:
     """One Campaign module on one instance, the way pdump calls it."""
 
-    module: str
+    name: str
     instance: str
     configuration: ModuleConfiguration | None
     processes: tuple[Process, ...]
@@ -542,7 +542,7 @@ class Task:
     @property
     def label(self) -> str:
         """`wfserver@prod`, `web`."""
-        return self.module if self.instance == DEFAULT else f"{self.module}@{self.instance}"
+        return self.name if self.instance == DEFAULT else f"{self.name}@{self.instance}"
 
     @property
     def process(self) -> Process | None:

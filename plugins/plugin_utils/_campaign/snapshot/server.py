@@ -30,6 +30,7 @@ from .records import (
     Machine,
     Missing,
     MissingModule,
+    ModuleInstance,
     Network,
     Pdump,
     ProbeError,
@@ -44,7 +45,6 @@ from .records import (
     State,
     Storage,
     Target,
-    Task,
 )
 from .thresholds import Thresholds
 from .work import (
@@ -252,7 +252,7 @@ class Server:
     # modules
 
     @cached_property
-    def tasks(self) -> tuple[Task, ...]:
+    def modules(self) -> tuple[ModuleInstance, ...]:
         """Every module of every instance, in the order of their start."""
         places = {(entry.module, entry.instance) for entry in self.configuration.modules}
         places |= {(process.name, process.instance) for process in self._module_processes}
@@ -265,7 +265,7 @@ class Server:
         places.add(("watchdog", DEFAULT))
         known = [place for place in places if place[0] in MODULES]
         known.sort(key=lambda place: (MODULES.index(place[0]), place[1]))
-        return tuple(self._task(module, instance) for module, instance in known)
+        return tuple(self._module(name, instance) for name, instance in known)
 
     @cached_property
     def _missing(self) -> tuple[MissingModule, ...]:
@@ -275,8 +275,8 @@ class Server:
     def _module_processes(self) -> tuple[Process, ...]:
         return tuple(process for process in self.processes.modules if not process.dead)
 
-    def _task(self, module: str, instance: str) -> Task:
-        place = (module, instance)
+    def _module(self, name: str, instance: str) -> ModuleInstance:
+        place = (name, instance)
         configuration = next(
             (c for c in self.configuration.modules if (c.module, c.instance) == place), None
         )
@@ -284,9 +284,9 @@ class Server:
         own.sort(key=lambda process: (process.started_at or 0.0, process.pid))
         listed = next((t for t in self.pdump.tasks if (t.module, t.instance) == place), None)
         expected: bool | None
-        if module == "watchdog":
+        if name == "watchdog":
             expected = True
-        elif module in UTILITIES:
+        elif name in UTILITIES:
             expected = False
         else:
             expected = configuration.auto_start if configuration else None
@@ -295,30 +295,30 @@ class Server:
         if own:
             state: State = "hung" if all(process.stopped for process in own) else "running"
         elif self.seen("processes"):
-            state = "idle" if module in UTILITIES else "stopped"
+            state = "idle" if name in UTILITIES else "stopped"
         elif self.seen("pdump"):
-            absent: State = "idle" if module in UTILITIES else "stopped"
+            absent: State = "idle" if name in UTILITIES else "stopped"
             state = "running" if listed else absent
         else:
             state = "unknown"
-        return Task(module, instance, configuration, tuple(own), listed, expected, state)
+        return ModuleInstance(name, instance, configuration, tuple(own), listed, expected, state)
 
-    def tasks_of(self, module: str) -> Iterator[Task]:
-        return (task for task in self.tasks if task.module == module)
+    def instances_of(self, name: str) -> Iterator[ModuleInstance]:
+        return (module for module in self.modules if module.name == name)
 
-    def task(self, module: str, instance: str = DEFAULT) -> Task | None:
-        return next((t for t in self.tasks_of(module) if t.instance == instance), None)
+    def module(self, name: str, instance: str = DEFAULT) -> ModuleInstance | None:
+        return next((t for t in self.instances_of(name) if t.instance == instance), None)
 
-    def runs(self, module: str, instance: str = DEFAULT) -> bool:
-        task = self.task(module, instance)
-        return task is not None and task.state == "running"
+    def runs(self, name: str, instance: str = DEFAULT) -> bool:
+        module = self.module(name, instance)
+        return module is not None and module.state == "running"
 
-    def children_of(self, task: Task, name: str) -> tuple[Process, ...]:
-        pids = {process.pid for process in task.processes}
+    def children_of(self, module: ModuleInstance, name: str) -> tuple[Process, ...]:
+        pids = {process.pid for process in module.processes}
         return tuple(
             child for child in self.processes.children
             if child.name == name
-            and (child.ppid in pids or child.instance == task.instance)
+            and (child.ppid in pids or child.instance == module.instance)
             and not child.dead
         )
 
@@ -349,8 +349,8 @@ class Server:
     @cached_property
     def has_syslogd(self) -> bool:
         """Whether syslogd writes the logs here: a site may have another daemon do it."""
-        task = self.task("syslogd")
-        return task is None or task.alive or task.expected is not False
+        module = self.module("syslogd")
+        return module is None or module.alive or module.expected is not False
 
     def check(self, name: str) -> Check | None:
         return next((check for check in self.checks if check.name == name), None)

@@ -18,7 +18,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
     WORKFLOW_STATES,
 )
 
-from .records import DatedFile, Task
+from .records import DatedFile, ModuleInstance
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class Renewal:
     whole_server: bool = False
     ended_at: float | None = None
 
-    def renews(self, task: Task) -> bool:
+    def renews(self, module: ModuleInstance) -> bool:
         whole = self.whole_server or self.module == "watchdog"
-        return whole or (self.module, self.instance) == (task.module, task.instance)
+        return whole or (self.module, self.instance) == (module.name, module.instance)
 
 
 @dataclass(frozen=True)

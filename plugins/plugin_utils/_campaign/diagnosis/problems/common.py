@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from ...snapshot.records import ConfigurationFile, Target, Task
+from ...snapshot.records import ConfigurationFile, ModuleInstance, Target
 from ...snapshot.server import Server
 from ..model import Evidence, Facts, as_account, as_root
 from ..shell import Shell
@@ -95,15 +95,15 @@ def operators_disabled(server: Server) -> Iterator[Evidence]:
             yield Evidence(facts, database.instance, operator)
 
 
-def newer_files(server: Server, task: Task) -> Iterator[ConfigurationFile]:
+def newer_files(server: Server, module: ModuleInstance) -> Iterator[ConfigurationFile]:
     """The files that changed after the module last read them."""
-    if task.started_at is None or not task.alive:
+    if module.started_at is None or not module.alive:
         return
-    read_at = max(task.started_at, server.history.reloaded_at(task) or 0.0)
+    read_at = max(module.started_at, server.history.reloaded_at(module) or 0.0)
     grace = server.limits.configuration_grace_seconds
     for file in server.configuration.files:
         changed = file.mtime_at
-        if file.error or changed is None or not file.concerns(task):
+        if file.error or changed is None or not file.concerns(module):
             continue
-        if changed > task.started_at + grace and changed > read_at:
+        if changed > module.started_at + grace and changed > read_at:
             yield file

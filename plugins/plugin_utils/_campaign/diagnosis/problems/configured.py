@@ -12,7 +12,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.pre
     precision,
 )
 
-from ...snapshot.records import SERVER_FILE, Task
+from ...snapshot.records import SERVER_FILE, ModuleInstance
 from ...snapshot.server import Server
 from ..model import WARNING, ByHand, Evidence, Facts, advice
 from ..rules import SharedRules
@@ -26,9 +26,9 @@ IN_A_FILE = ByHand(
 )
 
 
-def configured_precision(task: Task) -> Iterator[Evidence]:
+def configured_precision(module: ModuleInstance) -> Iterator[Evidence]:
     """Raised log precision in the arguments that a file has for a module or its children."""
-    known = task.configuration
+    known = module.configuration
     if known is None:
         return
     for name, attribute in (("args", "args"), ("extra_args", "child extraArgs")):
@@ -38,10 +38,10 @@ def configured_precision(task: Task) -> Iterator[Evidence]:
             continue
         facts: Facts = {
             "precision": raised, "attribute": attribute, "file": known.origin(name),
-            "value": value[:200], "module": task.module,
+            "value": value[:200], "module": module.name,
             "filters": ",".join(filters(value.split())) or None,
         }
-        yield Evidence(facts, task.instance, name, by_hand=IN_A_FILE)
+        yield Evidence(facts, module.instance, name, by_hand=IN_A_FILE)
 
 
 CONFIGURED = SharedRules()  # for a module that has an element of its own
@@ -61,8 +61,8 @@ CONFIGURED = SharedRules()  # for a module that has an element of its own
     ),
     causes=("host.configuration_unreadable",),
 )
-def restart_time_missing(_server: Server, task: Task) -> Facts | None:
-    known = task.configuration
-    if known is None or not known.restart_time_missing or not (task.expected or task.alive):
+def restart_time_missing(_server: Server, module: ModuleInstance) -> Facts | None:
+    known = module.configuration
+    if known is None or not known.restart_time_missing or not (module.expected or module.alive):
         return None
-    return {"file": SERVER_FILE, "module": task.module}
+    return {"file": SERVER_FILE, "module": module.name}

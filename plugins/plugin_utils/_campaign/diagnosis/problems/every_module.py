@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import RELOADS
 
-from ...snapshot.records import SERVER_FILE, Task
+from ...snapshot.records import SERVER_FILE, ModuleInstance
 from ...snapshot.server import Server
 from ..model import CRITICAL, INFO, WARNING, Evidence, Facts, advice, as_account, moment
 from ..rules import SharedRules
@@ -43,10 +43,10 @@ STARTED = SharedRules()  # for a module that the watchdog starts
     down=True,
     by_module={"wfserver": {"source": "workflow"}},
 )
-def not_running(server: Server, task: Task) -> Evidence | None:
-    if task.state != "stopped" or not task.expected or starting(server, task):
+def not_running(server: Server, module: ModuleInstance) -> Evidence | None:
+    if module.state != "stopped" or not module.expected or starting(server, module):
         return None
-    log = server.log(task.module, task.instance)
+    log = server.log(module.name, module.instance)
     last = log.written_at if log else None
     last_pid = log.pids[-1].pid if log and log.pids else None
     facts: Facts = {"auto_start": True, "last_log_at": last, "last_pid": last_pid}
@@ -64,21 +64,21 @@ def not_running(server: Server, task: Task) -> Evidence | None:
     causes=lambda own: (*INSTALLATION, *MACHINE, *own.causes_of_stop),
     down=True,
 )
-def crash_loop(server: Server, task: Task) -> Evidence | None:
-    restarts = server.history.restarts(task)
+def crash_loop(server: Server, module: ModuleInstance) -> Evidence | None:
+    restarts = server.history.restarts(module)
     if len(restarts) < server.limits.crash_loop_restarts:
         return None
-    log = server.log(task.module, task.instance)
+    log = server.log(module.name, module.instance)
     calm = server.older(restarts[-1], server.limits.crash_loop_calm_minutes)
-    if calm and task.state == "running":
+    if calm and module.state == "running":
         return None
     facts: Facts = {
         "restarts": len(restarts),
         "first_at": restarts[0],
         "last_at": restarts[-1],
-        "running": task.alive,
+        "running": module.alive,
         "log": log.path if log else None,
-        **telling(server, task, restarts[0]),
+        **telling(server, module, restarts[0]),
     }
     return Evidence(facts, began_at=restarts[0])
 
@@ -95,8 +95,8 @@ def crash_loop(server: Server, task: Task) -> Evidence | None:
         advice('or set autoStart="true" for it, then: nlserver config -reload')
     ),
 )
-def not_expected(_server: Server, task: Task) -> Facts | None:
-    return {"pid": task.pid} if task.alive and task.expected is False else None
+def not_expected(_server: Server, module: ModuleInstance) -> Facts | None:
+    return {"pid": module.pid} if module.alive and module.expected is False else None
 
 
 @STARTED.per_instance(
@@ -108,13 +108,13 @@ def not_expected(_server: Server, task: Task) -> Facts | None:
     reason="your site decides whether it should run",
     fix=advice('set autoStart="true" for it').then(START),
 )
-def autostart_disabled(server: Server, task: Task) -> Facts | None:
-    log = server.log(task.module, task.instance)
-    if task.state != "stopped" or task.expected is not False or not log or not log.pids:
+def autostart_disabled(server: Server, module: ModuleInstance) -> Facts | None:
+    log = server.log(module.name, module.instance)
+    if module.state != "stopped" or module.expected is not False or not log or not log.pids:
         return None
-    if task.configuration and task.configuration.switched_off:
+    if module.configuration and module.configuration.switched_off:
         return None  # by an underscore: whoever did that knows
-    if task.module == "syslogd" and other_holder(server, "udp", server.syslogd_port):
+    if module.name == "syslogd" and other_holder(server, "udp", server.syslogd_port):
         return None  # the site uses another log daemon
     return {"last_log_at": log.pids[-1].last_at, "last_pid": log.pids[-1].pid}
 
@@ -130,21 +130,21 @@ def autostart_disabled(server: Server, task: Task) -> Facts | None:
     fix=RESTART,
     causes=(*SUPERVISION, "MODULE.hung", "host.configuration_unreadable"),
 )
-def restart_missed(server: Server, task: Task) -> Facts | None:
-    daily = task.configuration.restart_time if task.configuration else None
+def restart_missed(server: Server, module: ModuleInstance) -> Facts | None:
+    daily = module.configuration.restart_time if module.configuration else None
     limit = 60 * server.limits.process_age_hours
-    if not daily or not server.older(task.started_at, limit):
+    if not daily or not server.older(module.started_at, limit):
         return None
-    return {"started_at": task.started_at, "restart_time": daily, "pid": task.pid}
+    return {"started_at": module.started_at, "restart_time": daily, "pid": module.pid}
 
 
-def starting(server: Server, task: Task) -> bool:
+def starting(server: Server, module: ModuleInstance) -> bool:
     """Whether the watchdog has just begun and has not yet come to this module."""
-    watchdog = server.task("watchdog")
+    watchdog = server.module("watchdog")
     began = watchdog.started_at if watchdog else None
     if began is None or server.now - began > server.limits.start_grace_seconds:
         return False
-    log = server.log(task.module, task.instance)
+    log = server.log(module.name, module.instance)
     return not (log and any(writer.first_at >= began for writer in log.pids))
 
 
@@ -165,8 +165,8 @@ RELOADED = {
 }
 
 
-def _way(server: Server, task: Task) -> Facts:
-    return restart_service(server) if task.module in WITH_ALL else {}
+def _way(server: Server, module: ModuleInstance) -> Facts:
+    return restart_service(server) if module.name in WITH_ALL else {}
 
 
 @PROCESS.per_instance(
@@ -181,10 +181,10 @@ def _way(server: Server, task: Task) -> Facts:
     down=True,
     by_module=WITH_ALL,
 )
-def hung(server: Server, task: Task) -> Facts | None:
-    if task.state != "hung" or task.process is None:
+def hung(server: Server, module: ModuleInstance) -> Facts | None:
+    if module.state != "hung" or module.process is None:
         return None
-    return {"pid": task.process.pid, "state": task.process.state, **_way(server, task)}
+    return {"pid": module.process.pid, "state": module.process.state, **_way(server, module)}
 
 
 @PROCESS.per_instance(
@@ -196,9 +196,9 @@ def hung(server: Server, task: Task) -> Facts | None:
     reason="an operator must find out which process has the active work",
     fix=as_account("nlserver pdump -who", "nlserver stop {target}", "nlserver start {target}"),
 )
-def runs_twice(server: Server, task: Task) -> Facts | None:
-    pids = {process.pid for process in task.processes}
-    first = [p for p in task.processes if p.ppid not in pids]  # not one that just forked
+def runs_twice(server: Server, module: ModuleInstance) -> Facts | None:
+    pids = {process.pid for process in module.processes}
+    first = [p for p in module.processes if p.ppid not in pids]  # not one that just forked
     if len(first) < 2 or server.now - (first[-1].started_at or 0.0) < 15:
         return None
     return {"count": len(first), "pids": " ".join(str(process.pid) for process in first)}
@@ -215,11 +215,11 @@ def runs_twice(server: Server, task: Task) -> Facts | None:
         advice("chown the files of {runs_as} under {home}/var to {user}, then start it")
     ),
 )
-def wrong_account(server: Server, task: Task) -> Facts | None:
-    user = task.process.user if task.process else ""
+def wrong_account(server: Server, module: ModuleInstance) -> Facts | None:
+    user = module.process.user if module.process else ""
     if not user or user == server.user:
         return None
-    return {"runs_as": user, "pid": task.pid}
+    return {"runs_as": user, "pid": module.pid}
 
 
 @PROCESS.per_instance(
@@ -232,13 +232,13 @@ def wrong_account(server: Server, task: Task) -> Facts | None:
     fix=RESTART,
     by_module=WITH_ALL,
 )
-def memory_alert(server: Server, task: Task) -> Facts | None:
-    alert = task.configuration.memory_alert_mb if task.configuration else None
-    if not alert or task.memory_mb is None or task.memory_mb < alert:
+def memory_alert(server: Server, module: ModuleInstance) -> Facts | None:
+    alert = module.configuration.memory_alert_mb if module.configuration else None
+    if not alert or module.memory_mb is None or module.memory_mb < alert:
         return None
     return {
-        "memory_mb": round(task.memory_mb, 1), "alert_mb": alert, "pid": task.pid,
-        **_way(server, task),
+        "memory_mb": round(module.memory_mb, 1), "alert_mb": alert, "pid": module.pid,
+        **_way(server, module),
     }
 
 
@@ -251,14 +251,14 @@ def memory_alert(server: Server, task: Task) -> Facts | None:
     reason="below the alert limit no action is needed; the daily restart frees the memory",
     fix=advice("watch it: {memory_mb} MB now"),
 )
-def memory_warning(_server: Server, task: Task) -> Facts | None:
-    warning = task.configuration.memory_warning_mb if task.configuration else None
-    alert = task.configuration.memory_alert_mb if task.configuration else None
-    if not warning or task.memory_mb is None or task.memory_mb < warning:
+def memory_warning(_server: Server, module: ModuleInstance) -> Facts | None:
+    warning = module.configuration.memory_warning_mb if module.configuration else None
+    alert = module.configuration.memory_alert_mb if module.configuration else None
+    if not warning or module.memory_mb is None or module.memory_mb < warning:
         return None
-    if alert and task.memory_mb >= alert:
+    if alert and module.memory_mb >= alert:
         return None
-    return {"memory_mb": round(task.memory_mb, 1), "warning_mb": warning, "pid": task.pid}
+    return {"memory_mb": round(module.memory_mb, 1), "warning_mb": warning, "pid": module.pid}
 
 
 @PROCESS.per_instance(
@@ -271,8 +271,8 @@ def memory_warning(_server: Server, task: Task) -> Facts | None:
     fix=RESTART,
     by_module=WITH_ALL,
 )
-def file_handles(server: Server, task: Task) -> Facts | None:
-    process = task.process
+def file_handles(server: Server, module: ModuleInstance) -> Facts | None:
+    process = module.process
     if not process or process.files_open is None or not process.files_limit:
         return None
     percent = 100 * process.files_open / process.files_limit
@@ -280,7 +280,7 @@ def file_handles(server: Server, task: Task) -> Facts | None:
         return None
     return {
         "open": process.files_open, "limit": process.files_limit, "percent": round(percent),
-        **_way(server, task),
+        **_way(server, module),
     }
 
 
@@ -300,18 +300,18 @@ def file_handles(server: Server, task: Task) -> Facts | None:
         },
     },
 )
-def log_precision_raised(server: Server, module: str) -> Iterator[Evidence]:
+def log_precision_raised(server: Server, name: str) -> Iterator[Evidence]:
     """By hand, which a restart ends, or in a file, which none does."""
-    for task in server.tasks_of(module):
-        yield from configured_precision(task)
-        raised = server.history.raised_precision(task)
+    for module in server.instances_of(name):
+        yield from configured_precision(module)
+        raised = server.history.raised_precision(module)
         if raised and (raised.until is None or raised.until > server.now):
             continue
         until = raised.until if raised else None
         end = "no repair set an end time" if until is None else f"it should have ended at {moment(until)}"
-        facts = _precision(server, task)
+        facts = _precision(server, module)
         if facts:
-            yield Evidence({**facts, "until": until, "end": end}, task.instance)
+            yield Evidence({**facts, "until": until, "end": end}, module.instance)
 
 
 @PROCESS.per_instance(
@@ -324,12 +324,12 @@ def log_precision_raised(server: Server, module: str) -> Iterator[Evidence]:
     fix=STANDARD_PRECISION,
     by_module=TOMCAT_PRECISION,
 )
-def log_precision_wanted(server: Server, task: Task) -> Facts | None:
-    raised = server.history.raised_precision(task)
+def log_precision_wanted(server: Server, module: ModuleInstance) -> Facts | None:
+    raised = server.history.raised_precision(module)
     if not raised or (raised.until is not None and raised.until <= server.now):
         return None
     end = "no end time was set" if raised.until is None else f"until {moment(raised.until)}"
-    facts = _precision(server, task)
+    facts = _precision(server, module)
     return facts and {
         **facts, "until": raised.until, "end": end, "raised_at": raised.at,
         "who": raised.who or None,
@@ -347,22 +347,22 @@ def log_precision_wanted(server: Server, task: Task) -> Facts | None:
     causes=("host.configuration_unreadable",),
     by_module=RELOADED,
 )
-def configuration_stale(server: Server, task: Task) -> Facts | None:
+def configuration_stale(server: Server, module: ModuleInstance) -> Facts | None:
     """What `config -reload` does not reach is behind only with the file of its instance."""
-    for file in newer_files(server, task):
-        if task.module in RELOADED or file.name != SERVER_FILE:
+    for file in newer_files(server, module):
+        if module.name in RELOADED or file.name != SERVER_FILE:
             return {
-                "file": file.name, "changed_at": file.mtime_at, "started_at": task.started_at,
+                "file": file.name, "changed_at": file.mtime_at, "started_at": module.started_at,
             }
     return None
 
 
-def _precision(server: Server, task: Task) -> Facts | None:
+def _precision(server: Server, module: ModuleInstance) -> Facts | None:
     """The facts of a log precision other than the standard one."""
-    process = task.process
+    process = module.process
     if not process or process.precision == "standard":
         return None
-    log = server.log(task.module, task.instance)
+    log = server.log(module.name, module.instance)
     return {
         "precision": process.precision,
         "started_at": process.started_at,

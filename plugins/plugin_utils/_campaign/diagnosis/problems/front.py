@@ -99,7 +99,7 @@ def front_include_old(server: Server) -> Iterator[Evidence]:
     fix=as_account("chmod 644 {path}").then(advice("and the same for each other file listed")),
 )
 def link_file_unreadable(server: Server) -> Iterator[Evidence]:
-    groups = reported("web.tracked_link_unknown", server, server.tasks_of("web"))
+    groups = reported("web.tracked_link_unknown", server, server.instances_of("web"))
     for entry in server.storage.redirection:
         files = _asked_for(groups, entry.unreadable)
         if groups and files:

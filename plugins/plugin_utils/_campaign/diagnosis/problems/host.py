@@ -343,9 +343,9 @@ def configuration_unreadable(server: Server) -> Iterator[Evidence]:
 def _unknown(server: Server, file: ConfigurationFile) -> str:
     """The modules of which a broken file hides something."""
     labels = [
-        task.label for task in server.tasks
-        if task.configuration and task.configuration.unknown and task.module not in UTILITIES
-        and (file.name == SERVER_FILE or task.instance in (file.instance, DEFAULT))
+        module.label for module in server.modules
+        if module.configuration and module.configuration.unknown and module.name not in UTILITIES
+        and (file.name == SERVER_FILE or module.instance in (file.instance, DEFAULT))
     ]
     return named(labels, 8) if labels else "none that the diagnosis uses"
 
@@ -364,7 +364,7 @@ def _unknown(server: Server, file: ConfigurationFile) -> str:
     ),
 )
 def instance_copy(server: Server) -> Iterator[Evidence]:
-    living = {task.instance for task in server.tasks}  # by a process or pdump
+    living = {module.instance for module in server.modules}  # by a process or pdump
     for copy in server.configuration.copies:
         if copy.name in living:
             continue
@@ -383,10 +383,10 @@ def _behind(server: Server, reached: bool) -> Iterator[tuple[ConfigurationFile, 
     `reached`: those that `config -reload` reaches, else those that read only at their start.
     """
     behind: dict[str, list[str]] = {}
-    for task in server.tasks:
-        if (RELOADS.get(task.module) == "config") is reached:
-            for file in newer_files(server, task):
-                behind.setdefault(file.name, []).append(task.label)
+    for module in server.modules:
+        if (RELOADS.get(module.name) == "config") is reached:
+            for file in newer_files(server, module):
+                behind.setdefault(file.name, []).append(module.label)
     for file in server.configuration.files:
         if file.name in behind:
             yield file, " ".join(behind[file.name])
@@ -443,15 +443,15 @@ def configuration_read_at_start(server: Server) -> Iterator[Evidence]:
 )
 def repair_interrupted(server: Server) -> Iterator[Evidence]:
     for repair in server.ledger.interrupted:
-        task = server.task(repair.module, repair.instance)
-        state = "running" if any(each.alive for each in server.tasks) else "stopped"
-        if task and task.module in UTILITIES and task.alive:
+        module = server.module(repair.module, repair.instance)
+        state = "running" if any(each.alive for each in server.modules) else "stopped"
+        if module and module.name in UTILITIES and module.alive:
             continue  # a job that was launched: its end will be written down
         yield Evidence(
             {
                 "remedy": repair.remedy, "at": repair.at, "who": repair.who or None,
-                "run": repair.run, "what": task.label if task else repair.module or "the server",
-                "state": task.state if task else state, "pid": task.pid if task else None,
+                "run": repair.run, "what": module.label if module else repair.module or "the server",
+                "state": module.state if module else state, "pid": module.pid if module else None,
             },
             repair.instance, f"{repair.module or 'host'}:{repair.remedy}",
         )
@@ -469,12 +469,12 @@ def repair_interrupted(server: Server) -> Iterator[Evidence]:
 def database_unreachable(server: Server) -> Iterator[Evidence]:
     silent = {found.instance: found.facts for found in unreachable(server, "database")}
     told: dict[str, list[LogGroup]] = {}
-    for task in server.tasks:
-        if task.module in SHARED:
+    for module in server.modules:
+        if module.name in SHARED:
             continue  # web alone without its database is web's trouble: web.session_error
-        for group in reported_by("host.database_unreachable", server.history.errors(task)):
+        for group in reported_by("host.database_unreachable", server.history.errors(module)):
             if not server.older(group.last_at, server.limits.database_error_minutes):
-                told.setdefault(task.instance, []).append(group)
+                told.setdefault(module.instance, []).append(group)
     for instance in sorted({*silent, *told}):
         facts: Facts = {"server": None, "error": None, "shown": None}
         evidence = Evidence(facts)

@@ -97,9 +97,9 @@ def upgrade_notes(server: Server) -> Iterator[Evidence]:
     **as_documented("ORA-01805"),
 )
 def database_time_zone_files(server: Server) -> Iterator[Evidence]:
-    for instance in sorted({task.instance for task in server.tasks}):
-        tasks = [task for task in server.tasks if task.instance == instance]
-        groups = reported("host.database_time_zone_files", server, tasks)
+    for instance in sorted({module.instance for module in server.modules}):
+        modules = [module for module in server.modules if module.instance == instance]
+        groups = reported("host.database_time_zone_files", server, modules)
         if groups:
             yield replace(logged(lines(groups), groups), instance=instance)
 

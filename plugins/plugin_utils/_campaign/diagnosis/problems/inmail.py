@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...snapshot.records import Target, Task
+from ...snapshot.records import ModuleInstance, Target
 from ...snapshot.server import Server
 from ...snapshot.work import Account
 from ..knowledge import reported_by
@@ -36,9 +36,9 @@ TALKED = ("login", "protocol")  # errors of a mailbox that answers
         as_account("nlserver restart {target}")
     ),
 )
-def messages_dumped(_server: Server, task: Task) -> Facts | None:
-    known = task.configuration
-    if known is None or not known.flag("dump") or not (task.expected or task.alive):
+def messages_dumped(_server: Server, module: ModuleInstance) -> Facts | None:
+    known = module.configuration
+    if known is None or not known.flag("dump") or not (module.expected or module.alive):
         return None
     return {"file": known.origin("dump"), "dump": True}
 
@@ -103,19 +103,19 @@ def mailbox_login_refused(server: Server) -> Iterator[Evidence]:
         if target.error == "login":
             asked.add(target.instance)
             yield Evidence({"mailbox": target.address, "note": ""}, target.instance, target.address)
-    for task in server.tasks_of("inMail"):
+    for module in server.instances_of("inMail"):
         groups = [
-            group for group in reported_by("inMail.mailbox_login_refused", server.history.errors(task))
+            group for group in reported_by("inMail.mailbox_login_refused", server.history.errors(module))
             if not server.older(group.last_at, server.limits.mail_silence_minutes)
         ]
-        if groups and task.instance not in asked:
-            account = _account(server, task.instance)
+        if groups and module.instance not in asked:
+            account = _account(server, module.instance)
             facts: Facts = {
                 "mailbox": f"of {account.name}" if account else "in its log",
                 "oauth": (account.oauth or None) if account else None,
                 "note": _token(server, account), **lines(groups),
             }
-            yield replace(logged(facts, groups), instance=task.instance)
+            yield replace(logged(facts, groups), instance=module.instance)
 
 
 TOKEN_BUILD = 9390  # from here on inMail keeps the refresh token of Microsoft's OAuth 2.0
@@ -192,14 +192,14 @@ def mailbox_backlog(server: Server) -> Iterator[Evidence]:
         "inMail.mailbox_unreachable",
     ),
 )
-def log_silent(server: Server, task: Task) -> Facts | None:
-    log = server.log("inMail", task.instance)
+def log_silent(server: Server, module: ModuleInstance) -> Facts | None:
+    log = server.log("inMail", module.instance)
     last = log.written_at if log and log.exists else None
-    if not task.alive or not server.older(last, server.limits.mail_silence_minutes):
+    if not module.alive or not server.older(last, server.limits.mail_silence_minutes):
         return None
     if not server.has_syslogd:
         return None  # another daemon writes the lines, and not necessarily here
-    return {"last_at": last, "pid": task.pid}
+    return {"last_at": last, "pid": module.pid}
 
 
 @problems.per_instance(
@@ -211,9 +211,9 @@ def log_silent(server: Server, task: Task) -> Facts | None:
     reason="your site decides which mailbox receives bounce mails",
     fix=advice("enable the external account for bounce mails in the console"),
 )
-def account_missing(server: Server, task: Task) -> Facts | None:
-    database = server.database(task.instance)
-    if database is None or database.accounts is None or not (task.expected or task.alive):
+def account_missing(server: Server, module: ModuleInstance) -> Facts | None:
+    database = server.database(module.instance)
+    if database is None or database.accounts is None or not (module.expected or module.alive):
         return None
     if any(account.active for account in database.accounts):
         return None
@@ -235,11 +235,11 @@ def account_missing(server: Server, task: Task) -> Facts | None:
         "inMail.account_missing", "watchdog.nothing_runs", "host.database_unreachable",
     ),
 )
-def bounces_stale(server: Server, task: Task) -> Facts | None:
-    database = server.database(task.instance)
+def bounces_stale(server: Server, module: ModuleInstance) -> Facts | None:
+    database = server.database(module.instance)
     rows = (database.last_bounce if database else None) or ()
     last = rows[0].at if rows else None
-    if not (task.expected or task.alive):
+    if not (module.expected or module.alive):
         return None
     if last is None or not server.older(last, 60 * server.limits.bounce_hours):
         return None

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...snapshot.history import START_LINE_SECONDS
-from ...snapshot.records import Log, LogGroup, Task
+from ...snapshot.records import Log, LogGroup, ModuleInstance
 from ...snapshot.server import Server
 from ..aftermath import sorted_out
 from ..knowledge import BY_CODE, Kind, Meaning, Restart, apart as events, meaning_of, reported_by
@@ -38,9 +38,9 @@ def unknown_errors(groups: Iterable[LogGroup]) -> list[LogGroup]:
     ]
 
 
-def recovered(server: Server, task: Task, group: LogGroup) -> bool:
+def recovered(server: Server, module: ModuleInstance, group: LogGroup) -> bool:
     """Whether a line is of a workflow that has begun again since, without an error."""
-    database = server.database(task.instance) if task.module == "wfserver" else None
+    database = server.database(module.instance) if module.name == "wfserver" else None
     return any(
         workflow.name in group.sample and not workflow.failed
         and (workflow.last_start_at or 0.0) > (group.last_at or server.now)
@@ -68,10 +68,10 @@ DIED = re.compile(
 )
 
 
-def telling(server: Server, task: Task, since: float) -> Facts:
+def telling(server: Server, module: ModuleInstance, since: float) -> Facts:
     """Which log says why a module dies: its own, or the watchdog's, which has seen it die."""
-    own, watchdog = server.log(task.module, task.instance), server.log("watchdog")
-    place = rf"{re.escape(task.module)}(?:@{re.escape(task.instance)}\b|(?![\w@]))"
+    own, watchdog = server.log(module.name, module.instance), server.log("watchdog")
+    place = rf"{re.escape(module.name)}(?:@{re.escape(module.instance)}\b|(?![\w@]))"
     name = re.compile(rf"(?<![\w.-]){place}")
 
     def last(log: Log | None, about: re.Pattern[str] | None) -> LogGroup | None:
@@ -91,9 +91,9 @@ def telling(server: Server, task: Task, since: float) -> Facts:
     return {"tells": " and ".join(paths) or "its log", "says": f" ({says})" if says else ""}
 
 
-def reported(problem: str, server: Server, tasks: Iterable[Task]) -> list[LogGroup]:
+def reported(problem: str, server: Server, modules: Iterable[ModuleInstance]) -> list[LogGroup]:
     """The groups in the logs of some modules that belong to an entry of the catalogue."""
-    return [group for task in tasks for group in reported_by(problem, server.history.errors(task))]
+    return [group for module in modules for group in reported_by(problem, server.history.errors(module))]
 
 
 def logged(facts: Facts, groups: list[LogGroup]) -> Evidence:
@@ -132,18 +132,18 @@ def _reported_here(module: str, row: Meaning, group: LogGroup) -> bool:
     return group.level == "error" or (group.level == "warning" and row.kind is Kind.ERROR)
 
 
-def _known_errors(server: Server, module: str, *answers: Restart) -> Iterator[Evidence]:
-    for task in server.tasks_of(module):
+def _known_errors(server: Server, name: str, *answers: Restart) -> Iterator[Evidence]:
+    for module in server.instances_of(name):
         rows: dict[str, list[LogGroup]] = {}
-        held, _over = sorted_out(server, task, events(server.history.errors(task)))
+        held, _over = sorted_out(server, module, events(server.history.errors(module)))
         for group in held:
             row = meaning_of(group)
-            if row is None or row.restart not in answers or recovered(server, task, group):
+            if row is None or row.restart not in answers or recovered(server, module, group):
                 continue
-            if _reported_here(module, row, group):
+            if _reported_here(name, row, group):
                 rows.setdefault(row.code, []).append(group)
         for code, known in sorted(rows.items()):
-            yield _known(task, BY_CODE[code], known)
+            yield _known(module, BY_CODE[code], known)
 
 
 @LOGGED.problem(
@@ -187,12 +187,12 @@ def meaning_facts(row: Meaning) -> Facts:
     }
 
 
-def _known(task: Task, row: Meaning, groups: list[LogGroup]) -> Evidence:
+def _known(module: ModuleInstance, row: Meaning, groups: list[LogGroup]) -> Evidence:
     """A finding of lines whose meaning is known. What heals by itself is no fault if it did."""
     facts = {**meaning_facts(row), **lines(groups)}
     healed = row.restart is Restart.HEALS and all(group.went_on for group in groups)
     return replace(
-        logged(facts, groups), instance=task.instance, subject=row.code,
+        logged(facts, groups), instance=module.instance, subject=row.code,
         severity=INFO if healed else None,
     )
 
@@ -210,10 +210,10 @@ def add_line(problems: Catalogue, name: str, **entry: Any) -> None:
     """Enter a problem that shows in lines of the module's log, which name it as their finding."""
 
     def find(server: Server) -> Iterator[Evidence]:
-        for task in server.tasks_of(problems.module):
-            groups = reported(f"{problems.module}.{name}", server, [task])
+        for module in server.instances_of(problems.module):
+            groups = reported(f"{problems.module}.{name}", server, [module])
             if groups:
-                yield replace(logged(lines(groups), groups), instance=task.instance)
+                yield replace(logged(lines(groups), groups), instance=module.instance)
 
     problems.enter(name, find, needs=("logs",), **entry)
 
@@ -234,15 +234,15 @@ def _elsewhere(server: Server, text: str) -> str | None:
 ADDRESS = re.compile(r"https?://([^\s/:'\"]+)")
 
 
-def _unknown_errors(server: Server, module: str, few: bool) -> Iterator[Evidence]:
-    own = module if module in OWN_CHILD_ERRORS else ""
-    for task in server.tasks_of(module):
-        held = unknown_errors(events(server.history.errors(task, own)))
-        held, _over = sorted_out(server, task, held)
+def _unknown_errors(server: Server, name: str, few: bool) -> Iterator[Evidence]:
+    own = name if name in OWN_CHILD_ERRORS else ""
+    for module in server.instances_of(name):
+        held = unknown_errors(events(server.history.errors(module, own)))
+        held, _over = sorted_out(server, module, held)
         count = sum(group.count for group in held)
         if held and (count < server.limits.log_errors) is few:
             facts: Facts = {**lines(held), "signatures": len(held)}
-            yield replace(logged(facts, held), instance=task.instance)
+            yield replace(logged(facts, held), instance=module.instance)
 
 
 UNKNOWN_ERRORS: dict[str, Any] = {
@@ -267,14 +267,14 @@ def errors_few(server: Server, module: str) -> Iterator[Evidence]:
     return _unknown_errors(server, module, few=True)
 
 
-def _past(server: Server, task: Task, kind: str) -> Evidence | None:
+def _past(server: Server, module: ModuleInstance, kind: str) -> Evidence | None:
     """Lines of what is over: told as that, and never a fault of now."""
     # What a module logged before we restarted it is history without a word.
-    seen = server.history.errors(task) if kind == "repaired" else (
-        group for log in server.history.logs_of(task) for group in log.groups
+    seen = server.history.errors(module) if kind == "repaired" else (
+        group for log in server.history.logs_of(module) for group in log.groups
     )
     groups = [group for group in events(seen) if group.level == "error" and not is_note(group)]
-    _now, over = sorted_out(server, task, groups)
+    _now, over = sorted_out(server, module, groups)
     if kind not in over:
         return None
     what, held = over[kind]
@@ -298,8 +298,8 @@ def _past(server: Server, task: Task, kind: str) -> Evidence | None:
     ),
     causes=troubles,
 )
-def daily_restart_errors(server: Server, task: Task) -> Evidence | None:
-    return _past(server, task, "daily")
+def daily_restart_errors(server: Server, module: ModuleInstance) -> Evidence | None:
+    return _past(server, module, "daily")
 
 
 @LOGGED.per_instance(
@@ -313,5 +313,5 @@ def daily_restart_errors(server: Server, task: Task) -> Evidence | None:
     fix=advice("no action needed"),
     causes=troubles,
 )
-def errors_before_repair(server: Server, task: Task) -> Evidence | None:
-    return _past(server, task, "repaired")
+def errors_before_repair(server: Server, module: ModuleInstance) -> Evidence | None:
+    return _past(server, module, "repaired")

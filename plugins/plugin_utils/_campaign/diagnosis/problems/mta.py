@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...snapshot.records import Target, Task
+from ...snapshot.records import ModuleInstance, Target
 from ...snapshot.server import Server
 from ...snapshot.work import Delivery
 from ..model import CRITICAL, WARNING, Evidence, Facts, advice, as_account, as_root
@@ -42,10 +42,10 @@ NOT_SENDING = (
         " {home}/conf/config-{instance}.xml"
     ).then(as_account("nlserver start {target}")),
 )
-def stat_address_missing(_server: Server, task: Task) -> Facts | None:
-    if task.setting("stat_address") != "" or not (task.expected or task.alive):
+def stat_address_missing(_server: Server, module: ModuleInstance) -> Facts | None:
+    if module.setting("stat_address") != "" or not (module.expected or module.alive):
         return None
-    return {"stat_address": "", "running": task.alive}
+    return {"stat_address": "", "running": module.alive}
 
 
 @problems.per_instance(
@@ -61,9 +61,9 @@ def stat_address_missing(_server: Server, task: Task) -> Facts | None:
         as_account("nlserver restart {target}")
     ),
 )
-def verify_mode(_server: Server, task: Task) -> Facts | None:
-    known = task.configuration
-    if known is None or not known.flag("verify_mode") or not (task.expected or task.alive):
+def verify_mode(_server: Server, module: ModuleInstance) -> Facts | None:
+    known = module.configuration
+    if known is None or not known.flag("verify_mode") or not (module.expected or module.alive):
         return None
     return {"file": known.origin("verify_mode"), "verify_mode": True}
 
@@ -81,9 +81,9 @@ def verify_mode(_server: Server, task: Task) -> Facts | None:
         as_account("nlserver restart {target}")
     ),
 )
-def messages_dumped(_server: Server, task: Task) -> Facts | None:
-    known = task.configuration
-    if known is None or not (task.expected or task.alive):
+def messages_dumped(_server: Server, module: ModuleInstance) -> Facts | None:
+    known = module.configuration
+    if known is None or not (module.expected or module.alive):
         return None
     names = {"debug_path": "debugPath", "data_log_path": "dataLogPath"}
     paths = {name: path for name in names if (path := known.text(name))}
@@ -110,20 +110,20 @@ def messages_dumped(_server: Server, task: Task) -> Facts | None:
     ),
 )
 def working_set_reached(server: Server) -> Iterator[Evidence]:
-    for task in server.tasks_of("mta"):
-        limit = task.number("working_set_mb")
+    for module in server.instances_of("mta"):
+        limit = module.number("working_set_mb")
         children = [
-            child for child in server.children_of(task, "mtachild")
+            child for child in server.children_of(module, "mtachild")
             if limit and (child.memory_mb or 0.0) >= limit
         ]
         if children:
             largest = max(children, key=lambda child: (child.memory_mb or 0.0, child.pid))
             facts: Facts = {
                 "pid": largest.pid, "memory_mb": round(largest.memory_mb or 0.0, 1),
-                "limit_mb": limit, "waiting": task.number("waiting_messages"),
+                "limit_mb": limit, "waiting": module.number("waiting_messages"),
                 "children": len(children),
             }
-            yield Evidence(facts, task.instance)
+            yield Evidence(facts, module.instance)
 
 
 @problems.problem(
@@ -144,10 +144,10 @@ def working_set_reached(server: Server) -> Iterator[Evidence]:
 )
 def stat_unreachable(server: Server) -> Iterator[Evidence]:
     for target in server.targets("stat"):
-        task = server.task("mta", target.instance)
+        module = server.module("mta", target.instance)
         if target.reachable is not False and not _served_by_sick_stat(server, target):
             continue
-        if task is None or not (task.expected or task.alive):
+        if module is None or not (module.expected or module.alive):
             continue
         local = server.local(target)
         yield Evidence(
@@ -165,10 +165,10 @@ def stat_unreachable(server: Server) -> Iterator[Evidence]:
 
 def _serving(server: Server, target: Target) -> str:
     """The instance whose stat serves an mta of this host: its own, or the one it shares."""
-    own = server.task("stat", target.instance)
+    own = server.module("stat", target.instance)
     if own and (own.expected or own.alive):
         return target.instance
-    shared = [task for task in server.tasks_of("stat") if task.expected or task.alive]
+    shared = [module for module in server.instances_of("stat") if module.expected or module.alive]
     return shared[0].instance if shared else target.instance
 
 
@@ -176,7 +176,7 @@ def _served_by_sick_stat(server: Server, target: Target) -> bool:
     """UDP without an answer proves nothing, unless the stat asked is known to hang."""
     if target.reachable is True or not server.local(target):
         return False
-    stat = server.task("stat", _serving(server, target))
+    stat = server.module("stat", _serving(server, target))
     return stat is not None and stat.state == "hung"
 
 
@@ -194,8 +194,8 @@ def _served_by_sick_stat(server: Server, target: Target) -> bool:
         line="export TMPDIR={var_dir}/tmp",
     ),
 )
-def temporary_device(server: Server, task: Task) -> Evidence | None:
-    groups = reported("mta.temporary_device", server, [task])
+def temporary_device(server: Server, module: ModuleInstance) -> Evidence | None:
+    groups = reported("mta.temporary_device", server, [module])
     if not groups:
         return None
     var_dir = server.environment.var_dir or f"{server.head.home}/var"
@@ -213,8 +213,8 @@ def temporary_device(server: Server, task: Task) -> Evidence | None:
     fix=advice("review the MX rules; after a change: nlserver stat -reload"),
     causes=("stat.quotas_not_loaded",),
 )
-def quota_met(server: Server, task: Task) -> Evidence | None:
-    groups = reported("mta.quota_met", server, [task])
+def quota_met(server: Server, module: ModuleInstance) -> Evidence | None:
+    groups = reported("mta.quota_met", server, [module])
     return logged(lines(groups), groups) if groups else None
 
 
@@ -293,18 +293,18 @@ def dns_failed(server: Server) -> Iterator[Evidence]:
     fix=RESTART,
     causes=NOT_SENDING,
 )
-def no_children(server: Server, task: Task) -> Facts | None:
-    deaths = [group for group in server.history.errors(task, "mta") if DEATH.search(group.sample)]
+def no_children(server: Server, module: ModuleInstance) -> Facts | None:
+    deaths = [group for group in server.history.errors(module, "mta") if DEATH.search(group.sample)]
     last_death = max((group.last_at or 0.0 for group in deaths), default=0.0)
     dying = server.now - last_death < DYING_SECONDS
     # Of children that die at their start the next one may be there for a moment.
     children = [
-        child for child in server.children_of(task, "mtachild")
+        child for child in server.children_of(module, "mtachild")
         if not (dying and server.now - (child.started_at or 0.0) < YOUNG_SECONDS)
     ]
-    if task.state != "running" or children:
+    if module.state != "running" or children:
         return None
-    waiting = _waiting(server, task, 0 if deaths else server.limits.spool_minutes)
+    waiting = _waiting(server, module, 0 if deaths else server.limits.spool_minutes)
     return {**waiting, **lines(deaths)} if waiting and deaths else waiting
 
 
@@ -322,14 +322,14 @@ def no_children(server: Server, task: Task) -> Facts | None:
         "watchdog.nothing_runs",
     ),
 )
-def spool_stuck(server: Server, task: Task) -> Facts | None:
-    return _waiting(server, task, server.limits.spool_minutes)
+def spool_stuck(server: Server, module: ModuleInstance) -> Facts | None:
+    return _waiting(server, module, server.limits.spool_minutes)
 
 
-def _waiting(server: Server, task: Task, minutes: float) -> Facts | None:
+def _waiting(server: Server, module: ModuleInstance, minutes: float) -> Facts | None:
     """What waits in the spool for longer than that."""
     for spool in server.storage.spool:
-        if spool.instance == task.instance and spool.files and server.older(
+        if spool.instance == module.instance and spool.files and server.older(
             spool.oldest_at, minutes
         ):
             return {"files": spool.files, "oldest_at": spool.oldest_at, "path": spool.path}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...snapshot.records import Task
+from ...snapshot.records import ModuleInstance
 from ...snapshot.server import Server
 from ..model import CRITICAL, WARNING, Evidence, Facts, advice, as_account, as_root
 from ..rules import Catalogue
@@ -26,22 +26,22 @@ problems = Catalogue("stat")
     reason="the process that holds the port must release it",
     fix=as_root("{stop}").then(RESTART),
 )
-def port_taken(server: Server, task: Task) -> Facts | None:
-    if not task.expected or _sharing(server, task):
+def port_taken(server: Server, module: ModuleInstance) -> Facts | None:
+    if not module.expected or _sharing(server, module):
         return None
-    return other_holder(server, "udp", _port(server, task))
+    return other_holder(server, "udp", _port(server, module))
 
 
-def _port(server: Server, task: Task) -> int | None:
-    return task.number("port") or server.port(f"stat@{task.instance}")
+def _port(server: Server, module: ModuleInstance) -> int | None:
+    return module.number("port") or server.port(f"stat@{module.instance}")
 
 
-def _sharing(server: Server, task: Task) -> list[Task]:
+def _sharing(server: Server, module: ModuleInstance) -> list[ModuleInstance]:
     """Other instances here whose statistics server is to hold the same port."""
-    port = _port(server, task)
+    port = _port(server, module)
     return [
-        other for other in server.tasks_of("stat")
-        if other.instance != task.instance and port is not None
+        other for other in server.instances_of("stat")
+        if other.instance != module.instance and port is not None
         and (other.expected or other.alive) and _port(server, other) == port
     ]
 
@@ -62,12 +62,12 @@ def _sharing(server: Server, task: Task) -> list[Task]:
 )
 def port_wanted_twice(server: Server) -> Iterator[Evidence]:
     told: set[int | None] = set()
-    for task in server.tasks_of("stat"):
-        others = _sharing(server, task) if task.expected or task.alive else []
-        port = _port(server, task)
+    for module in server.instances_of("stat"):
+        others = _sharing(server, module) if module.expected or module.alive else []
+        port = _port(server, module)
         if others and port not in told:
             told.add(port)
-            names = [task.instance, *(other.instance for other in others)]
+            names = [module.instance, *(other.instance for other in others)]
             yield Evidence(
                 {"port": port, "instances": " and ".join(names), "count": len(names)},
                 subject=str(port),
@@ -84,11 +84,11 @@ def port_wanted_twice(server: Server) -> Iterator[Evidence]:
     fix=RESTART,
     causes=("stat.hung", "stat.crash_loop"),
 )
-def port_not_held(server: Server, task: Task) -> Facts | None:
-    port = _port(server, task)
-    if not task.alive or port is None or any(server.listening("udp", port)):
+def port_not_held(server: Server, module: ModuleInstance) -> Facts | None:
+    port = _port(server, module)
+    if not module.alive or port is None or any(server.listening("udp", port)):
         return None
-    return {"port": port, "pid": task.pid}
+    return {"port": port, "pid": module.pid}
 
 
 @problems.problem(
@@ -102,26 +102,26 @@ def port_not_held(server: Server, task: Task) -> Facts | None:
 )
 def quotas_not_loaded(server: Server) -> Iterator[Evidence]:
     for file in server.storage.quota_files:
-        for task in server.tasks_of("stat"):
-            begun, changed = task.started_at, file.mtime_at
-            if begun is None or changed is None or not task.alive:
+        for module in server.instances_of("stat"):
+            begun, changed = module.started_at, file.mtime_at
+            if begun is None or changed is None or not module.alive:
                 continue
-            read_at = max(begun, server.history.reloaded_at(task) or 0.0)
+            read_at = max(begun, server.history.reloaded_at(module) or 0.0)
             late = changed > read_at and changed > begun + server.limits.clock_grain_seconds
-            if late and (_named(file.path, task) or not _named_any(server, file.path)):
+            if late and (_named(file.path, module) or not _named_any(server, file.path)):
                 yield Evidence(
                     {"path": file.path, "changed_at": changed, "read_at": read_at},
-                    task.instance, file.path,
+                    module.instance, file.path,
                 )
 
 
-def _named(path: str, task: Task) -> bool:
-    return task.instance in path.rsplit("/", 1)[-1].replace(".", "-").split("-")
+def _named(path: str, module: ModuleInstance) -> bool:
+    return module.instance in path.rsplit("/", 1)[-1].replace(".", "-").split("-")
 
 
 def _named_any(server: Server, path: str) -> bool:
     """Whether a file's name says the instance that it is for."""
-    return any(_named(path, task) for task in server.tasks)
+    return any(_named(path, module) for module in server.modules)
 
 
 problems.include(*every_module.SUPERVISED, causes_of_stop=(

@@ -12,7 +12,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 )
 
 from ...snapshot.history import UPGRADE_LOG
-from ...snapshot.records import Task
+from ...snapshot.records import ModuleInstance
 from ...snapshot.server import Server
 from ..model import CRITICAL, INFO, WARNING, Evidence, Facts, advice, as_account, as_root
 from ..rules import Catalogue
@@ -39,11 +39,11 @@ NOT_WRITING = (
     fix=as_root("{stop}").then(RESTART),
 )
 def port_taken(server: Server) -> Iterator[Evidence]:
-    task = server.task("syslogd")
-    if task and not (task.alive or task.expected):
+    module = server.module("syslogd")
+    if module and not (module.alive or module.expected):
         return  # switched off, another daemon may hold it; unknown, nobody may judge
     default = server.configuration.syslogd_port_from == "default"
-    if task and default and _listens_elsewhere(server, task) in SYSLOGD_PORTS:
+    if module and default and _listens_elsewhere(server, module) in SYSLOGD_PORTS:
         return  # on the other port of the two that are defaults
     facts = other_holder(server, "udp", server.syslogd_port)
     if facts:
@@ -60,17 +60,17 @@ def port_taken(server: Server) -> Iterator[Evidence]:
     fix=RESTART,
     causes=("syslogd.hung", "syslogd.crash_loop"),
 )
-def port_not_held(server: Server, task: Task) -> Facts | None:
+def port_not_held(server: Server, module: ModuleInstance) -> Facts | None:
     port = server.syslogd_port
-    if not task.alive or port is None or any(server.listening("udp", port)):
+    if not module.alive or port is None or any(server.listening("udp", port)):
         return None
-    if _listens_elsewhere(server, task):
+    if _listens_elsewhere(server, module):
         return None
-    return {"port": port, "pid": task.pid}
+    return {"port": port, "pid": module.pid}
 
 
-def _listens_elsewhere(server: Server, task: Task) -> int | None:
-    pids = {process.pid for process in task.processes}
+def _listens_elsewhere(server: Server, module: ModuleInstance) -> int | None:
+    pids = {process.pid for process in module.processes}
     return next(
         (
             socket.port for socket in server.sockets
@@ -91,8 +91,8 @@ def _listens_elsewhere(server: Server, task: Task) -> int | None:
     remedy="restart",
     fix=RESTART,
 )
-def wrong_port(server: Server, task: Task) -> Facts | None:
-    actual = _listens_elsewhere(server, task)
+def wrong_port(server: Server, module: ModuleInstance) -> Facts | None:
+    actual = _listens_elsewhere(server, module)
     default = server.configuration.syslogd_port_from == "default"
     if actual is None or (default and actual in SYSLOGD_PORTS):
         return None
@@ -117,11 +117,11 @@ def wrong_port(server: Server, task: Task) -> Facts | None:
 )
 def logs_missing(server: Server) -> Iterator[Evidence]:
     without = []
-    for task in server.tasks if server.has_syslogd else ():
-        log = server.log(task.module, task.instance)
-        begun = (server.age(task.started_at) or 0.0) > server.limits.log_start_seconds
-        if task.alive and begun and log and not log.exists:
-            without.append(task.label)
+    for module in server.modules if server.has_syslogd else ():
+        log = server.log(module.name, module.instance)
+        begun = (server.age(module.started_at) or 0.0) > server.limits.log_start_seconds
+        if module.alive and begun and log and not log.exists:
+            without.append(module.label)
     if without:
         yield Evidence({"count": len(without), "modules": " ".join(without)})
 
@@ -144,23 +144,23 @@ def logs_not_growing(server: Server) -> Iterator[Evidence]:
     if not written or not server.has_syslogd:
         return
     last = max(written)
-    syslogd = server.task("syslogd")
+    syslogd = server.module("syslogd")
     listening_since = (syslogd.started_at if syslogd else None) or 0.0
     unheard = []
-    for task in server.tasks:
-        log = server.log(task.module, task.instance)
+    for module in server.modules:
+        log = server.log(module.name, module.instance)
         at = log.written_at if log and log.exists else None
-        begun = task.started_at
-        if task.state != "running" or at is None or begun is None:
+        begun = module.started_at
+        if module.state != "running" or at is None or begun is None:
             continue
         grace = server.limits.log_start_seconds
         if begun < listening_since:
             continue  # nobody was there to write its first lines: past and gone
         if begun > at + server.limits.clock_grain_seconds and server.now - begun > grace:
-            unheard.append(task.label)
+            unheard.append(module.label)
     if unheard:
         why = f"the start of {', '.join(unheard)} left no line"
-    elif any(task.state == "running" for task in server.tasks) and server.older(
+    elif any(module.state == "running" for module in server.modules) and server.older(
         last, server.limits.log_silence_minutes
     ):
         why = "modules are running but log nothing"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...snapshot.records import LogGroup, Task
+from ...snapshot.records import LogGroup, ModuleInstance
 from ...snapshot.server import Server
 from ...snapshot.work import Workflow
 from ..aftermath import repaired
@@ -40,10 +40,10 @@ CONSOLIDATE = as_account("nlserver tracking -instance:{instance}")
 )
 def redirection_unreachable(server: Server) -> Iterator[Evidence]:
     told: dict[str, list[LogGroup]] = {}
-    for task in _who_tells(server):
-        told.setdefault(task.instance, []).extend(
-            group for group in reported_by("tracking.redirection_unreachable", server.history.errors(task))
-            if not server.older(group.last_at, 30) and not _repaired_since(server, task, group)
+    for module in _who_tells(server):
+        told.setdefault(module.instance, []).extend(
+            group for group in reported_by("tracking.redirection_unreachable", server.history.errors(module))
+            if not server.older(group.last_at, 30) and not _repaired_since(server, module, group)
         )
     asked: set[str] = set()  # the servers that were asked now: what a log says of them is history
     for target in server.targets("redirection"):
@@ -76,14 +76,14 @@ def redirection_unreachable(server: Server) -> Iterator[Evidence]:
             yield replace(logged(facts, recent), instance=instance)
 
 
-def _repaired_since(server: Server, task: Task, group: LogGroup) -> bool:
+def _repaired_since(server: Server, module: ModuleInstance, group: LogGroup) -> bool:
     """Whether the front-end web server was repaired after these lines."""
-    return repaired(server, task, group, ("web", "trackinglogd")) is not None
+    return repaired(server, module, group, ("web", "trackinglogd")) is not None
 
 
-def _who_tells(server: Server) -> Iterator[Task]:
+def _who_tells(server: Server) -> Iterator[ModuleInstance]:
     """Whose logs tell of redirection servers."""
-    return (task for task in server.tasks if task.module in ("tracking", "wfserver", "mta", "web"))
+    return (module for module in server.modules if module.name in ("tracking", "wfserver", "mta", "web"))
 
 
 def _host_of(group: LogGroup) -> str:
@@ -107,11 +107,11 @@ URL = re.compile(r"https?://([^\s/:'\"]+)")
 )
 def redirection_misconfigured(server: Server) -> Iterator[Evidence]:
     told: dict[str, list[LogGroup]] = {}
-    for task in _who_tells(server):
-        told.setdefault(task.instance, []).extend(
+    for module in _who_tells(server):
+        told.setdefault(module.instance, []).extend(
             group for group in
-            reported_by("tracking.redirection_misconfigured", server.history.errors(task))
-            if not _repaired_since(server, task, group)
+            reported_by("tracking.redirection_misconfigured", server.history.errors(module))
+            if not _repaired_since(server, module, group)
         )
     for instance, groups in sorted(told.items()):
         if groups:
@@ -158,8 +158,8 @@ def corrupt_line(server: Server) -> Iterator[Evidence]:
 
 
 def _errors_since(server: Server, instance: str, since: float) -> bool:
-    task = server.task("tracking", instance)
-    groups = server.history.errors(task) if task else ()
+    module = server.module("tracking", instance)
+    groups = server.history.errors(module) if module else ()
     return any((group.last_at or server.now) >= since for group in groups)
 
 
@@ -214,13 +214,13 @@ def _workflow(server: Server, instance: str) -> Workflow | None:
         "tracking.redirection_unreachable", "tracking.redirection_misconfigured", *TROUBLE,
     ),
 )
-def workflow_in_error(server: Server, task: Task) -> Facts | None:
-    workflow = _workflow(server, task.instance)
+def workflow_in_error(server: Server, module: ModuleInstance) -> Facts | None:
+    workflow = _workflow(server, module.instance)
     if workflow is None or not workflow.failed:
         return None
     groups = [
         group for log in server.logs.logs
-        if log.instance == task.instance and log.module in ("runwf", "wfserver")
+        if log.instance == module.instance and log.module in ("runwf", "wfserver")
         for group in log.groups if group.level == "error" and WORKFLOW.search(group.sample)
     ]
     told: Facts = lines(groups) if groups else {"count": None, "last_at": None, "sample": None}
@@ -239,8 +239,8 @@ def workflow_in_error(server: Server, task: Task) -> Facts | None:
     fix=advice("start it in the console"),
     causes=(*DOWN, *TROUBLE, "wfserver.concurrency_reached"),
 )
-def workflow_late(server: Server, task: Task) -> Facts | None:
-    database, workflow = server.database(task.instance), _workflow(server, task.instance)
+def workflow_late(server: Server, module: ModuleInstance) -> Facts | None:
+    database, workflow = server.database(module.instance), _workflow(server, module.instance)
     if database is None or workflow is None or workflow.failed:
         return None
     return late(server, database, workflow)
@@ -257,8 +257,8 @@ def workflow_late(server: Server, task: Task) -> Facts | None:
         "start it in the console, or ask whoever stopped it (its journal names the operator)"
     ),
 )
-def workflow_stopped(server: Server, task: Task) -> Facts | None:
-    database, workflow = server.database(task.instance), _workflow(server, task.instance)
+def workflow_stopped(server: Server, module: ModuleInstance) -> Facts | None:
+    database, workflow = server.database(module.instance), _workflow(server, module.instance)
     if database is None or workflow is None or workflow.failed:
         return None
     how = next((state for state in ("paused", "stopped") if workflow.is_in(state)), None)
@@ -283,12 +283,12 @@ def workflow_stopped(server: Server, task: Task) -> Facts | None:
         "trackinglogd.not_running", *DOWN, "host.database_unreachable",
     ),
 )
-def consolidated_logs_old(server: Server, task: Task) -> Facts | None:
-    database = server.database(task.instance)
+def consolidated_logs_old(server: Server, module: ModuleInstance) -> Facts | None:
+    database = server.database(module.instance)
     last = database.last_consolidation_at if database else None
-    if task.alive or not server.older(last, server.limits.consolidation_minutes):
+    if module.alive or not server.older(last, server.limits.consolidation_minutes):
         return None
-    return {"last_at": last} if consolidation_late(server, task) is None else None
+    return {"last_at": last} if consolidation_late(server, module) is None else None
 
 
 WORKFLOW = re.compile(
@@ -311,14 +311,14 @@ WORKFLOW = re.compile(
         "watchdog.nothing_runs", "host.database_unreachable", "syslogd.logs_not_growing",
     ),
 )
-def consolidation_late(server: Server, task: Task) -> Facts | None:
-    log = server.log("tracking", task.instance)
+def consolidation_late(server: Server, module: ModuleInstance) -> Facts | None:
+    log = server.log("tracking", module.instance)
     last = log.written_at if log and log.exists else None
-    if task.alive or not server.older(last, server.limits.consolidation_minutes):
+    if module.alive or not server.older(last, server.limits.consolidation_minutes):
         return None
     waiting = [
         entry for entry in server.storage.redirection
-        if entry.instance == task.instance and entry.log_files
+        if entry.instance == module.instance and entry.log_files
     ]
     return {"last_at": last, "files": sum(entry.log_files or 0 for entry in waiting)}
 

@@ -33,8 +33,8 @@ REBUILD = advice(
     fix=as_root("ipcs -m -p", "ipcs -s").then(REBUILD),
 )
 def shared_memory_stale(server: Server) -> Iterator[Evidence]:
-    tasks = [task for task in server.tasks if task.module != "watchdog"]
-    groups = reported("trackinglogd.shared_memory_stale", server, tasks)
+    modules = [module for module in server.modules if module.name != "watchdog"]
+    groups = reported("trackinglogd.shared_memory_stale", server, modules)
     if groups:
         yield logged({**lines(groups), "orphans": len(_orphans(server)), **held(server)}, groups)
 
@@ -95,8 +95,8 @@ def too_many_segments(server: Server) -> Iterator[Evidence]:
     ),
 )
 def files_not_growing(server: Server) -> Iterator[Evidence]:
-    task = server.task("trackinglogd")
-    if task is None or not (task.expected or task.alive):
+    module = server.module("trackinglogd")
+    if module is None or not (module.expected or module.alive):
         return
     for entry in server.storage.redirection:
         if server.older(entry.newest_at, server.limits.redirection_log_minutes):
@@ -120,8 +120,8 @@ def files_not_growing(server: Server) -> Iterator[Evidence]:
     causes=("tracking.consolidation_late", "tracking.workflow_failed"),
 )
 def size_limit(server: Server) -> Iterator[Evidence]:
-    task = server.task("trackinglogd")
-    limit = task.number("max_logs_on_disk_mb") if task else None
+    module = server.module("trackinglogd")
+    limit = module.number("max_logs_on_disk_mb") if module else None
     for entry in server.storage.redirection:
         used = (entry.log_bytes or 0) / 1048576
         if limit and used >= limit * server.limits.redirection_size_percent / 100:

@@ -37,9 +37,9 @@ problems = Catalogue("watchdog")
     down=True,
 )
 def nothing_runs(server: Server) -> Iterator[Evidence]:
-    if any(task.alive for task in server.tasks):
+    if any(module.alive for module in server.modules):
         return
-    expected = sum(task.expected is True for task in server.tasks)
+    expected = sum(module.expected is True for module in server.modules)
     yield Evidence({
         "expected": expected,
         "service_state": server.service.active_state or None,
@@ -61,8 +61,8 @@ def nothing_runs(server: Server) -> Iterator[Evidence]:
     down=True,
 )
 def stopped(server: Server) -> Iterator[Evidence]:
-    running = sum(task.alive for task in server.tasks)
-    watchdog = server.task("watchdog")
+    running = sum(module.alive for module in server.modules)
+    watchdog = server.module("watchdog")
     if watchdog and watchdog.state == "stopped" and running:
         yield Evidence({
             "running": running,
@@ -92,7 +92,7 @@ def nlserver_hangs(server: Server) -> Iterator[Evidence]:
     if hanging:
         yield Evidence({
             "commands": " and ".join(hanging),
-            "modules_running": sum(task.alive for task in server.tasks),
+            "modules_running": sum(module.alive for module in server.modules),
         })
 
 
@@ -117,7 +117,7 @@ def wrong_library(server: Server) -> Iterator[Evidence]:
         if found and found[0].problem == "watchdog.wrong_library":
             yield Evidence({"sample": line.text, "count": 1, "last_at": line.at})
             return
-    groups = reported("watchdog.wrong_library", server, server.tasks)
+    groups = reported("watchdog.wrong_library", server, server.modules)
     if groups:
         yield logged(lines(groups), groups)
 
@@ -165,8 +165,8 @@ def module_unknown(server: Server) -> Iterator[Evidence]:
     causes=("trackinglogd.shared_memory_stale",),
 )
 def shared_memory_version(server: Server) -> Iterator[Evidence]:
-    for task in server.tasks_of("watchdog"):
-        groups = reported("trackinglogd.shared_memory_stale", server, [task])
+    for module in server.instances_of("watchdog"):
+        groups = reported("trackinglogd.shared_memory_stale", server, [module])
         if groups:
             yield logged(lines(groups), groups)
 

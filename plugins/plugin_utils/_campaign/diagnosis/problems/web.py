@@ -92,10 +92,10 @@ def redirection_missing(server: Server) -> Iterator[Evidence]:
     fix=as_root("{stop}").then(as_account("nlserver restart web")),
 )
 def port_taken(server: Server) -> Iterator[Evidence]:
-    task = server.task("web")
-    if task and not (task.alive or task.expected):
+    module = server.module("web")
+    if module and not (module.alive or module.expected):
         return  # it runs elsewhere: here the port is anybody's
-    facts = other_holder(server, "tcp", task.number("http_port") if task else None)
+    facts = other_holder(server, "tcp", module.number("http_port") if module else None)
     if facts:
         yield Evidence(facts)
 
@@ -124,11 +124,11 @@ def tomcat_down(server: Server) -> Iterator[Evidence]:
 
 def _was_moved(server: Server, check: Check) -> bool:
     """Tomcat listens on the port that httpPort names, and that is not the one that was asked."""
-    task, place = server.task("web"), _place(check.url or "")
-    port = task.number("http_port") if task else None
-    if task is None or port is None or place is None or place[1] == port:
+    module, place = server.module("web"), _place(check.url or "")
+    port = module.number("http_port") if module else None
+    if module is None or port is None or place is None or place[1] == port:
         return False
-    pids = {process.pid for process in task.processes}
+    pids = {process.pid for process in module.processes}
     return any(socket.ours and socket.pid in pids for socket in server.listening("tcp", port))
 
 
@@ -167,8 +167,8 @@ def relay_broken(server: Server) -> Iterator[Evidence]:
 
 def _relay(server: Server) -> Facts:
     """Where the relay sends requests, and where Tomcat listens, as far as the files say."""
-    task = server.task("web")
-    known = task.configuration if task else None
+    module = server.module("web")
+    known = module.configuration if module else None
     targets = (known.texts("relay_targets") if known else None) or ()
     port = known.number("http_port") if known else None
     places = [place for place in map(_place, targets) if place]
@@ -245,7 +245,7 @@ def blank_page(server: Server) -> Iterator[Evidence]:
 )
 def java_broken(server: Server) -> Iterator[Evidence]:
     check = _first(server, lambda hints: hints.java_trace)
-    groups = reported("web.java_broken", server, server.tasks_of("web"))
+    groups = reported("web.java_broken", server, server.instances_of("web"))
     home = server.environment.jdk_home
     if check:
         yield Evidence({**_page(check), "sample": check.body[:300], "jdk_home": home})
@@ -271,10 +271,10 @@ for _name, _code, _title, _summary in (
     )
 
 
-def _has(server: Server, module: str) -> bool:
+def _has(server: Server, name: str) -> bool:
     """Whether the module belongs to this server; not where its file could not be read."""
-    task = server.task(module)
-    return task is None or task.alive or task.expected is True
+    module = server.module(name)
+    return module is None or module.alive or module.expected is True
 
 
 def _first(server: Server, hinted: Callable[[Hints], bool]) -> Check | None:
@@ -301,7 +301,7 @@ def session_error(server: Server) -> Iterator[Evidence]:
             return
     # web alone without a database: not the database is ill, but web's way to it
     groups = [
-        group for group in reported("host.database_unreachable", server, server.tasks_of("web"))
+        group for group in reported("host.database_unreachable", server, server.instances_of("web"))
         if not server.older(group.last_at, server.limits.database_error_minutes)
     ]
     if groups and not any(database_unreachable(server)):
@@ -342,7 +342,7 @@ def ping_failed(server: Server) -> Iterator[Evidence]:
     ),
 )
 def connection_pool_full(server: Server) -> Iterator[Evidence]:
-    groups = reported("web.connection_pool_full", server, server.tasks_of("web"))
+    groups = reported("web.connection_pool_full", server, server.instances_of("web"))
     if groups:
         yield logged(lines(groups), groups)
 

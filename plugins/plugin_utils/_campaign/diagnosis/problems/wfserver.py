@@ -12,7 +12,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
     TECHNICAL_WORKFLOWS,
 )
 
-from ...snapshot.records import Task
+from ...snapshot.records import ModuleInstance
 from ...snapshot.server import Server
 from ...snapshot.work import Database, Workflow
 from ..aftermath import sorted_out
@@ -28,15 +28,15 @@ problems = Catalogue("wfserver")
 LIVES_SECONDS = 2  # a workflow process that dies at its start does so sooner
 
 
-def _workflow_ran(server: Server, task: Task) -> bool:
+def _workflow_ran(server: Server, module: ModuleInstance) -> bool:
     """Since this wfserver began a workflow wrote a line, or one has lived for a moment."""
-    log = server.log("runwf", task.instance)
-    began = task.started_at
+    log = server.log("runwf", module.instance)
+    began = module.started_at
     if began is None:
         return False
     return any(writer.first_at > began for writer in (log.pids if log else ())) or any(
         child.started_at is not None and server.now - child.started_at > LIVES_SECONDS
-        for child in server.children_of(task, "runwf")
+        for child in server.children_of(module, "runwf")
     )
 
 
@@ -260,14 +260,14 @@ def workflow_pending(server: Server) -> Iterator[Evidence]:
             or server.older(w.last_start_at, server.limits.workflow_pending_minutes)
         ))
         if waiting:
-            task = server.task("wfserver", database.instance)
-            facts = {**several(waiting), **_affinity(task)}
+            module = server.module("wfserver", database.instance)
+            facts = {**several(waiting), **_affinity(module)}
             yield Evidence(facts, database.instance)
 
 
-def _affinity(task: Task | None) -> Facts:
+def _affinity(module: ModuleInstance | None) -> Facts:
     """Whose workflows the configuration lets wfserver run, and so why it leaves others alone."""
-    known = task.configuration if task else None
+    known = module.configuration if module else None
     value = (known.text("affinity") if known else None) or ""
     if known and value and not value.rstrip().endswith(","):
         return {
@@ -302,8 +302,8 @@ def workflow_process_gone(server: Server) -> Iterator[Evidence]:
     seen = server.processes
     alive = {p.pid for p in (*seen.modules, *seen.children, *seen.others) if not p.dead}
     for database in server.databases:
-        task = server.task("wfserver", database.instance)
-        if task is None or not (task.expected or task.alive):
+        module = server.module("wfserver", database.instance)
+        if module is None or not (module.expected or module.alive):
             continue  # the workflows run elsewhere
         gone = [
             w for w in database.workflows or ()
@@ -341,10 +341,10 @@ def owner_disabled(server: Server) -> Iterator[Evidence]:
     causes=("host.memory_exhausted", "host.disk_full", "host.database_unreachable"),
     chance=Chance("no workflow has run since {target} started", _workflow_ran),
 )
-def children_dying(server: Server, task: Task) -> Evidence | None:
-    pids = {process.pid for process in task.processes}
+def children_dying(server: Server, module: ModuleInstance) -> Evidence | None:
+    pids = {process.pid for process in module.processes}
     defunct = [zombie for zombie in server.machine.zombies if zombie.ppid in pids]
-    groups = [group for group in server.history.errors(task) if DEATH.search(group.sample)]
+    groups = [group for group in server.history.errors(module) if DEATH.search(group.sample)]
     if not groups:
         return None
     facts = lines(groups)
@@ -370,12 +370,12 @@ def children_dying(server: Server, task: Task) -> Evidence | None:
         "host.configuration_unreadable",
     ),
 )
-def workflow_errors(server: Server, task: Task) -> Evidence | None:
+def workflow_errors(server: Server, module: ModuleInstance) -> Evidence | None:
     groups = [
-        group for group in unknown_errors(apart(server.history.errors(task, "runwf")))
-        if not DEATH.search(group.sample) and not recovered(server, task, group)
+        group for group in unknown_errors(apart(server.history.errors(module, "runwf")))
+        if not DEATH.search(group.sample) and not recovered(server, module, group)
     ]
-    groups, _over = sorted_out(server, task, groups)
+    groups, _over = sorted_out(server, module, groups)
     return logged({**lines(groups), "signatures": len(groups)}, groups) if groups else None
 
 
