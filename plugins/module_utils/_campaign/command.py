@@ -144,8 +144,8 @@ def kill(process: "Popen[bytes]") -> None:
         pass  # in the kernel's hands
 
 
-class Task:
-    """A callable and what came of it."""
+class Call:
+    """A function to call in a thread, and what came of it."""
 
     def __init__(self, function: "Callable[[], Any]") -> None:
         self.started = 0.0
@@ -180,41 +180,41 @@ class Task:
         return self._ended.wait(None if left == FOREVER else left)
 
 
-def begin(functions: "Iterable[Callable[[], Any]]") -> "List[Task]":
-    """Begin the callables, in threads that never keep the process alive; their tasks.
+def begin(functions: "Iterable[Callable[[], Any]]") -> "List[Call]":
+    """Begin the callables, in threads that never keep the process alive; the calls.
 
     One thread takes them one after the other, and another takes over as soon as that one is
     held up: threads that all want the interpreter at once spend more time on handing it over
     than on their work.
     """
-    tasks = [Task(function) for function in functions]
-    waiting = collections.deque(tasks)
+    calls = [Call(function) for function in functions]
+    waiting = collections.deque(calls)
 
     def work() -> None:
         while waiting:
             try:
-                task = waiting.popleft()
+                call = waiting.popleft()
             except IndexError:  # another thread took the last one
                 return
-            task.run()
+            call.run()
 
-    for task in tasks:
-        if task is tasks[0] or not task.begins(PATIENCE):
+    for call in calls:
+        if call is calls[0] or not call.begins(PATIENCE):
             thread = threading.Thread(target=work)
             thread.daemon = True
             thread.start()
-            task.begins()
-    return tasks
+            call.begins()
+    return calls
 
 
-def side_by_side(functions: "Iterable[Callable[[], Any]]", limit: float) -> "List[Task]":
-    """Run the callables at once; the tasks, those unfinished with a time-out as error."""
+def side_by_side(functions: "Iterable[Callable[[], Any]]", limit: float) -> "List[Call]":
+    """Run the callables at once; the calls, those unfinished with a time-out as error."""
     end = time.monotonic() + limit
-    tasks = begin(functions)
-    for task in tasks:
-        if not task.wait(end):
-            task.error = ProbeError("timeout", "no answer within %g s" % limit)
-    return tasks
+    calls = begin(functions)
+    for call in calls:
+        if not call.wait(end):
+            call.error = ProbeError("timeout", "no answer within %g s" % limit)
+    return calls
 
 
 def answers(
@@ -226,22 +226,22 @@ def answers(
 
     What is not done in its own time (seconds_for its name), or by the end, is a time-out.
     """
-    tasks = begin([function for dummy, function in named])
-    return awaited([name for name, dummy in named], tasks, seconds_for, end)
+    calls = begin([function for dummy, function in named])
+    return awaited([name for name, dummy in named], calls, seconds_for, end)
 
 
 def awaited(
     names: "Iterable[str]",
-    tasks: "Iterable[Task]",
+    calls: "Iterable[Call]",
     seconds_for: "Callable[[str], float]",
     end: float,
 ) -> "Iterator[Answer]":
-    """The same for tasks that have begun."""
-    for name, task in zip(names, tasks):
-        if task.wait(min(end, task.started + seconds_for(name) + LATE)):
-            yield name, task.seconds, task.value, task.error
+    """The same for calls that have begun."""
+    for name, call in zip(names, calls):
+        if call.wait(min(end, call.started + seconds_for(name) + LATE)):
+            yield name, call.seconds, call.value, call.error
         else:
-            seconds = time.monotonic() - task.started
+            seconds = time.monotonic() - call.started
             error = ProbeError("timeout", "no answer in %.1f s" % seconds)
             yield name, seconds, None, error
 
@@ -251,19 +251,19 @@ class Once:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tasks: "Dict[str, Task]" = {}
+        self._calls: "Dict[str, Call]" = {}
 
     def get(self, name: str, function: "Callable[[], T]") -> "T":
         with self._lock:
-            known = self._tasks.get(name)
-            task = self._tasks[name] = known or Task(function)
+            known = self._calls.get(name)
+            call = self._calls[name] = known or Call(function)
         if known:
-            task.wait(FOREVER)
+            call.wait(FOREVER)
         else:
-            task.run()
-        if task.error:
-            raise task.error
-        value: "T" = task.value
+            call.run()
+        if call.error:
+            raise call.error
+        value: "T" = call.value
         return value
 
 

@@ -111,13 +111,13 @@ def test_side_by_side() -> None:
         raise PermissionError(13, "Permission denied", "/x")
 
     started = time.monotonic()
-    tasks = command.side_by_side([lambda: 1, broken, denied, release.wait], 0.3)
+    calls = command.side_by_side([lambda: 1, broken, denied, release.wait], 0.3)
     release.set()
     assert time.monotonic() - started < 30
-    assert (tasks[0].value, tasks[0].error) == (1, None)
-    assert tasks[1].error.as_data() == {"kind": "failed", "message": "ValueError: oops"}
-    assert tasks[2].error.as_data() == {"kind": "denied", "message": "/x: Permission denied"}
-    assert tasks[3].error.kind == "timeout"
+    assert (calls[0].value, calls[0].error) == (1, None)
+    assert calls[1].error.as_data() == {"kind": "failed", "message": "ValueError: oops"}
+    assert calls[2].error.as_data() == {"kind": "denied", "message": "/x: Permission denied"}
+    assert calls[3].error.kind == "timeout"
 
 
 def test_a_value_is_worked_out_once() -> None:
@@ -128,8 +128,8 @@ def test_a_value_is_worked_out_once() -> None:
         time.sleep(0.05)
         return 7
 
-    tasks = command.side_by_side([lambda: once.get("a", slow)] * 4, 5)
-    assert [task.value for task in tasks] == [7] * 4
+    results = command.side_by_side([lambda: once.get("a", slow)] * 4, 5)
+    assert [result.value for result in results] == [7] * 4
     assert len(calls) == 1
 
 

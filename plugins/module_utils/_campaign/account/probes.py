@@ -262,8 +262,8 @@ def probe_storage(server: Server) -> "Entry":
         ]
     )
     functions.append(lambda: storage.front_files(home))
-    tasks = command.side_by_side(functions, server.limit * 0.9)
-    values = [None if task.error else task.value for task in tasks]
+    calls = command.side_by_side(functions, server.limit * 0.9)
+    values = [None if call.error else call.value for call in calls]
     count = len(places)
     mounts = [value for value in values[:count] if value]
     devices = [entry["device"] for entry in mounts]
@@ -280,7 +280,7 @@ def probe_storage(server: Server) -> "Entry":
     names = [path for path, dummy in places]
     names.extend(["directories of the instances", "core files", "pid file"])
     names.extend(["spool", "redirection", "quota files", "files for the web server"])
-    failed = [(name, task.error) for name, task in zip(names, tasks) if task.error]
+    failed = [(name, call.error) for name, call in zip(names, calls) if call.error]
     if failed:
         text = "; ".join(
             error.message if name in error.message else "%s: %s" % (name, error.message)

@@ -253,12 +253,12 @@ def collect(
         partial(look, place, settings(options), max(0.5, seconds - SLACK - 1.0), entry)
         for place, entry in zip(asked, entries)
     ]
-    tasks = command.side_by_side(functions, seconds)
+    calls = command.side_by_side(functions, seconds)
     failed: "List[str]" = []
-    for entry, task in zip(entries, tasks):
-        if task.error and not entry["error"]:
+    for entry, call in zip(entries, calls):
+        if call.error and not entry["error"]:
             entry["error"] = {
-                "kind": task.error.kind, "code": None, "message": task.error.message,
+                "kind": call.error.kind, "code": None, "message": call.error.message,
             }  # fmt: skip
         problems = [entry["error"]] if entry["error"] else entry["unanswered"][:1]
         failed.extend("%s: %s" % (entry["instance"], problem["message"]) for problem in problems)

@@ -211,7 +211,7 @@ def _put_together(
     else:
         names = [name for name in names if name in HOST_PROBES]
     early = [name for name in names if name in probes.NEED_NO_CONFIGURATION]
-    tasks = command.begin([partial(table[name], context) for name in early])
+    calls = command.begin([partial(table[name], context) for name in early])
     if there:
         answers.until(ALWAYS, first)
         context.environment = answers.data("environment") or context.environment
@@ -223,7 +223,7 @@ def _put_together(
         snapshot["asked"]["instances"] = context.instances
         snapshot["asked"]["expected_ports"] = context.expected_ports()
     late = [name for name in names if name not in early]
-    tasks += command.begin([partial(table[name], context) for name in late])
+    calls += command.begin([partial(table[name], context) for name in late])
     if "storage" in snapshot["asked"]["probes"] and there:
         command.begin([lambda: asked.tell(pid_file=_pid_file(context))])
     found = snapshot["probes"]
@@ -232,7 +232,7 @@ def _put_together(
         found.update(answers.found)
     own: "Entry" = {}
     for name, seconds, data, error in command.awaited(
-        early + late, tasks, context.seconds_for, end
+        early + late, calls, context.seconds_for, end
     ):
         own[name] = entry(seconds, data, error)
     found.update(answers.without_passwords(own, end) if there else own)

@@ -259,8 +259,8 @@ def probe_http(context: Context) -> "Entry":
         checks.append(("front_logon", front + "/nl/jsp/logon.jsp"))
     limit = context.limit * 0.9
     functions.extend(partial(network.check, name, url, limit * 0.95) for name, url in checks)
-    tasks = command.side_by_side(functions, limit)
-    return {"checks": [task.value for task in tasks if task.value]}
+    calls = command.side_by_side(functions, limit)
+    return {"checks": [call.value for call in calls if call.value]}
 
 
 def probe_network(context: Context) -> "Entry":
@@ -301,10 +301,10 @@ def probe_network(context: Context) -> "Entry":
         network.require(url, "redirection_urls")
         dummy, host, port, dummy = network.split_url(url)
         want("redirection", DEFAULT, host, port, "tcp", network.redirection(url))
-    tasks = command.side_by_side([partial(network.target, *one) for one in wanted], limit)
+    calls = command.side_by_side([partial(network.target, *one) for one in wanted], limit)
     targets = []
-    for asked, task in zip(wanted, tasks):
-        entry = task.value or {
+    for asked, call in zip(wanted, calls):
+        entry = call.value or {
             "name": asked[0],
             "instance": asked[1],
             "host": clean(asked[2], 200),
