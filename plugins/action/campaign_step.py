@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
@@ -18,10 +18,20 @@ from ansible.plugins.action import ActionBase
 from ..modules.campaign_step import DOCUMENTATION
 from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
 from ..plugin_utils._campaign.ansible.variables import plain, with_variables
+from ..plugin_utils._campaign.diagnosis.records import Json, Record
 from ..plugin_utils._campaign.planning import outcome
+from ..plugin_utils._campaign.planning.records import Step
+from ..plugin_utils._campaign.planning.registered import (
+    Answers,
+    Begun,
+    Change,
+    Ended,
+    Opened,
+    Proof,
+)
 from ..plugin_utils._campaign.planning.saved import iso
 
-Json = dict[str, Any]
+R = TypeVar("R", bound=Record)
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
 GONE_WITHIN = 60
@@ -43,7 +53,7 @@ class ActionModule(ActionBase):
         host = Host(task_vars or {}, self._task.args, self._templar, bool(self._task.check_mode))
         state = getattr(host, options["state"])()
         result.update(changed=False, **state.as_dict())
-        if host.step:
+        if host.in_progress:
             result.update(host.told(state))
         return result
 
@@ -64,27 +74,39 @@ class Host:
         """Of the task, else of the inventory; None if neither has it."""
         return with_variables(self._given, [name], self.variables, self._templar).get(name)
 
-    def registered(self, name: str) -> Json:
+    def _found(self, name: str) -> Json:
         """A result or a fact; empty if there is none."""
         found = plain(self.variables.get(name))
         return found if isinstance(found, dict) else {}
 
+    def registered(self, name: str, kind: type[R]) -> R:
+        """A result as the record that it is."""
+        return kind.of(self._found(name))
+
     @property
-    def step(self) -> Json:
+    def in_progress(self) -> bool:
+        """Is a step?"""
+        return bool(self._found("campaign_step"))
+
+    @property
+    def step(self) -> Step:
         """The step in progress."""
-        return self.registered("campaign_step")
+        return self.registered("campaign_step", Step)
 
     @property
     def before(self) -> outcome.State:
         """The state that was returned before."""
-        return outcome.State.of(self.registered("campaign_repair"))
+        return outcome.State.of(self._found("campaign_repair"))
+
+    def _steps(self) -> list[Step]:
+        """All steps of the host."""
+        return [Step.of(each) for each in self.option("steps") or ()]
 
     def told(self, state: outcome.State) -> Json:
         """What the tasks need to know besides."""
         step = self.step
         guard = outcome.guard_of(state.rung)
-        finishes = step["remedy"] == outcome.FINISH
-        steps = (self.option("steps") or []) if finishes else []
+        steps = self._steps() if step.remedy == outcome.FINISH else []
         return {
             "role": outcome.role_of(step),
             "guard": asdict(guard) if guard else {},
@@ -96,13 +118,12 @@ class Host:
     def begun(self) -> outcome.State:
         """A step begins."""
         stop_file = self.option("stop_file")
-        remaining = self.registered("campaign_present").get("remaining")
         known = outcome.Known(
             now=self._now,
             stopping=boolean(self.variables.get("campaign_stopping") or False)
             or bool(stop_file and Path(stop_file).exists()),
-            remaining=remaining,
-            elsewhere=self.registered("campaign_opened").get("done_elsewhere") or (),
+            remaining=self.registered("campaign_present", Proof).remaining,
+            elsewhere=self.registered("campaign_opened", Opened).done_elsewhere,
             agreed=self._agreed(),
             check=self._check,
         )
@@ -110,17 +131,19 @@ class Host:
 
     def _agreed(self) -> bool:
         """Did a person say yes to this step?"""
-        about = (self.variables.get("inventory_hostname"), self.step["order"])
+        about = (self.variables.get("inventory_hostname"), self.step.order)
         return any(
-            str(answer["user_input"]).strip().lower() in YES
-            for answer in self.registered("campaign_answers").get("results") or ()
-            if "user_input" in answer
-            and (answer["item"][0]["name"], answer["item"][1]["order"]) == about
+            answer.user_input.strip().lower() in YES
+            and (answer.item[0].name, answer.item[1].order) == about
+            for answer in self.registered("campaign_answers", Answers).results
         )
 
     def failed(self) -> outcome.State:
         """A task has failed."""
-        return outcome.failed(self.before, self.registered("ansible_failed_result"))
+        return outcome.failed(self.before, self._failure())
+
+    def _failure(self) -> Change:
+        return self.registered("ansible_failed_result", Change)
 
     def ended(self) -> outcome.State:
         """A rung was applied, and its proof looked for."""
@@ -129,18 +152,18 @@ class Host:
             self.step,
             self.before,
             outcome.Seen(
-                begun=self.registered("campaign_begun"),
+                begun=self.registered("campaign_begun", Begun),
                 change=self._change(),
-                ended=self.registered("campaign_ended"),
-                proof=self.registered("campaign_proof"),
+                ended=self.registered("campaign_ended", Ended),
+                proof=self.registered("campaign_proof", Proof),
             ),
             check=self._check,
             within=GONE_WITHIN if within is None else within,
             now=self._now,
         )
 
-    def _change(self) -> Json:
-        return self.registered(f"{outcome.role_of(self.step)}_change")
+    def _change(self) -> Change:
+        return self.registered(f"{outcome.role_of(self.step)}_change", Change)
 
     def shown(self) -> outcome.State:
         """The ladder has ended, and the log shows more."""
@@ -148,12 +171,11 @@ class Host:
 
     def cut(self) -> outcome.State:
         """The repair of the host has failed."""
-        failure = self.registered("ansible_failed_result")
-        return outcome.cut(self.option("steps") or [], self.before, failure)
+        return outcome.cut(self._steps(), self.before, self._failure())
 
     def awaited(self) -> outcome.State:
         """A line was awaited in a log."""
         return outcome.awaited(
             "check_syslogd", str(self._given.get("path")), self.before,
-            self.registered("campaign_change"), check=self._check, now=self._now,
+            self.registered("campaign_change", Change), check=self._check, now=self._now,
         )

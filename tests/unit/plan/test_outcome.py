@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -12,6 +13,17 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.pla
     Known,
     Seen,
     State,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.records import (
+    Action,
+    Step,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.registered import (
+    Begun,
+    Change,
+    DoneElsewhere,
+    Ended,
+    Proof,
 )
 
 Json = dict[str, Any]
@@ -42,30 +54,32 @@ GUARDS = {"ok": {"run": "r1", "evidence": "/ev/guard"}, "refused": CHANGES["refu
 ENDED = {"left": "as_before", "before": {"pid": 7}, "after": {"pid": 8}, "seconds": 9.0}
 
 
-def a_step(rung: str = OWN, *further: str, because: tuple[str, ...] = (HUNG, MEMORY)) -> Json:
-    return {
-        "order": 1, "module": "wfserver", "instance": "prod", "subject": None, "remedy": rung,
-        "rungs": [rung, *further], "because": list(because), "keys": [], "role": "wfserver",
-        "rungs_for": {each: list(because) for each in (rung, *further)},
-        "afterwards": "raise_log_precision", "asks": False, "not_after": None,
-    }
+def a_step(
+    rung: str = OWN, *further: str, because: tuple[str, ...] = (HUNG, MEMORY), **changes: Any
+) -> Step:
+    step = Step(
+        order=1, module="wfserver", instance="prod", remedy=rung, rungs=(rung, *further),
+        because=because, role="wfserver", afterwards="raise_log_precision",
+        rungs_for={each: because for each in (rung, *further)},
+    )
+    return replace(step, **changes)
 
 
 def climb(
-    step: Json, guard: str, change: str, proof: str, *, check: bool = False
+    step: Step, guard: str, change: str, proof: str, *, check: bool = False
 ) -> State:
     """One rung as the role's tasks climb it."""
-    state = State(open=tuple(step["because"]), began="10:00", rung=step["rungs"][0])
+    state = State(open=step.because, began="10:00", rung=step.rungs[0])
     bracketed = outcome.guard_of(state.rung) is not None
     begun = GUARDS[guard] if bracketed else SKIPPED
     done = begun if begun.get("failed") else CHANGES[change]
     if done.get("failed"):
-        state = outcome.failed(state, done)
+        state = outcome.failed(state, Change.of(done))
     proved = not check and not state.not_done
     seen = Seen(
-        begun=begun, change={} if done.get("failed") else done,
-        ended=ENDED if bracketed and begun.get("run") else SKIPPED,
-        proof=PROOFS[proof] if proved else SKIPPED,
+        begun=Begun.of(begun), change=Change.of({} if done.get("failed") else done),
+        ended=Ended.of(ENDED if bracketed and begun.get("run") else SKIPPED),
+        proof=Proof.of(PROOFS[proof] if proved else SKIPPED),
     )
     return outcome.decide(step, state, seen, check=check, within=7, now="10:05")
 
@@ -105,17 +119,16 @@ def test_each_combination_has_its_result(rung: str, order: bool, check: bool) ->
         lost_at_guard = guard == "lost" and change in ("refused", "unmet", "failed", "in vain")
         if lost_at_guard:
             continue
-        assert action["result"] == expected(order, guard, change, proof, check), said
-        assert (action["started"] is None) == (action["result"] == "skipped"), said
-        assert (action["reason"] is None) == (
-            action["result"] in ("repaired", "done")
-            and change not in ("failed", "in vain")
+        assert action.result == expected(order, guard, change, proof, check), said
+        assert (action.started is None) == (action.result == "skipped"), said
+        assert (action.reason is None) == (
+            action.result in ("repaired", "done") and change not in ("failed", "in vain")
         ), said
-        if action["result"] == "refused" or check:
-            assert (action["left"], after.rung) == ("as_before", ""), said
+        if action.result == "refused" or check:
+            assert (action.left, after.rung) == ("as_before", ""), said
         if after.lost:
-            assert check or action["result"] == "refused" or action["left"] == "unknown", said
-        if action["result"] in ("repaired", "done", "unproved"):
+            assert check or action.result == "refused" or action.left == "unknown", said
+        if action.result in ("repaired", "done", "unproved"):
             assert after.open == (), said
 
 
@@ -130,7 +143,7 @@ def test_each_combination_has_its_result(rung: str, order: bool, check: bool) ->
     ],
 )
 def test_what_is_left_of_the_server(rung: str, change: str, left: str) -> None:
-    assert climb(a_step(rung), "ok", change, "gone").actions[-1]["left"] == left
+    assert climb(a_step(rung), "ok", change, "gone").actions[-1].left == left
 
 
 @pytest.mark.parametrize(
@@ -150,26 +163,26 @@ def test_what_is_left_of_the_server(rung: str, change: str, left: str) -> None:
     ],
 )
 def test_the_reason(change: str, proof: str, check: bool, reason: str | None) -> None:
-    assert climb(a_step(), "ok", change, proof, check=check).actions[-1]["reason"] == reason
+    assert climb(a_step(), "ok", change, proof, check=check).actions[-1].reason == reason
 
 
 def test_words_for_what_says_nothing() -> None:
     state = State(open=(HUNG,), rung=OWN)
-    silent = outcome.failed(state, {"failed": True})
+    silent = outcome.failed(state, Change(failed=True))
     for before, proof, check, reason in (
         (silent, {"remaining": {HUNG: "x"}}, False, "it failed without giving a reason"),
         (state, SKIPPED, True, "check mode: it would be done"),
         (state, {"failed": True}, False, "the diagnosis failed"),
     ):
         after = outcome.decide(
-            a_step(), before, Seen(proof=proof), check=check, within=60, now="10:05"
+            a_step(), before, Seen(proof=Proof.of(proof)), check=check, within=60, now="10:05"
         )
-        assert after.actions[-1]["reason"] == reason
+        assert after.actions[-1].reason == reason
 
 
 def test_the_whole_action() -> None:
     (action,) = climb(a_step(), "ok", "ok", "gone").actions
-    assert action == {
+    assert action.as_dict() == {
         "module": "wfserver", "instance": "prod", "subject": None, "remedy": OWN, "rung": OWN,
         "because": [HUNG, MEMORY], "command": [["nlserver", "restart"]], "result": "repaired",
         "reason": None, "guard": None, "before": {"pid": 1}, "after": {"pid": 2},
@@ -180,23 +193,23 @@ def test_the_whole_action() -> None:
 
 def test_what_the_remedy_does_not_tell_the_guards_do() -> None:
     state = State(open=(HUNG,), rung=LASTING)
-    seen = Seen(begun=GUARDS["ok"], change={"commands": [["rm"]]}, ended=ENDED,
-                proof=PROOFS["gone"])
+    seen = Seen(begun=Begun.of(GUARDS["ok"]), change=Change(commands=(["rm"],)),
+                ended=Ended.of(ENDED), proof=Proof.of(PROOFS["gone"]))
     (action,) = outcome.decide(
         a_step(LASTING), state, seen, check=False, within=60, now="10:05"
     ).actions
-    told = [action[key] for key in ("before", "after", "seconds", "evidence")]
+    told = [action.before, action.after, action.seconds, action.evidence]
     assert told == [{"pid": 7}, {"pid": 8}, 9.0, "/ev/guard"]
 
 
 def test_a_remedy_is_not_believed_where_the_guards_could_not_be_asked() -> None:
     """What is registered is of an earlier rung."""
     state = State(open=(HUNG,), rung=LASTING)
-    seen = Seen(begun=LOST, change=CHANGES["ok"], proof=LOST)
+    seen = Seen(begun=Begun.of(LOST), change=Change.of(CHANGES["ok"]), proof=Proof.of(LOST))
     (action,) = outcome.decide(
         a_step(LASTING), state, seen, check=False, within=60, now="10:05"
     ).actions
-    assert (action["command"], action["evidence"]) == ([], None)
+    assert (action.command, action.evidence) == ((), None)
 
 
 @pytest.mark.parametrize(
@@ -204,8 +217,8 @@ def test_a_remedy_is_not_believed_where_the_guards_could_not_be_asked() -> None:
     [("ok", "done"), ("refused", "unchanged"), ("unmet", "unchanged"), ("failed", "failed")],
 )
 def test_the_word_for_the_ledger(change: str, word: str) -> None:
-    done = CHANGES[change]
-    state = outcome.failed(State(), done) if done.get("failed") else State()
+    done = Change.of(CHANGES[change])
+    state = outcome.failed(State(), done) if done.failed else State()
     assert outcome.ended(state) == word
 
 
@@ -234,9 +247,13 @@ def test_the_next_rung_is_for_what_is_not_gone(
 
 def test_a_rung_that_is_documented_for_another_finding_is_passed_over() -> None:
     step = a_step("reload", "restart", "kill_and_start")
-    step["rungs_for"]["restart"] = [HUNG]
+    step = replace(step, rungs_for={**step.rungs_for, "restart": [HUNG]})
     after = climb(step, "ok", "ok", "remaining")
     assert (after.open, after.rung) == ((MEMORY,), "kill_and_start")
+
+
+def elsewhere(instance: str) -> DoneElsewhere:
+    return DoneElsewhere(module="wfserver", instance=instance, remedy=OWN, host="b")
 
 
 @pytest.mark.parametrize(
@@ -250,27 +267,26 @@ def test_a_rung_that_is_documented_for_another_finding_is_passed_over() -> None:
         ({"check": True}, {"asks": True}, ""),
         ({"remaining": {}}, {}, "its findings are already gone"),
         ({"remaining": {MEMORY: "x"}}, {}, ""),
-        ({"remaining": {}}, {"because": []}, ""),
-        ({"elsewhere": [{"module": "wfserver", "instance": "prod", "remedy": OWN, "host": "b"}]},
-         {"because": []}, "this run already did it on this server, under the name b"),
-        ({"elsewhere": [{"module": "wfserver", "instance": "prod", "remedy": OWN, "host": "b"}]},
-         {}, ""),
-        ({"elsewhere": [{"module": "wfserver", "instance": "dev", "remedy": OWN, "host": "b"}]},
-         {"because": []}, ""),
+        ({"remaining": {}}, {"because": ()}, ""),
+        ({"elsewhere": [elsewhere("prod")]}, {"because": ()},
+         "this run already did it on this server, under the name b"),
+        ({"elsewhere": [elsewhere("prod")]}, {}, ""),
+        ({"elsewhere": [elsewhere("dev")]}, {"because": ()}, ""),
     ],
 )
 def test_whether_a_step_is_done_at_all(known: Json, changes: Json, reason: str) -> None:
-    before = State(actions=({"because": ["x"]},), open=("x",), failure={"failed": True})
-    state = outcome.begin(a_step() | changes, before, Known(now="12:00", **known))
-    assert (state.not_done, state.failure, state.began) == (reason, {}, "12:00")
+    before = State(
+        actions=(Action(because=("x",)),), open=("x",), failure=Change(failed=True)
+    )
+    state = outcome.begin(a_step(**changes), before, Known(now="12:00", **known))
+    assert (state.not_done, state.failure, state.began) == (reason, None, "12:00")
     assert state.rung == ("" if reason else OWN)
     assert len(state.actions) == (2 if reason else 1)
     if reason:
         action = state.actions[-1]
-        facts = ("result", "left", "rung", "started", "finished", "reason")
-        assert [action[key] for key in facts] == [
-            "skipped", "as_before", None, None, "12:00", reason,
-        ]
+        said = (action.result, action.left, action.rung, action.started, action.finished)
+        assert said == ("skipped", "as_before", None, None, "12:00")
+        assert action.reason == reason
 
 
 def test_a_step_begins_with_what_is_still_there() -> None:
@@ -286,13 +302,13 @@ def test_on_a_lost_host_no_further_step_begins() -> None:
 @pytest.mark.parametrize(
     ("step", "role"),
     [
-        ({"role": "watchdog", "module": "host", "remedy": "reload"}, "watchdog"),
-        ({"module": "inMail", "remedy": "restart"}, "inmail"),
-        ({"module": "inMail", "remedy": "stop"}, "campaign"),
-        ({"module": "host", "remedy": "reload"}, "watchdog"),
+        (Step(role="watchdog", module="host", remedy="reload"), "watchdog"),
+        (Step(module="inMail", remedy="restart"), "inmail"),
+        (Step(module="inMail", remedy="stop"), "campaign"),
+        (Step(module="host", remedy="reload"), "watchdog"),
     ],
 )
-def test_the_role_that_has_the_remedy(step: Json, role: str) -> None:
+def test_the_role_that_has_the_remedy(step: Step, role: str) -> None:
     assert outcome.role_of(step) == role
     assert outcome.guard_of("stop") is None
 
@@ -311,7 +327,7 @@ def test_the_role_that_has_the_remedy(step: Json, role: str) -> None:
 def test_when_an_operator_is_shown_more(change: str, proof: str, shows: str) -> None:
     step = a_step()
     assert outcome.afterwards(step, climb(step, "ok", change, proof)) == shows
-    assert outcome.afterwards(step | {"afterwards": None}, climb(step, "ok", change, proof)) == ""
+    assert outcome.afterwards(replace(step, afterwards=None), climb(step, "ok", change, proof)) == ""
 
 
 @pytest.mark.parametrize(
@@ -323,29 +339,28 @@ def test_when_an_operator_is_shown_more(change: str, proof: str, shows: str) -> 
     ],
 )
 def test_what_shows_more_is_an_action(change: str, left: str, reason: str) -> None:
-    state, done = State(began="10:00", open=(HUNG,)), CHANGES[change]
-    if done.get("failed"):
-        state, done = outcome.failed(state, done), CHANGES["ok"]  # of an earlier rung
+    state, done = State(began="10:00", open=(HUNG,)), Change.of(CHANGES[change])
+    if done.failed:
+        state, done = outcome.failed(state, done), Change.of(CHANGES["ok"])  # of an earlier rung
     after = outcome.shown(a_step(), state, done, now="10:05")
     (action,) = after.actions
-    facts = ("rung", "result", "left", "reason", "started")
-    assert [action[key] for key in facts] == [
-        "raise_log_precision", "not_repaired", left, reason, "10:00",
-    ]
+    said = (action.rung, action.result, action.left, action.started)
+    assert said == ("raise_log_precision", "not_repaired", left, "10:00")
+    assert action.reason == reason
 
 
 def test_steps_that_were_not_begun_when_the_repair_failed() -> None:
-    done = {"because": [HUNG], "result": "repaired"}
+    done = Action(because=(HUNG,), result="repaired")
     steps = [a_step(because=(HUNG,)), a_step(because=(MEMORY,))]
-    failure = {"failed": True, "refused": True, "guard": "lock", "msg": "held by r2"}
+    failure = Change(failed=True, refused=True, guard="lock", msg="held by r2")
     for told, result, reason, guard in (
         (failure, "refused", "held by r2", "lock"),
-        ({"failed": True}, "not_repaired", "The run ended before this step.", None),
+        (Change(failed=True), "not_repaired", "The run ended before this step.", None),
     ):
         first, second = outcome.cut(steps, State(actions=(done,)), told).actions
         assert first == done
-        assert (second["result"], second["reason"], second["guard"]) == (result, reason, guard)
-        assert (second["because"], second["left"], second["rung"]) == ([MEMORY], "as_before", None)
+        assert (second.result, second.reason, second.guard) == (result, reason, guard)
+        assert (second.because, second.left, second.rung) == ((MEMORY,), "as_before", None)
 
 
 @pytest.mark.parametrize(
@@ -369,23 +384,26 @@ def test_after_a_cut_repair_is_finished_the_other_findings_are_looked_for(
     [
         (None, False, "done", "A new line appeared in /log."),
         (None, True, "skipped", "check mode: it would wait for a new line in /log"),
-        ({"failed": True, "attempts": 15}, False, "not_repaired",
+        (Change(failed=True, attempts=15), False, "not_repaired",
          "No new line appeared in /log after nlserver config -reload."),
-        ({"failed": True, "msg": "no pid"}, False, "not_repaired", "no pid"),
+        (Change(failed=True, msg="no pid"), False, "not_repaired", "no pid"),
     ],
 )
 def test_a_line_that_was_awaited(
-    failure: Json | None, check: bool, result: str, reason: str
+    failure: Change | None, check: bool, result: str, reason: str
 ) -> None:
     state = outcome.failed(State(), failure) if failure else State()
     (action,) = outcome.awaited(
-        "check_syslogd", "/log", state, {"left": "as_before"}, check=check, now="10:05"
+        "check_syslogd", "/log", state, Change(left="as_before"), check=check, now="10:05"
     ).actions
-    assert (action["result"], action["reason"]) == (result, reason)
-    assert action["left"] == ("unknown" if failure else "as_before")
+    assert (action.result, action.reason) == (result, reason)
+    assert action.left == ("unknown" if failure else "as_before")
 
 
 def test_a_state_through_a_registered_result() -> None:
-    state = climb(a_step(OWN, "kill_and_start"), "ok", "failed", "remaining")
-    assert State.of({**state.as_dict(), "changed": False}) == state
+    for state in (
+        climb(a_step(OWN, "kill_and_start"), "ok", "failed", "remaining"),
+        outcome.failed(State(rung=OWN), Change.of(CHANGES["failed"])),
+    ):
+        assert State.of({**state.as_dict(), "changed": False}) == state
     assert State.of({}) == State()

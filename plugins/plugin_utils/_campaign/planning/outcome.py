@@ -4,29 +4,25 @@
 """The verdict of a repair: which rung is due, what it came to, and what is left to do.
 
 Pure: the tasks of roles/campaign ask guards, apply the remedy and diagnose; action/campaign_step.py
-hands over what they registered, and returns the state that is decided here.
+hands over what they registered (registered.py), and returns the state that is decided here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Final
 
+from ..diagnosis.records import Json
+from ..snapshot.reader import read
 from .ladder import REMEDIES, ROLES, Guard
+from .records import Action, Result, StateAfter, Step
+from .registered import Begun, Change, DoneElsewhere, Ended, Proof
 
-Json = dict[str, Any]
-Facts = Mapping[str, Any]
-
-REFUSED = "refused"
+REFUSED: Final = "refused"
 CHECK_MODE = "check mode"
 FINISH = "finish_repair"
-# What an action tells of a task that failed.
-_KEPT = (
-    "msg", "commands", "guard", "before", "after", "left", "seconds", "evidence", "in_vain",
-    "attempts",
-)
 _NOTHING_HELPED = "No documented remedy helped."
 
 
@@ -40,25 +36,29 @@ class State:
     is due; empty if none is.
     """
 
-    actions: tuple[Json, ...] = ()
+    actions: tuple[Action, ...] = ()
     lost: str = ""
     open: tuple[str, ...] = ()
     not_done: str = ""
-    failure: Json = field(default_factory=dict)
+    failure: Change | None = None
     began: str | None = None
     rung: str = ""
 
     @classmethod
-    def of(cls, data: Facts) -> State:
+    def of(cls, data: Json) -> State:
         """As `as_dict` gave it; what is missing is as in a repair that has not begun."""
-        known: Json = {each.name: data[each.name] for each in fields(cls) if each.name in data}
-        known.update({name: tuple(known[name]) for name in ("actions", "open") if name in known})
-        return cls(**known)
+        state: State = read(cls, data)
+        return state if data.get("failure") else replace(state, failure=None)
 
     def as_dict(self) -> Json:
         """For the tasks."""
         own = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {**own, "actions": list(self.actions), "open": list(self.open)}
+        return {
+            **own,
+            "actions": [action.as_dict() for action in self.actions],
+            "open": list(self.open),
+            "failure": self.failure.as_dict() if self.failure else {},
+        }
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Known:
 
     now: str
     stopping: bool = False
-    remaining: Facts | None = None
-    elsewhere: Sequence[Facts] = ()
+    remaining: Collection[str] | None = None
+    elsewhere: Sequence[DoneElsewhere] = ()
     agreed: bool = False
     check: bool = False
 
@@ -81,73 +81,73 @@ class Known:
 class Seen:
     """What the tasks of a rung registered: the guards, the remedy, the end of both, the proof."""
 
-    begun: Facts = field(default_factory=dict)
-    change: Facts = field(default_factory=dict)
-    ended: Facts = field(default_factory=dict)
-    proof: Facts = field(default_factory=dict)
+    begun: Begun = field(default_factory=Begun)
+    change: Change = field(default_factory=Change)
+    ended: Ended = field(default_factory=Ended)
+    proof: Proof = field(default_factory=Proof)
 
 
 # --- what is due --------------------------------------------------------------------------------
 
 
-def begin(step: Facts, state: State, known: Known) -> State:
+def begin(step: Step, state: State, known: Known) -> State:
     """The state in which a step begins; with an action if it is not done at all."""
-    because, remaining = step["because"], known.remaining
+    remaining = known.remaining
     fresh = State(
         actions=state.actions,
         lost=state.lost,
-        open=tuple(id for id in because if remaining is None or id in remaining),
+        open=tuple(id for id in step.because if remaining is None or id in remaining),
         not_done=_not_done(step, state.lost, known),
         began=known.now,
     )
     if not fresh.not_done:
         return replace(fresh, rung=due(step, fresh))
     action = _action(
-        step, None, {}, Seen(), result="skipped", left="as_before", reason=fresh.not_done,
+        step, None, Change(), Seen(), result="skipped", left="as_before", reason=fresh.not_done,
         began=None, now=known.now,
     )
     return replace(fresh, actions=(*fresh.actions, action))
 
 
-def _not_done(step: Facts, lost: str, known: Known) -> str:
+def _not_done(step: Step, lost: str, known: Known) -> str:
     """Why a step is not done; empty if it is."""
-    same = ("module", "instance", "remedy")
     # An order has no findings that could be gone.
-    elsewhere = [] if step["because"] else [
-        done for done in known.elsewhere if all(done.get(key) == step[key] for key in same)
+    elsewhere = [] if step.because else [
+        done for done in known.elsewhere
+        if (done.module, done.instance, done.remedy) == (step.module, step.instance, step.remedy)
     ]
     if known.stopping:
         return "the run was asked to stop (campaign_stop_file)"
     if lost:
         return "the host is no longer reachable"
-    if step["not_after"] and step["not_after"] < known.now:
-        return f"its maintenance window closed at {step['not_after']}"
-    if step["asks"] and not known.agreed and not known.check:
+    if step.not_after and step.not_after < known.now:
+        return f"its maintenance window closed at {step.not_after}"
+    if step.asks and not known.agreed and not known.check:
         return "it needs a confirmation, and nobody gave it"
     if elsewhere:
-        name = elsewhere[0].get("host")
+        name = elsewhere[0].host
         return f"this run already did it on this server, under the name {name}"
     remaining = known.remaining
-    if step["because"] and remaining is not None and not set(step["because"]) & set(remaining):
+    if step.because and remaining is not None and not set(step.because) & set(remaining):
         return "its findings are already gone"
     return ""
 
 
-def due(step: Facts, state: State, after: str = "") -> str:
+def due(step: Step, state: State, after: str = "") -> str:
     """The next rung that is documented for what is still open; a person's order has no findings."""
     if state.not_done or state.lost:
         return ""
-    rungs = list(step["rungs"])
+    rungs = step.rungs
     for rung in rungs[rungs.index(after) + 1:] if after else rungs:
-        if not step["because"] or set(step["rungs_for"][rung]) & set(state.open):
-            return str(rung)
+        if not step.because or set(step.rungs_for[rung]) & set(state.open):
+            return rung
     return ""
 
 
-def role_of(step: Facts) -> str:
+def role_of(step: Step) -> str:
     """The role whose task file is the remedy; a person's order names none."""
-    given = step.get("role") or ("campaign" if step["remedy"] == "stop" else None)
-    return str(given or ROLES[step["module"]])
+    given = step.role or ("campaign" if step.remedy == "stop" else "")
+    return given or ROLES[step.module]
 
 
 def guard_of(rung: str) -> Guard | None:
@@ -155,27 +155,30 @@ def guard_of(rung: str) -> Guard | None:
     return REMEDIES[rung].guard if rung in REMEDIES else None
 
 
-def afterwards(step: Facts, state: State) -> str:
+def afterwards(step: Step, state: State) -> str:
     """What shows a person more, where the ladder has ended and did not help; else empty."""
     vain = state.open and not (state.not_done or state.lost)
-    return str(step.get("afterwards") or "") if vain else ""
+    return step.afterwards or "" if vain else ""
 
 
-def looks_again(step: Facts, state: State, steps: Sequence[Facts]) -> bool:
+def looks_again(step: Step, state: State, steps: Sequence[Step]) -> bool:
     """Whether other steps may have become needless, because a cut repair was finished."""
-    others = any(each["remedy"] != FINISH for each in steps)
-    return step["remedy"] == FINISH and others and not (state.not_done or state.lost)
+    others = any(each.remedy != FINISH for each in steps)
+    return step.remedy == FINISH and others and not (state.not_done or state.lost)
 
 
 # --- what it came to ----------------------------------------------------------------------------
 
 
-def failed(state: State, result: Facts) -> State:
+def failed(state: State, result: Change) -> State:
     """The state after a task failed. A condition that is not met refuses like a guard: nothing
     was done.
     """
-    refused = result.get("refused", "assertion" in result)
-    failure = {"failed": True, **{key: result[key] for key in _KEPT if key in result}}
+    refused = result.assertion is not None if result.refused is None else result.refused
+    # The other keys of a task's result are nobody's business.
+    failure = replace(
+        result, failed=True, unreachable=None, refused=None, assertion=None, more={}
+    )
     return replace(state, failure=failure, not_done=REFUSED if refused else "")
 
 
@@ -187,11 +190,11 @@ def ended(state: State) -> str:
 
 
 def decide(
-    step: Facts, state: State, seen: Seen, *, check: bool, within: object, now: str
+    step: Step, state: State, seen: Seen, *, check: bool, within: object, now: str
 ) -> State:
     """The state after a rung, with its action. `within`: how long its proof was looked for."""
-    if seen.begun.get("unreachable"):  # without the guards' word nothing was done
-        state = failed(state, {"msg": seen.begun.get("msg")})
+    if seen.begun.unreachable:  # without the guards' word nothing was done
+        state = failed(state, Change(msg=seen.begun.msg))
     change = state.failure or seen.change
     verdict = replace(
         state, lost=_lost(seen.begun, change, seen.proof), open=_open(step, state, seen.proof)
@@ -206,42 +209,42 @@ def decide(
         verdict,
         actions=(*state.actions, action),
         not_done=CHECK_MODE if check else state.not_done,
-        failure={},
+        failure=None,
         began=now,
     )
     following = due(step, after, state.rung)
     return replace(after, rung=following, began=now if following else state.began)
 
 
-def _lost(*results: Facts) -> str:
-    return next((str(each.get("msg") or "") for each in results if each.get("unreachable")), "")
+def _lost(*results: Begun | Change | Proof) -> str:
+    return next((each.msg or "" for each in results if each.unreachable), "")
 
 
-def _open(step: Facts, state: State, proof: Facts) -> tuple[str, ...]:
+def _open(step: Step, state: State, proof: Proof) -> tuple[str, ...]:
     """What is not gone."""
-    because = tuple(step["because"])
-    if "remaining" not in proof:
+    if proof.remaining is None:
         # A failed diagnosis proves nothing.
-        return (because or (state.rung,)) if proof.get("failed") else state.open
-    if state.failure and not because:
+        return (step.because or (state.rung,)) if proof.failed else state.open
+    if state.failure and not step.because:
         return (state.rung,)
     # What failed as its task saw it has not helped, whatever the diagnosis does not show yet.
-    return because if state.failure.get("in_vain") else tuple(proof["remaining"])
+    in_vain = state.failure and state.failure.in_vain
+    return step.because if in_vain else tuple(proof.remaining)
 
 
-def _result(step: Facts, state: State, proof: Facts, check: bool) -> str:
+def _result(step: Step, state: State, proof: Proof, check: bool) -> Result:
     if state.not_done:
         return REFUSED
     if check:
         return "skipped"
     if state.open or state.lost:
         return "not_repaired"
-    if proof.get("unproved"):
+    if proof.unproved:
         return "unproved"
-    return "repaired" if step["because"] else "done"
+    return "repaired" if step.because else "done"
 
 
-def _left(state: State, change: Facts, end: Facts, check: bool) -> str:
+def _left(state: State, change: Change, end: Ended, check: bool) -> StateAfter:
     """The state of the server."""
     guard = guard_of(state.rung)
     if state.not_done or check:
@@ -249,15 +252,14 @@ def _left(state: State, change: Facts, end: Facts, check: bool) -> str:
     if state.lost:
         return "unknown"
     if guard is None:
-        return str(change.get("left", "unknown"))
+        return change.left or "unknown"
     if not guard.lasting:
-        return str(end.get("left", "unknown"))
+        return end.left or "unknown"
     # A remedy that Ansible's own modules do may leave more than a process behind.
     return "unknown" if state.failure else "changed"
 
 
-def _reason(state: State, change: Facts, proof: Facts, check: bool, within: object) -> str:
-    unproved = proof.get("unproved")
+def _reason(state: State, change: Change, proof: Proof, check: bool, within: object) -> str:
     if state.lost:
         why = re.sub(r"^Task failed: |[.]$", "", state.lost)
         return (
@@ -265,108 +267,104 @@ def _reason(state: State, change: Facts, proof: Facts, check: bool, within: obje
             " the next run finds out."
         )
     if state.failure:
-        return str(state.failure.get("msg", "it failed without giving a reason"))
+        return _said(state.failure, "it failed without giving a reason")
     if check:
-        return f"check mode: {change.get('msg', 'it would be done')}"
+        return f"check mode: {_said(change, 'it would be done')}"
     if state.open:
-        remaining = " ".join(map(str, (proof.get("remaining") or {}).values()))
-        return remaining or str(proof.get("msg", "the diagnosis failed"))
-    if unproved:
+        remaining = " ".join(map(str, (proof.remaining or {}).values()))
+        return remaining or _said(proof, "the diagnosis failed")
+    if proof.unproved:
         return (
             f"The finding did not come back within {within} s, but that proves nothing:"
-            f" {', '.join(map(str, unproved.values()))}. The next diagnosis shows it."
+            f" {', '.join(map(str, proof.unproved.values()))}. The next diagnosis shows it."
         )
     return ""
 
 
-def shown(step: Facts, state: State, change: Facts, *, now: str) -> State:
+def _said(result: Change | Proof, otherwise: str) -> str:
+    return otherwise if result.msg is None else result.msg
+
+
+def shown(step: Step, state: State, change: Change, *, now: str) -> State:
     """The state after what shows a person more, with its action."""
-    said = state.failure.get("msg", "") if state.failure else (
+    said = _said(state.failure, "") if state.failure else (
         "Log precision is raised temporarily for analysis."
     )
     done = state.failure or change
     action = _action(
-        step, step["afterwards"], done, Seen(), result="not_repaired",
-        left=str(done.get("left", "unknown")), reason=f"{_NOTHING_HELPED} {said}",
+        step, step.afterwards, done, Seen(), result="not_repaired",
+        left=done.left or "unknown", reason=f"{_NOTHING_HELPED} {said}",
         began=state.began, now=now,
     )
-    return replace(state, actions=(*state.actions, action), failure={})
+    return replace(state, actions=(*state.actions, action), failure=None)
 
 
-def cut(steps: Sequence[Facts], state: State, failure: Facts) -> State:
+def cut(steps: Sequence[Step], state: State, failure: Change) -> State:
     """The state after a failure ended the repair, with an action for each step not begun."""
     actions = list(state.actions)
     for step in steps:
-        if step["because"] in [action["because"] for action in actions]:
+        if step.because in [action.because for action in actions]:
             continue
-        actions.append({
-            **_subject(step),
-            "rung": None,
-            "command": [],
-            "result": REFUSED if failure.get("refused") else "not_repaired",
-            "left": "as_before",
-            "reason": failure.get("msg", "The run ended before this step."),
-            "guard": failure.get("guard"),
-        })
+        actions.append(Action(
+            module=step.module,
+            instance=step.instance,
+            remedy=step.remedy,
+            subject=step.subject,
+            because=step.because,
+            result=REFUSED if failure.refused else "not_repaired",
+            reason=_said(failure, "The run ended before this step."),
+            guard=failure.guard,
+            left="as_before",
+        ))
     return replace(state, actions=tuple(actions))
 
 
 def awaited(
-    remedy: str, path: str, state: State, change: Facts, *, check: bool, now: str
+    remedy: str, path: str, state: State, change: Change, *, check: bool, now: str
 ) -> State:
     """The state after a line was awaited in a log, which a person has ordered."""
-    step: Json = {
-        "module": "syslogd", "instance": "default", "subject": None, "remedy": remedy,
-        "because": [],
-    }
-    result, reason = "done", f"A new line appeared in {path}."
+    step = Step(module="syslogd", remedy=remedy)
+    result: Result = "done"
+    reason = f"A new line appeared in {path}."
     if state.failure:
         result = "not_repaired"
         reason = (
             f"No new line appeared in {path} after nlserver config -reload."
-            if "attempts" in state.failure else str(state.failure.get("msg", ""))
+            if state.failure.attempts is not None else _said(state.failure, "")
         )
     elif check:
         result, reason = "skipped", f"check mode: it would wait for a new line in {path}"
     done = state.failure or change
     action = _action(
-        step, remedy, done, Seen(), result=result, left=str(done.get("left", "unknown")),
+        step, remedy, done, Seen(), result=result, left=done.left or "unknown",
         reason=reason, began=None, now=now,
     )
-    return replace(state, actions=(action,), failure={})
-
-
-# --- the action ---------------------------------------------------------------------------------
-
-
-def _subject(step: Facts) -> Json:
-    return {
-        "module": step["module"],
-        "instance": step["instance"],
-        "subject": step["subject"],
-        "remedy": step["remedy"],
-        "because": list(step["because"]),
-    }
+    return replace(state, actions=(action,), failure=None)
 
 
 def _action(
-    step: Facts, rung: str | None, change: Facts, seen: Seen, *,
-    result: str, left: str, reason: str, began: str | None, now: str,
-) -> Json:
+    step: Step, rung: str | None, change: Change, seen: Seen, *,
+    result: Result, left: StateAfter, reason: str, began: str | None, now: str,
+) -> Action:
     """One action of the report."""
-    return {
-        **_subject(step),
-        "rung": rung,
-        "command": change.get("commands", []),
-        "result": result,
-        "reason": reason.strip() or None,
-        "guard": change.get("guard"),
-        "before": change.get("before") or seen.ended.get("before") or {},
-        "after": change.get("after") or seen.ended.get("after") or {},
-        "left": left,
-        "seconds": change.get("seconds", seen.ended.get("seconds")),
+    end = seen.ended
+    return Action(
+        module=step.module,
+        instance=step.instance,
+        remedy=step.remedy,
+        rung=rung,
+        subject=step.subject,
+        because=step.because,
+        command=() if change.commands is None else change.commands,
+        result=result,
+        reason=reason.strip() or None,
+        guard=change.guard,
+        before=change.before or end.before or {},
+        after=change.after or end.after or {},
+        left=left,
+        seconds=end.seconds if change.seconds is None else change.seconds,
         # With the proof that it helped, which `seconds` is without.
-        "started": None if result == "skipped" else began,
-        "finished": now,
-        "evidence": change.get("evidence") or seen.begun.get("evidence"),
-    }
+        started=None if result == "skipped" else began,
+        finished=now,
+        evidence=change.evidence or seen.begun.evidence,
+    )

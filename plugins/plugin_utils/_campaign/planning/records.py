@@ -24,6 +24,7 @@ Why = Literal[
 ]
 Result = Literal["repaired", "done", "unproved", "not_repaired", "refused", "skipped"]
 StateAfter = Literal["as_before", "changed", "unknown"]
+Commands = str | tuple[object, ...]  # argument lists; text where a template made it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ class Action(Record):
     rung: str | None = None
     subject: str | None = None
     because: tuple[str, ...] = ()
-    command: str | tuple[object, ...] = ()
+    command: Commands = ()
     result: Result = "skipped"
     reason: str | None = None
     guard: str | None = None
