@@ -7,7 +7,7 @@ module: campaign_guard
 short_description: Guards and ledger around changes that other Ansible modules make
 version_added: "1.0.0"
 description:
-  - Brackets a run, and each remedy in it that is done by Ansible's own modules, with the same
+  - Guards a run, and each remedy in it that is done by Ansible's own modules, with the same
     guards and the same ledger as M(campaign.remediation.campaign_module).
   - It changes nothing on the server itself. What it writes is below O(state_dir), and does not
     count as a change.

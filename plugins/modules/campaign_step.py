@@ -75,7 +75,7 @@ role:
   sample: wfserver
 guard:
   description:
-    - How M(campaign.remediation.campaign_guard) brackets the remedy that is due; empty for one that
+    - How M(campaign.remediation.campaign_guard) guards the remedy that is due; empty for one that
       asks the guards by itself.
   returned: if a step is in progress
   type: dict

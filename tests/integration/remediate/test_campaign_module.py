@@ -473,7 +473,7 @@ def test_bracket_of_a_run(site: Site) -> None:
     assert [line["event"] for line in site.ledger() if line["run"] == "r1"] == [
         "run_opened", "begun", "begun", "ended", "ended", "run_closed"
     ]  # fmt: skip
-    for _ in range(2):  # the bracket counted once
+    for _ in range(2):  # the repair counted once
         assert site.call(module="trackinglogd", state="restarted", wait=0)["changed"]
     assert site.call(module="trackinglogd", state="restarted")["guard"] == "budget"
 

@@ -38,8 +38,8 @@ default xxxxx myserver myprovider test400
 """
 
 
-def bracket(tmp_path, check_mode=False, **options):
-    made = guard.Bracket(Context(tmp_path, **options), check_mode, sleep=lambda seconds: None)
+def guarded(tmp_path, check_mode=False, **options):
+    made = guard.GuardedChange(Context(tmp_path, **options), check_mode, sleep=lambda seconds: None)
     if not check_mode:
         made.store.prepare()
     return made
@@ -115,11 +115,11 @@ def test_bad_duration(text):
 
 
 def test_lock_of_a_run_is_shared_by_its_steps(tmp_path):
-    first = bracket(tmp_path, run="r1")
+    first = guarded(tmp_path, run="r1")
     first.enter("run")
     first.leave(keep=True)
     assert lock_of(first)["pid"] is None
-    second = bracket(tmp_path, run="r1")
+    second = guarded(tmp_path, run="r1")
     second.enter()
     second.leave()
     assert lock_of(second)["run"] == "r1"
@@ -128,7 +128,7 @@ def test_lock_of_a_run_is_shared_by_its_steps(tmp_path):
 
 
 def test_lock_of_one_call_ends_with_it(tmp_path):
-    made = bracket(tmp_path)
+    made = guarded(tmp_path)
     made.enter()
     assert lock_of(made)["pid"] == os.getpid()
     made.leave()
@@ -136,8 +136,8 @@ def test_lock_of_one_call_ends_with_it(tmp_path):
 
 
 def test_another_run_is_told_who_holds_it(tmp_path):
-    bracket(tmp_path, run="r1").enter("run")
-    other = bracket(tmp_path, run="r2", who="bert")
+    guarded(tmp_path, run="r1").enter("run")
+    other = guarded(tmp_path, run="r2", who="bert")
     with pytest.raises(guard.Refused) as caught:
         other.enter()
     assert caught.value.guard == "lock"
@@ -151,22 +151,22 @@ def test_another_run_is_told_who_holds_it(tmp_path):
 
 
 def test_who_had_to_wait_is_told_how_long(tmp_path):
-    assert bracket(tmp_path, run="r1").enter("run") == 0
-    holder, other = bracket(tmp_path, run="r1"), bracket(tmp_path, run="r2", lock_timeout=60)
+    assert guarded(tmp_path, run="r1").enter("run") == 0
+    holder, other = guarded(tmp_path, run="r1"), guarded(tmp_path, run="r2", lock_timeout=60)
     other._sleep = lambda seconds: holder.leave(close=True)
     assert other.enter("run") > 0
     assert lock_of(other)["run"] == "r2"
 
 
 def test_lock_can_be_taken_over_by_name(tmp_path):
-    bracket(tmp_path, run="r1").enter("run")
-    made = bracket(tmp_path, run="r2", accept_other_run=True)
+    guarded(tmp_path, run="r1").enter("run")
+    made = guarded(tmp_path, run="r2", accept_other_run=True)
     made.enter()
     assert lock_of(made)["run"] == "r2"
 
 
 def test_check_mode_writes_nothing(tmp_path):
-    made = bracket(tmp_path, check_mode=True)
+    made = guarded(tmp_path, check_mode=True)
     made.enter()
     made.write("begun")
     made.check("wfserver", "prod", restart=True, ends_work=False)
@@ -175,9 +175,9 @@ def test_check_mode_writes_nothing(tmp_path):
 
 
 def test_check_mode_refuses_as_the_run_would(tmp_path):
-    bracket(tmp_path, run="r1").enter("run")
+    guarded(tmp_path, run="r1").enter("run")
     with pytest.raises(guard.Refused):
-        bracket(tmp_path, check_mode=True, run="r2").enter()
+        guarded(tmp_path, check_mode=True, run="r2").enter()
 
 
 # -------------------------------------------------------------------------------- budget
@@ -192,7 +192,7 @@ def spend(made, count, **more):
 
 
 def test_budget_is_of_one_module_and_instance(tmp_path):
-    made = bracket(tmp_path)
+    made = guarded(tmp_path)
     spend(made, 2)
     made.check_budget("wfserver", "prod")
     spend(made, 1)
@@ -205,7 +205,7 @@ def test_budget_is_of_one_module_and_instance(tmp_path):
 
 
 def test_budget_frees_itself_and_can_be_given_up(tmp_path):
-    made = bracket(tmp_path, restart_budget=1)
+    made = guarded(tmp_path, restart_budget=1)
     spend(made, 1, at=time.time() - 3601)
     made.check_budget("wfserver", "prod")
     spend(made, 1)
@@ -215,7 +215,7 @@ def test_budget_frees_itself_and_can_be_given_up(tmp_path):
 
 def test_budget_of_none(tmp_path):
     with pytest.raises(guard.Refused, match="0 of 0"):
-        bracket(tmp_path, restart_budget=0).check_budget("wfserver", "prod")
+        guarded(tmp_path, restart_budget=0).check_budget("wfserver", "prod")
 
 
 # ----------------------------------------------------------------------------- in flight
@@ -280,7 +280,7 @@ WORK = [{"kind": "workflow", "what": "runwf -wf:nightly", "pid": 20}]
 def test_work_in_flight_refuses(tmp_path, monkeypatch):
     working(monkeypatch, [WORK])
     with pytest.raises(guard.Refused) as caught:
-        bracket(tmp_path).check_in_flight("wfserver", "prod")
+        guarded(tmp_path).check_in_flight("wfserver", "prod")
     assert "runwf -wf:nightly (pid 20)" in caught.value.why
     assert "in_flight: wait" in caught.value.way_out
     assert "accept_lost_work: true" in caught.value.way_out
@@ -288,7 +288,7 @@ def test_work_in_flight_refuses(tmp_path, monkeypatch):
 
 def test_work_in_flight_is_waited_for(tmp_path, monkeypatch):
     asked = working(monkeypatch, [WORK, WORK, []])
-    made = bracket(tmp_path, in_flight="wait")
+    made = guarded(tmp_path, in_flight="wait")
     made.lock.take("call")
     made._sleep = lambda seconds: waiting.append(lock_of(made)["waiting"])
     waiting: list[bool] = []
@@ -299,9 +299,9 @@ def test_work_in_flight_is_waited_for(tmp_path, monkeypatch):
 
 def test_a_wait_ends_where_another_run_took_the_host_over(tmp_path, monkeypatch):
     working(monkeypatch, [WORK, WORK, []])
-    made = bracket(tmp_path, in_flight="wait")
+    made = guarded(tmp_path, in_flight="wait")
     made.lock.take("call")
-    other = bracket(tmp_path, run="r2", accept_other_run=True)
+    other = guarded(tmp_path, run="r2", accept_other_run=True)
     made._sleep = lambda seconds: other.lock.take("call", force=True)
     with pytest.raises(guard.Refused, match="took this host over while"):
         made.check_in_flight("wfserver", "prod")
@@ -309,7 +309,7 @@ def test_a_wait_ends_where_another_run_took_the_host_over(tmp_path, monkeypatch)
 
 def test_wait_for_work_has_an_end(tmp_path, monkeypatch):
     working(monkeypatch, [WORK])
-    made = bracket(tmp_path, in_flight="wait", in_flight_timeout=0.05)
+    made = guarded(tmp_path, in_flight="wait", in_flight_timeout=0.05)
     made.lock.take("call")
     with pytest.raises(guard.Refused, match=r"after 0\.05 s"):
         made.check_in_flight("web", "default")
@@ -318,18 +318,18 @@ def test_wait_for_work_has_an_end(tmp_path, monkeypatch):
 @pytest.mark.parametrize("options", [{"in_flight": "ignore"}, {"accept_lost_work": True}])
 def test_work_in_flight_given_up(tmp_path, monkeypatch, options):
     assert not working(monkeypatch, [WORK])
-    bracket(tmp_path, **options).check_in_flight("wfserver", "prod")
+    guarded(tmp_path, **options).check_in_flight("wfserver", "prod")
 
 
 def test_work_that_cannot_be_seen_refuses(tmp_path, monkeypatch):
     working(monkeypatch, [ProbeError("timeout", "nlserver pdump -who did not answer")])
     with pytest.raises(guard.Refused, match="cannot be seen.*accept_lost_work"):
-        bracket(tmp_path).check_in_flight("web", "default")
+        guarded(tmp_path).check_in_flight("web", "default")
 
 
 def test_check_mode_tells_that_it_would_wait(tmp_path, monkeypatch):
     working(monkeypatch, [WORK])
-    made = bracket(tmp_path, check_mode=True, in_flight="wait")
+    made = guarded(tmp_path, check_mode=True, in_flight="wait")
     made.check_in_flight("wfserver", "prod")
     assert made.warnings == ["Would first wait for runwf -wf:nightly (pid 20)."]
 
@@ -348,11 +348,11 @@ def test_no_evidence_refuses_unless_accepted(tmp_path, monkeypatch):
     error = evidence.EvidenceError("Cannot write evidence below /x: the disk is full.")
     monkeypatch.setattr(evidence, "collect", fail_with(error))
     with pytest.raises(guard.Refused) as caught:
-        bracket(tmp_path).keep_evidence("wfserver", "prod")
+        guarded(tmp_path).keep_evidence("wfserver", "prod")
     assert caught.value.guard == "evidence"
     assert "the disk is full" in caught.value.why
     assert "accept_no_evidence: true" in caught.value.way_out
-    made = bracket(tmp_path, accept_no_evidence=True)
+    made = guarded(tmp_path, accept_no_evidence=True)
     made.keep_evidence("wfserver", "prod")
     assert made.evidence is None and "disk is full" in made.warnings[0]
 
@@ -360,15 +360,15 @@ def test_no_evidence_refuses_unless_accepted(tmp_path, monkeypatch):
 def test_no_record_refuses_unless_accepted(tmp_path, monkeypatch):
     monkeypatch.setattr(ledger.Store, "replace", fail_with(ledger.StoreError("Full.")))
     with pytest.raises(guard.Refused) as caught:
-        bracket(tmp_path).enter()
+        guarded(tmp_path).enter()
     assert (caught.value.guard, "accept_no_record" in caught.value.way_out) == ("record", True)
-    made = bracket(tmp_path, accept_no_record=True)
+    made = guarded(tmp_path, accept_no_record=True)
     made.enter()
     assert made.warnings == ["Not recorded: Full."]
 
 
 def test_result_that_cannot_be_recorded_is_a_warning(tmp_path, monkeypatch):
-    made = bracket(tmp_path)
+    made = guarded(tmp_path)
     monkeypatch.setattr(ledger.Ledger, "append", fail_with(ledger.StoreError("Full.")))
     made.note("ended", result="done")
     assert "not in the ledger" in made.warnings[0]
@@ -378,9 +378,9 @@ def test_result_that_cannot_be_recorded_is_a_warning(tmp_path, monkeypatch):
 
 
 def test_interrupted_repair_is_told_once_and_closed(tmp_path):
-    dead = bracket(tmp_path, run="dead")
+    dead = guarded(tmp_path, run="dead")
     dead.write("begun", module="wfserver", instance="prod", remedy="restart", before={"pid": 5})
-    made = bracket(tmp_path, run="r2")
+    made = guarded(tmp_path, run="r2")
     made.enter()
     (told,) = made.interrupted
     assert (told["run"], told["remedy"], told["before"]) == ("dead", "restart", {"pid": 5})
@@ -388,7 +388,7 @@ def test_interrupted_repair_is_told_once_and_closed(tmp_path):
     assert "was never ended; it is now stopped" in interrupted.describe_interrupted(told)
     line = made.ledger.lines()[-1]
     assert (line["run"], line["result"]) == ("dead", "interrupted")
-    again = bracket(tmp_path, run="r2")
+    again = guarded(tmp_path, run="r2")
     again.enter()
     assert not again.interrupted
 
@@ -422,11 +422,11 @@ def test_what_a_cut_repair_has_left_undone(line, running, left):
 
 
 def test_a_repair_stays_open_until_what_it_stopped_is_started_again(tmp_path):
-    dead = bracket(tmp_path, run="dead")
+    dead = guarded(tmp_path, run="dead")
     dead.write("begun", module="mta", instance="prod", remedy="restart", before=RAN,
                state="restarted")  # fmt: skip
     for _ in range(2):  # also if the run that is to finish it is killed as well
-        made = bracket(tmp_path, run="r2")
+        made = guarded(tmp_path, run="r2")
         made.enter()
         (told,) = made.interrupted
         assert [each["module"] for each in told["unfinished"]] == ["mta"]
@@ -444,10 +444,10 @@ def test_a_repair_stays_open_until_what_it_stopped_is_started_again(tmp_path):
 @pytest.mark.parametrize("left", [True, False])
 def test_a_repair_cut_within_a_step_is_told_once_and_both_are_closed(tmp_path, step, left):
     before = RAN if left else {"state": "stopped"}
-    dead = bracket(tmp_path, run="dead")
+    dead = guarded(tmp_path, run="dead")
     dead.write("begun", module="mta", instance="prod", remedy="move_tmp", before=before)
     dead.write("begun", inside="move_tmp", before=before, **step)
-    made = bracket(tmp_path, run="r2")
+    made = guarded(tmp_path, run="r2")
     made.enter()
     assert [(told["module"], told["remedy"]) for told in made.interrupted] == [("mta", "move_tmp")]
     waiting = ledger.open_repairs(made.ledger.lines())
@@ -457,35 +457,35 @@ def test_a_repair_cut_within_a_step_is_told_once_and_both_are_closed(tmp_path, s
     assert ledger.open_repairs(lines) == []
     ends = [(line["result"], line["inside"]) for line in lines if line["event"] == "ended"]
     assert sorted(ends, key=str) == [("interrupted", "move_tmp"), ("interrupted", None)]
-    again = bracket(tmp_path, run="r3")
+    again = guarded(tmp_path, run="r3")
     again.settle()
     assert again.interrupted == [] and again.ledger.lines() == lines
 
 
 def test_what_finishes_a_repair_holds_every_step(tmp_path):
-    made = bracket(tmp_path, run="r1")
+    made = guarded(tmp_path, run="r1")
     made.write("begun", module="", remedy=guard.FINISH)
     assert made.inside("watchdog", "default") == guard.FINISH
 
 
 def test_looking_at_interrupted_repairs_writes_nothing(tmp_path):
-    bracket(tmp_path, run="dead").write("begun", module="mta", instance="prod", remedy="start")
-    made = bracket(tmp_path)
+    guarded(tmp_path, run="dead").write("begun", module="mta", instance="prod", remedy="start")
+    made = guarded(tmp_path)
     made.settle(write=False)
     assert len(made.interrupted) == 1 and len(made.ledger.lines()) == 1
 
 
 def test_repair_of_a_run_at_work_is_not_interrupted(tmp_path):
-    busy = bracket(tmp_path, run="busy")
+    busy = guarded(tmp_path, run="busy")
     busy.enter("run")
     busy.write("begun", module="mta", instance="prod", remedy="start")
-    made = bracket(tmp_path)
+    made = guarded(tmp_path)
     made.settle(write=False)
     assert not made.interrupted
 
 
 def test_own_open_remedy_holds_its_steps(tmp_path):
-    made = bracket(tmp_path, run="r1")
+    made = guarded(tmp_path, run="r1")
     made.write("begun", module="trackinglogd", remedy="rebuild_shared_memory", restart=True)
     assert made.inside("trackinglogd", "default") == "rebuild_shared_memory"
     assert made.inside("watchdog", "default") is None
@@ -496,19 +496,19 @@ def test_own_open_remedy_holds_its_steps(tmp_path):
 
 
 def test_the_line_with_which_a_remedy_began_is_found_until_it_ended(tmp_path):
-    made = bracket(tmp_path, run="r1")
+    made = guarded(tmp_path, run="r1")
     about = {"module": "mta", "instance": "prod", "remedy": "move_tmp"}
     assert made.open_repair("mta", "prod", "move_tmp") is None
     made.write("begun", before={"state": "running"}, **about)
     assert made.open_repair("mta", "prod", "move_tmp")["before"] == {"state": "running"}
     assert made.open_repair("mta", "prod2", "move_tmp") is None
-    assert bracket(tmp_path, run="r2").open_repair("mta", "prod", "move_tmp") is None
+    assert guarded(tmp_path, run="r2").open_repair("mta", "prod", "move_tmp") is None
     made.write("ended", result="done", **about)
     assert made.open_repair("mta", "prod", "move_tmp") is None
 
 
 def test_remedy_of_the_whole_server_holds_every_step(tmp_path):
-    made = bracket(tmp_path, run="r1")
+    made = guarded(tmp_path, run="r1")
     made.write("begun", module="trackinglogd", remedy="rebuild", whole_server=True)
     assert made.inside("watchdog", "default") == "rebuild"
-    assert bracket(tmp_path, run="r2").inside("watchdog", "default") is None
+    assert guarded(tmp_path, run="r2").inside("watchdog", "default") is None

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from unit.module_utils.test_guard import bracket, lock_of
+from unit.module_utils.test_guard import guarded, lock_of
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import (
     ledger,
@@ -97,7 +97,7 @@ def controller(told=ONE, called="app1", **more):
 
 
 def opened(tmp_path, **options):
-    made = bracket(tmp_path, **{"run": "r1", **controller(), **options})
+    made = guarded(tmp_path, **{"run": "r1", **controller(), **options})
     made.enter("run")
     made.write("run_opened")
     made.leave(keep=True)
@@ -105,7 +105,7 @@ def opened(tmp_path, **options):
 
 
 def test_the_lock_names_run_controller_host_and_process(tmp_path):
-    made = bracket(tmp_path, run="r1", remedy="restart", **controller())
+    made = guarded(tmp_path, run="r1", remedy="restart", **controller())
     made.enter("run")
     entry = lock_of(made)
     assert (entry["run"], entry["host"], entry["controller"]) == ("r1", "app1", ONE)
@@ -117,16 +117,16 @@ def test_the_lock_names_run_controller_host_and_process(tmp_path):
 
 def test_a_call_that_keeps_the_lock_leaves_it_to_its_run(tmp_path):
     """As where the controller calls the API between two calls of a module."""
-    made = bracket(tmp_path, run="r1", **controller())
+    made = guarded(tmp_path, run="r1", **controller())
     made.enter()
     made.leave(keep=True)
-    other = bracket(tmp_path, run="r2", **controller(ELSEWHERE))
+    other = guarded(tmp_path, run="r2", **controller(ELSEWHERE))
     assert other.lock.holder()["run"] == "r1"
 
 
 def test_only_the_controller_can_tell(tmp_path):
     opened(tmp_path)
-    asking = bracket(tmp_path, run="r2", lock_timeout=60, **controller(NEXT))
+    asking = guarded(tmp_path, run="r2", lock_timeout=60, **controller(NEXT))
     asking._sleep = lambda seconds: pytest.fail("it waits for what it cannot see")
     with pytest.raises(guard.Refused) as caught:
         asking.enter("run")
@@ -136,7 +136,7 @@ def test_only_the_controller_can_tell(tmp_path):
 def test_a_cut_run_is_taken_over_at_once(tmp_path):
     first = opened(tmp_path)
     sign = first.lock.sign_path()
-    made = bracket(tmp_path, run="r2", **controller(NEXT, gone=["100-5"]))
+    made = guarded(tmp_path, run="r2", **controller(NEXT, gone=["100-5"]))
     made.enter("run")
     assert lock_of(made)["run"] == "r2"
     said = "Run r1 of anna from ansible1 (process 100), which calls this host app1 was cut:"
@@ -150,11 +150,11 @@ def test_a_cut_run_is_taken_over_at_once(tmp_path):
 
 def test_a_run_that_lost_the_host_does_nothing_more(tmp_path):
     opened(tmp_path)
-    bracket(tmp_path, run="r2", **controller(NEXT, gone=["100-5"])).enter("run")
-    late = bracket(tmp_path, run="r1", **controller())
+    guarded(tmp_path, run="r2", **controller(NEXT, gone=["100-5"])).enter("run")
+    late = guarded(tmp_path, run="r1", **controller())
     with pytest.raises(guard.Refused, match="Run r1 has lost this host, at .*: Run r1 of"):
         late.enter()
-    bracket(tmp_path, run="r2", **controller(NEXT)).leave(close=True)
+    guarded(tmp_path, run="r2", **controller(NEXT)).leave(close=True)
     with pytest.raises(guard.Refused, match="has lost this host"):
         late.enter()
     assert opened(tmp_path).lock.mine  # from its beginning it may
@@ -163,7 +163,7 @@ def test_a_run_that_lost_the_host_does_nothing_more(tmp_path):
 def test_check_mode_takes_nothing_over_and_says_so(tmp_path):
     first = opened(tmp_path)
     before = Path(first.store.join(lock.LOCK)).read_bytes(), first.ledger.lines()
-    made = bracket(tmp_path, True, run="r2", **controller(NEXT, gone=["100-5"]))
+    made = guarded(tmp_path, True, run="r2", **controller(NEXT, gone=["100-5"]))
     made.enter("run")
     assert "This run (r2) would take the host over." in made.warnings[0]
     assert (Path(first.store.join(lock.LOCK)).read_bytes(), first.ledger.lines()) == before
@@ -173,7 +173,7 @@ def test_the_sign_file_keeps_a_run_alive_and_goes_with_it(tmp_path):
     first = opened(tmp_path)
     entry = lock_of(first)
     first.store.replace(lock.LOCK, json.dumps(dict(entry, beat=time.time() - 500)).encode())
-    other = bracket(tmp_path, run="r2", **controller(ELSEWHERE))
+    other = guarded(tmp_path, run="r2", **controller(ELSEWHERE))
     assert other.lock.holder()["run"] == "r1"
     old = time.time() - 121
     os.utime(first.lock.sign_path(), (old, old))
@@ -194,18 +194,18 @@ def test_a_sign_that_is_a_link_is_none(tmp_path):
 
 def test_another_name_of_the_host_is_not_waited_for_where_that_would_hold_up_the_run(tmp_path):
     opened(tmp_path)
-    alias = bracket(tmp_path, run="r1", lock_timeout=60, **controller(called="alias"))
+    alias = guarded(tmp_path, run="r1", lock_timeout=60, **controller(called="alias"))
     alias._sleep = lambda seconds: pytest.fail("it waits for itself")
     with pytest.raises(guard.Refused, match="same ansible-playbook.*name the server once"):
         alias.enter("run", siblings=False)
-    alias._sleep = lambda seconds: bracket(tmp_path, run="r1", **controller()).leave(close=True)
+    alias._sleep = lambda seconds: guarded(tmp_path, run="r1", **controller()).leave(close=True)
     assert alias.enter("run", siblings=True) > 0
     assert lock_of(alias)["host"] == "alias"
 
 
 def test_beat_is_a_sign_of_life(tmp_path):
     now = [1000.0]
-    made = bracket(tmp_path, run="r1")
+    made = guarded(tmp_path, run="r1")
     made.lock._clock = lambda: now[0]
     made.lock.take("run")
     now[0] += 10
@@ -221,24 +221,24 @@ def test_beat_is_a_sign_of_life(tmp_path):
 
 def test_unlock_shows_and_frees(tmp_path):
     first = opened(tmp_path)
-    looking = bracket(tmp_path, True, run="r2", **controller(ELSEWHERE))
+    looking = guarded(tmp_path, True, run="r2", **controller(ELSEWHERE))
     result = {}
     said = looking.show(result, 10)
     assert "This host is held by run r1 of anna" in said and "ends by itself at" in said
     assert result["holder"]["state"] == lock.HELD
     assert any("run_opened" in line for line in result["text"])
     assert looking.free()["run"] == "r1" and os.path.exists(first.store.join(lock.LOCK))
-    freeing = bracket(tmp_path, run="r2", **controller(ELSEWHERE))
+    freeing = guarded(tmp_path, run="r2", **controller(ELSEWHERE))
     assert freeing.free()["run"] == "r1"
     assert not os.path.exists(first.store.join(lock.LOCK)) and first.lock.sign_path() is None
     assert "freed by hand" in freeing.ledger.lines()[-1]["reason"]
     with pytest.raises(guard.Refused, match="has lost this host"):
-        bracket(tmp_path, run="r1", **controller()).enter()
+        guarded(tmp_path, run="r1", **controller()).enter()
 
 
 def test_a_host_where_a_step_is_at_work_is_not_freed_without_a_word(tmp_path):
-    bracket(tmp_path, run="r1", **controller()).enter("run")
+    guarded(tmp_path, run="r1", **controller()).enter("run")
     with pytest.raises(guard.Refused, match="is running on this host"):
-        bracket(tmp_path, run="r2", **controller(ELSEWHERE)).free()
-    told = bracket(tmp_path, run="r2", accept_other_run=True, **controller(ELSEWHERE))
+        guarded(tmp_path, run="r2", **controller(ELSEWHERE)).free()
+    told = guarded(tmp_path, run="r2", accept_other_run=True, **controller(ELSEWHERE))
     assert told.free()["run"] == "r1"

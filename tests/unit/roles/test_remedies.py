@@ -59,7 +59,7 @@ def own_modules(path: Path) -> set[str]:
 
 
 def test_what_asks_no_guard_by_itself_is_bracketed(top: Path, documented: Documented) -> None:
-    """Guards: one call of a module that asks them, or a bracket around all tasks of the remedy."""
+    """Guards: one call of a module that asks them, or campaign_guard around all tasks of the remedy."""
     asking = {"campaign_job", "campaign_module", "campaign_workflow"}
     for role, remedies in documented.items():
         for remedy in remedies:

@@ -351,7 +351,7 @@ def summary(
     """
 
     def goes_on(entry: "Entry") -> bool:
-        # What campaign_module begins, the same process ends. Only a bracket stays open between.
+        # What campaign_module begins, the same process ends. What campaign_guard begins stays open.
         if not running:
             return False
         return is_by(entry, running) and (step or not entry.get("state"))

@@ -11,14 +11,14 @@ MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
     from typing import Any, Callable, Dict, Optional, Protocol, Tuple, TypeVar
 
-    from .guard import Bracket
+    from .guard import GuardedChange
 
     Entry = Dict[str, Any]
 
     class Call(Protocol):
         """What a module does in one call; it fills the result."""
 
-        bracket: Bracket
+        guarded: GuardedChange
 
         def run(self) -> None:
             """Do it."""
@@ -72,9 +72,9 @@ def run(
     """Do what is asked, and end the module's process with the result: see carry_out."""
     call, failure = carry_out(begin, module.params, module.check_mode, result, subject)
     if call:
-        for text in call.bracket.warnings:
+        for text in call.guarded.warnings:
             module.warn(text)
-        for entry in call.bracket.interrupted:
+        for entry in call.guarded.interrupted:
             module.warn(describe_interrupted(entry))
         shown = call.diff() if module._diff else None
         if shown:

@@ -179,7 +179,7 @@ def store_of(context: Context) -> ledger.Store:
     return ledger.Store(context.options["state_dir"] or default_place(context.home))
 
 
-# ---------------------------------------------------------------------------- the bracket
+# ---------------------------------------------------------------------- a guarded change
 
 
 def new_run(now: float) -> str:
@@ -187,8 +187,8 @@ def new_run(now: float) -> str:
     return "%s-%s" % (stamp, "".join("%02x" % byte for byte in os.urandom(3)))
 
 
-class Bracket:
-    """One call within a run: guards before, ledger around. In check mode it only looks."""
+class GuardedChange:
+    """A change within a run: guards before it, lines of the ledger around it. In check mode it only looks."""
 
     def __init__(
         self,

@@ -37,11 +37,11 @@ class Call:
         self.context = guard.open_context(options)
         if self.module:
             guard.check_subject(self.context, self.module, self.instance)
-        self.bracket = guard.Bracket(self.context, check_mode)
+        self.guarded = guard.GuardedChange(self.context, check_mode)
         result.update(
-            run=self.bracket.run,
-            state_dir=self.bracket.store.path,
-            interrupted=self.bracket.interrupted,
+            run=self.guarded.run,
+            state_dir=self.guarded.store.path,
+            interrupted=self.guarded.interrupted,
         )
 
     def line(self) -> "Entry":
@@ -55,26 +55,26 @@ class Call:
 
     def run(self) -> None:
         """Do it."""
-        bracket = self.bracket
+        guarded = self.guarded
         try:
             self.result["msg"] = getattr(self, self.options["state"])()
         except guard.Refused as refused:
             if self.options["state"] == "begun":
-                bracket.note("refused", result="refused", reason=str(refused), **self.line())
+                guarded.note("refused", result="refused", reason=str(refused), **self.line())
             raise
         finally:
-            self.result.update(evidence=bracket.evidence, taken_over=bracket.taken_over)
+            self.result.update(evidence=guarded.evidence, taken_over=guarded.taken_over)
         now = time.time()
         self.result["precisions"] = [
             dict(entry, expired=bool(entry.get("until") and entry["until"] < now))
-            for entry in ledger.precisions(bracket.lines())
+            for entry in ledger.precisions(guarded.lines())
         ]
 
     def looked(self) -> str:
         """Nothing begins."""
         work = in_flight.in_flight(self.context, "watchdog", DEFAULT)
         for entry in work:
-            entry["what"] = self.bracket.scrub(entry["what"])
+            entry["what"] = self.guarded.scrub(entry["what"])
         self.result["work"] = work
         found = in_flight.describe_work(work)
         return "Work in progress: %s." % found if found else "No work in progress."
@@ -84,62 +84,62 @@ class Call:
         self.result["sibling"] = False
         siblings = self.options["other_names"] == "wait"
         try:
-            self.result["waited"] = round(self.bracket.enter("run", siblings), 3)
+            self.result["waited"] = round(self.guarded.enter("run", siblings), 3)
         except guard.Refused as refused:
             self.result["sibling"] = (refused.holder or {}).get("state") == rules.SIBLING
             raise
-        self.result["done_elsewhere"] = ledger.done_by(self.bracket.lines(), self.bracket.me)
+        self.result["done_elsewhere"] = ledger.done_by(self.guarded.lines(), self.guarded.me)
         try:
             self.result["meanwhile"] = self.others_since(self.options["since"])
-            if self.options["evidence"] and not self.bracket.check_mode:
-                self.bracket.keep_evidence("", DEFAULT)
-            self.bracket.write("run_opened", because=self.options["because"])
+            if self.options["evidence"] and not self.guarded.check_mode:
+                self.guarded.keep_evidence("", DEFAULT)
+            self.guarded.write("run_opened", because=self.options["because"])
         except guard.Refused:
-            self.bracket.leave()
+            self.guarded.leave()
             raise
-        self.bracket.leave(keep=True)
-        self.result["sign"] = None if self.bracket.check_mode else self.bracket.lock.sign_path()
-        return "The run %s has this host." % self.bracket.run
+        self.guarded.leave(keep=True)
+        self.result["sign"] = None if self.guarded.check_mode else self.guarded.lock.sign_path()
+        return "The run %s has this host." % self.guarded.run
 
     def others_since(self, since: "Optional[float]") -> "List[str]":
         """Other runs that have done something here since then."""
         if since is None:
             return []
         return sorted(set(
-            line["run"] for line in self.bracket.lines()
+            line["run"] for line in self.guarded.lines()
             if line["at"] > since and line["run"] and line.get("result") != "interrupted"
-            and not ledger.is_by(line, self.bracket.me)
+            and not ledger.is_by(line, self.guarded.me)
         ))  # fmt: skip
 
     def shown(self) -> str:
         """Who has this host."""
-        return self.bracket.show(self.result, LAST_LINES)
+        return self.guarded.show(self.result, LAST_LINES)
 
     def freed(self) -> str:
         """Nobody has it any more."""
         self.shown()
-        entry = self.bracket.free()
+        entry = self.guarded.free()
         self.result["changed"] = bool(entry)
         if not entry:
             return "Nobody holds this host."
-        verb = "would be" if self.bracket.check_mode else "was"
+        verb = "would be" if self.guarded.check_mode else "was"
         return "The lock of %s %s removed." % (rules.name_run(entry), verb)
 
     def begun(self) -> str:
         """A remedy begins."""
-        bracket = self.bracket
+        guarded = self.guarded
         whole = self.options["whole_server"]
         restart = self.options["restart"] and bool(self.module)
-        bracket.enter("run")
+        guarded.enter("run")
         self.state_before = self.result["before"] = self.state_before or self.look()
         try:
-            if not bracket.inside(self.module, self.instance):
+            if not guarded.inside(self.module, self.instance):
                 self.ask(restart, whole)
-            bracket.write("begun", restart=restart, whole_server=whole, **self.line())
+            guarded.write("begun", restart=restart, whole_server=whole, **self.line())
         except guard.Refused:
-            bracket.leave()
+            guarded.leave()
             raise
-        bracket.leave(keep=True)
+        guarded.leave(keep=True)
         return "%s of %s@%s has begun." % (
             self.options["remedy"], self.module or "host", self.instance
         )  # fmt: skip
@@ -152,15 +152,15 @@ class Call:
 
     def ask(self, restart: bool, whole: bool) -> None:
         """The guards: first the whole server's work, so that evidence is taken once."""
-        bracket = self.bracket
+        guarded = self.guarded
         if whole:
-            bracket.check_in_flight("watchdog", DEFAULT)
-        runs = restart and bracket.present(self.module, self.instance)["pid"]
-        bracket.check(self.module, self.instance, restart, bool(runs) and not whole)
+            guarded.check_in_flight("watchdog", DEFAULT)
+        runs = restart and guarded.present(self.module, self.instance)["pid"]
+        guarded.check(self.module, self.instance, restart, bool(runs) and not whole)
 
     def ended(self) -> str:
         """A remedy has ended. What cannot be written any more is a warning."""
-        begun = self.bracket.open_repair(self.module, self.instance, self.options["remedy"])
+        begun = self.guarded.open_repair(self.module, self.instance, self.options["remedy"])
         if begun:
             self.state_before = self.state_before or begun.get("before")
             if self.seconds is None:
@@ -172,22 +172,22 @@ class Call:
         if len(seen) == 2:
             self.result["left"] = control.left(*seen)
         line = dict(self.line(), result=self.options["result"], reason=self.options["reason"])
-        self.bracket.note("ended", **line)
+        self.guarded.note("ended", **line)
         if self.options["remedy"] == FINISH and self.options["result"] == "done":
-            self.bracket.settle(write=not self.bracket.check_mode, finished=True)
-        self.bracket.leave(keep=True)
+            self.guarded.settle(write=not self.guarded.check_mode, finished=True)
+        self.guarded.leave(keep=True)
         return "%s of %s@%s has ended: %s." % (
             self.options["remedy"], self.module or "host", self.instance, self.options["result"]
         )  # fmt: skip
 
     def closed(self) -> str:
         """The run ends."""
-        self.bracket.settle(own=True)
-        self.bracket.note("run_closed", reason=self.options["reason"])
-        self.bracket.leave(close=True)
+        self.guarded.settle(own=True)
+        self.guarded.note("run_closed", reason=self.options["reason"])
+        self.guarded.leave(close=True)
         if self.options["fetch"]:
-            self.result["packed"] = evidence.packed(self.bracket.store, self.options["fetch"])
-        return "The run %s gave this host back." % self.bracket.run
+            self.result["packed"] = evidence.packed(self.guarded.store, self.options["fetch"])
+        return "The run %s gave this host back." % self.guarded.run
 
     def diff(self) -> "Dict[str, str]":
         """What freed changes, or would; all else changes nothing on the server."""

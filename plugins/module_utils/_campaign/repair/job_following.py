@@ -22,7 +22,7 @@ if MYPY:
 
     from ..account.child import Child
     from ..snapshot.probes import Context
-    from .guard import Bracket
+    from .guard import GuardedChange
 
     Entry = Dict[str, Any]
 
@@ -54,17 +54,17 @@ class Following:
     def __init__(
         self,
         context: "Context",
-        bracket: "Bracket",
+        guarded: "GuardedChange",
         result: "Entry",
         clock: "Callable[[], float]" = time.time,
         sleep: "Callable[[float], object]" = time.sleep,
     ) -> None:
         self.context = context
-        self.bracket = bracket
+        self.guarded = guarded
         self.options = context.options
         self.job = self.options["job"]
-        self.check_mode = bracket.check_mode
-        self.record = Record(bracket.store, self.job)
+        self.check_mode = guarded.check_mode
+        self.record = Record(guarded.store, self.job)
         self.clock = clock
         self.sleep = sleep
         self.result = result
@@ -140,9 +140,9 @@ class Following:
     def follow(self, content: "Entry", process: "Optional[Child]" = None) -> None:
         """To the end of the job, or of the time; the job goes on in any case."""
         limit = self.wait_limit()
-        if self.bracket.lock.mine or self.options["run"]:
+        if self.guarded.lock.mine or self.options["run"]:
             try:
-                self.bracket.lock.rest()  # the job goes on by itself: who takes over need not wait
+                self.guarded.lock.rest()  # the job goes on by itself: who takes over need not wait
             except ledger.StoreError:
                 pass  # the job matters more
         self.until(limit if limit > 0 else START_LIMIT, process, limit <= 0)
@@ -183,9 +183,9 @@ class Following:
 
     def beat(self) -> None:
         """The lock of the host stays ours for as long as the job is followed."""
-        if self.bracket.lock.mine or self.options["run"]:
+        if self.guarded.lock.mine or self.options["run"]:
             try:
-                self.bracket.lock.beat()
+                self.guarded.lock.beat()
             except ledger.StoreError:
                 pass  # the job matters more
 
@@ -204,7 +204,7 @@ class Following:
         self.result.update(outcome=RUNNING, msg=text)
         self.result["seconds"] = round(self.clock() - content["launched_at"], 3)
         if self.options["state"] == LAUNCHED:
-            self.bracket.note(
+            self.guarded.note(
                 "ended", result="done", reason=text, after={"outcome": RUNNING, "pid": pid},
                 seconds=self.result["seconds"], **self.line(content)
             )  # fmt: skip
@@ -222,11 +222,11 @@ class Following:
             self.record.save(dict(content, facts=facts))
             self.record.forget_output()
         except ledger.StoreError as error:
-            self.bracket.warnings.append(str(error))
+            self.guarded.warnings.append(str(error))
         names = ("outcome", "exit_code", "pid", "started_at", "ended_at")
         after = dict((name, facts[name]) for name in names)
         after["rejects"] = facts["rejects"] and facts["rejects"]["lines"]
-        self.bracket.note(
+        self.guarded.note(
             "ended", result="done" if facts["outcome"] == SUCCEEDED else "failed",
             reason=facts["msg"], after=after, seconds=facts["seconds"], run=content["run"],
             host=content.get("host") or "", who=content["who"], **self.line(content)
@@ -245,7 +245,7 @@ class Following:
         seen, before = self.look(), content.get("before") or {}
         made = newer_file(before.get("result"), seen["result"], since)
         rejects = newer_file(before.get("rejects"), seen["rejects"], since)
-        output = [self.bracket.scrub(line) for line in self.record.output()]
+        output = [self.guarded.scrub(line) for line in self.record.output()]
         if started:
             outcome, reason = judge(
                 ended.exit_code, made, bool(self.job.get("result")), errors[-1] if errors else None

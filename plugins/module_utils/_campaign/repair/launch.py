@@ -87,8 +87,8 @@ class Launch(Following):
         words = [self.job["kind"]] + arguments(self.job, mode)
         self.result["mode"] = mode
         content = {
-            "run": self.bracket.run, "host": self.bracket.me["host"],
-            "who": self.bracket.who, "from": self.bracket.origin,
+            "run": self.guarded.run, "host": self.guarded.me["host"],
+            "who": self.guarded.who, "from": self.guarded.origin,
             "job": self.job["name"], "kind": self.job["kind"], "instance": self.job["instance"],
             "mode": mode, "because": self.options["because"], "facts": None, "inside": None,
             "command": mask_arguments(
@@ -98,7 +98,7 @@ class Launch(Following):
         try:
             content["people"] = check_operator(self.options)
             content["duplicates"] = self.duplicates()
-            self.guarded(words, content)
+            self.begin_guarded(words, content)
         except guard.Refused as refused:
             self.note_refusal(content, refused)
             raise
@@ -115,28 +115,28 @@ class Launch(Following):
         if self.check_mode:
             return
         try:
-            self.bracket.store.prepare()
+            self.guarded.store.prepare()
         except ledger.StoreError as error:
-            self.bracket.warnings.append(str(error))
+            self.guarded.warnings.append(str(error))
             return
         line = self.line(content)
-        self.bracket.note("refused", result="refused", reason=str(refused), **line)
+        self.guarded.note("refused", result="refused", reason=str(refused), **line)
 
-    def guarded(self, words: "List[str]", content: "Entry") -> None:
+    def begin_guarded(self, words: "List[str]", content: "Entry") -> None:
         """The guards of every change, and the launch within them."""
         asked_at = self.clock()
         self.refuse_running(self.look())
-        self.bracket.enter()
+        self.guarded.enter()
         try:
             self.tell_previous()
             self.refuse_running(self.look())
             check_cut(self.job, self.result["previous"], self.options.get("accept_cut_import"))
-            content["inside"] = self.bracket.inside(self.job["kind"], self.job["instance"])
+            content["inside"] = self.guarded.inside(self.job["kind"], self.job["instance"])
             if not content["inside"]:
                 self.check_budget()
-                self.bracket.check(self.job["kind"], self.job["instance"], False, False)
+                self.guarded.check(self.job["kind"], self.job["instance"], False, False)
             self.result.update(
-                changed=True, command=content["command"], evidence=self.bracket.evidence
+                changed=True, command=content["command"], evidence=self.guarded.evidence
             )
             self.result["diff"] = self.diff(content["mode"])
             if self.check_mode:
@@ -145,7 +145,7 @@ class Launch(Following):
                 return
             self.launch(words, content, asked_at)
         finally:
-            self.bracket.leave()
+            self.guarded.leave()
 
     def refuse_running(self, seen: "Entry", locked: bool = False) -> None:
         """A job that runs is never launched a second time, whoever launched it.
@@ -177,7 +177,7 @@ class Launch(Following):
         minutes, budget = self.options["restart_budget_minutes"], self.options["restart_budget"]
         since = self.clock() - 60.0 * minutes
         count = len([
-            line for line in self.bracket.lines()
+            line for line in self.guarded.lines()
             if line["event"] == "begun" and line["at"] >= since and not line.get("restart")
             and ledger.is_of(line, self.job["kind"], self.job["instance"])
             and line.get("job") == self.job["name"]
@@ -222,14 +222,14 @@ class Launch(Following):
             self.refuse_running(before, locked=True)
             content["before"] = dict((name, before[name]) for name in ("result", "rejects"))
             content["launched_at"] = self.clock()
-            self.bracket.write("begun", **self.line(content))
+            self.guarded.write("begun", **self.line(content))
             try:
                 self.record.prepare()
                 self.record.save(content)
                 process = spawn(self.context, words, self.record, descriptor)
             except (LaunchError, ledger.StoreError) as error:
                 self.result.update(changed=False, outcome=FAILED)
-                self.bracket.note(
+                self.guarded.note(
                     "ended", result="failed", reason=str(error), **self.line(content)
                 )
                 self.record.forget()
@@ -270,7 +270,7 @@ def begin(options: "Entry", check_mode: bool, result: "Entry") -> Launch:
     check_options(options)
     context = guard.open_context(options)
     guard.check_subject(context, options["job"]["kind"], options["job"]["instance"])
-    return Launch(context, guard.Bracket(context, check_mode), result)
+    return Launch(context, guard.GuardedChange(context, check_mode), result)
 
 
 def answer(options: "Entry", check_mode: bool) -> "Entry":
@@ -286,8 +286,8 @@ def answer(options: "Entry", check_mode: bool) -> "Entry":
         result.update(before=NOT_RUNNING, after=dict((name, result[name]) for name in names))
         result["left"] = "unknown" if result["outcome"] in (None, UNKNOWN) else "changed"
     if launch:
-        result["warnings"] = launch.bracket.warnings + (
+        result["warnings"] = launch.guarded.warnings + (
             [result["msg"]] if result["timed_out"] else []
         )
-        result.update(run=launch.bracket.run, interrupted=launch.bracket.interrupted)
+        result.update(run=launch.guarded.run, interrupted=launch.guarded.interrupted)
     return result

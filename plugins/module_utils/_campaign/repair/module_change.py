@@ -36,14 +36,14 @@ class Change:
         self.wanted = control.check_wanted(self.module, options)
         self.context = guard.open_context(options)
         guard.check_subject(self.context, self.module, self.instance)
-        self.bracket = guard.Bracket(self.context, check_mode)
+        self.guarded = guard.GuardedChange(self.context, check_mode)
         self.controller = control.Controller(
-            self.context, self.module, self.instance, self.bracket.scrub
+            self.context, self.module, self.instance, self.guarded.scrub
         )
         self.service = NO_SERVICE
         if self.module == "watchdog":
             self.service = control.read_service(self.context)
-        self.result.update(run=self.bracket.run, interrupted=self.bracket.interrupted)
+        self.result.update(run=self.guarded.run, interrupted=self.guarded.interrupted)
         self.look()
 
     def look(self) -> None:
@@ -64,11 +64,11 @@ class Change:
     def run(self) -> None:
         """Have it as it is wanted."""
         if not self.steps:
-            self.bracket.settle(write=False)
+            self.guarded.settle(write=False)
             self.unchanged()
             return
         try:
-            self.bracket.enter()
+            self.guarded.enter()
             try:
                 self.look()  # a run before us may have done it while we waited
                 if self.steps:
@@ -76,10 +76,10 @@ class Change:
                 else:
                     self.unchanged()
             finally:
-                self.bracket.leave()
+                self.guarded.leave()
         except guard.Refused as refused:
             line = dict(self.line(), result="refused", reason=str(refused), before=self.before)
-            self.bracket.note("refused", **line)
+            self.guarded.note("refused", **line)
             raise
 
     def line(self) -> "Entry":
@@ -119,15 +119,15 @@ class Change:
             ended = not raised or (raised.get("until") or 0) < time.time()
             wrong = bool(level and self.seconds and ended)
         if wrong and not self.check_mode:
-            self.bracket.store.prepare()
-            self.bracket.note(
+            self.guarded.store.prepare()
+            self.guarded.note(
                 "ended", result="unchanged", precision=self.precision(self.before),
                 before=self.before, after=self.before, **self.line()
             )  # fmt: skip
 
     def raised(self) -> "Optional[Entry]":
         """What the ledger says of a raised precision of this module."""
-        for entry in ledger.precisions(self.bracket.lines()):
+        for entry in ledger.precisions(self.guarded.lines()):
             if ledger.is_of(entry, self.module, self.instance):
                 return entry
         return None
@@ -143,17 +143,17 @@ class Change:
         """Ask the guards, take the steps, wait, and record it."""
         restart = self.restarts()
         runs = self.before["pid"] is not None
-        inside = self.bracket.inside(self.module, self.instance)
+        inside = self.guarded.inside(self.module, self.instance)
         if not inside:
             ends_work = runs and self.wanted.state != "reloaded"
-            self.bracket.check(self.module, self.instance, restart, ends_work)
-        self.result["evidence"] = self.bracket.evidence
+            self.guarded.check(self.module, self.instance, restart, ends_work)
+        self.result["evidence"] = self.guarded.evidence
         self.result["changed"] = True
         if self.check_mode:
             self.announce()
             return
         commands = [step.command for step in self.steps]
-        self.bracket.write(
+        self.guarded.write(
             "begun", command=commands, before=self.before, restart=restart, inside=inside,
             **self.line()
         )  # fmt: skip
@@ -164,7 +164,7 @@ class Change:
         try:
             after = self.perform()
         except control.ControlError as error:
-            failure = self.bracket.scrub(str(error))
+            failure = self.guarded.scrub(str(error))
             back = self.controller.put_back(self.before, self.options["wait"], self.service)
             after = self.controller.observe()
         self.result.update(
@@ -180,11 +180,11 @@ class Change:
         ended["command"] = self.controller.commands
         if failure:
             reason = "%s %s" % (failure, back)
-            self.bracket.note("ended", result="failed", reason=reason, **ended)
+            self.guarded.note("ended", result="failed", reason=reason, **ended)
             raise answer.Failed(self.explain(failure, back))
         if self.wanted.precision or (after["precision"] == "standard" and self.raised()):
             ended["precision"] = self.precision(after)
-        self.bracket.note("ended", result="done", **ended)
+        self.guarded.note("ended", result="done", **ended)
         self.result["msg"] = "%s was %s: %s." % (
             self.name, self.participle(), control.words_for(after)
         )  # fmt: skip
@@ -226,7 +226,7 @@ class Change:
         now = control.others(self.context.home, self.module, self.instance)
         names = sorted(name for name in others if now.get(name) != others[name])
         if names:
-            self.bracket.warnings.append(
+            self.guarded.warnings.append(
                 "Meanwhile the process of %s changed, too." % ", ".join(names)
             )
         return names

@@ -33,8 +33,8 @@ class Change:
             raise InputError("wait must be 0 to 3600 seconds.")
         self.context = guard.open_context(options)
         guard.check_subject(self.context, MODULE, options["instance"])
-        self.bracket = guard.Bracket(self.context, check_mode)
-        self.result.update(run=self.bracket.run, interrupted=self.bracket.interrupted)
+        self.guarded = guard.GuardedChange(self.context, check_mode)
+        self.result.update(run=self.guarded.run, interrupted=self.guarded.interrupted)
 
     def line(self, **values: "Any") -> "Entry":
         """What every line of the ledger says of it."""
@@ -56,14 +56,14 @@ class Change:
         """All of it, with the calls made from this host."""
         options = self.options
         place = workflow.place_of(options, _tomcat(self.context))
-        start = workflow.Start(place, options, self.bracket.check_mode)
+        start = workflow.Start(place, options, self.guarded.check_mode)
         failure = None
         try:
             done = start.run(self.ask)
         except workflow.NotAllowed as error:
             raise self.refuse(str(error)) from None
         except workflow.StartError as error:
-            failure, done = self.bracket.scrub(str(error)), bool(self.result["changed"])
+            failure, done = self.guarded.scrub(str(error)), bool(self.result["changed"])
         finally:
             self.tell(start)
         self.end(done, failure)
@@ -77,12 +77,12 @@ class Change:
         self.tell(start)
         if answer["step"] == "begin":
             self.ask(start)
-            self.bracket.leave(keep=True)
+            self.guarded.leave(keep=True)
             return
         self.result["changed"] = bool(answer["done"])
-        self.end(answer["done"], answer["failure"] and self.bracket.scrub(answer["failure"]))
+        self.end(answer["done"], answer["failure"] and self.guarded.scrub(answer["failure"]))
         if answer["close"]:
-            self.bracket.leave(close=True)
+            self.guarded.leave(close=True)
 
     def tell(self, start: "Union[workflow.Start, Told]") -> None:
         """What was seen and done, into the answer."""
@@ -96,26 +96,26 @@ class Change:
             "workflow", why, "If it may be, list it in restartable_workflows"
             " (campaign_restartable_workflows).",
         )  # fmt: skip
-        self.bracket.note("refused", **self.line(result="refused", reason=str(refused)))
+        self.guarded.note("refused", **self.line(result="refused", reason=str(refused)))
         return refused
 
     def ask(self, start: "Union[workflow.Start, Told]") -> None:
         """The guards, and the line of the ledger that it begins."""
-        bracket = self.bracket
-        bracket.enter()
+        guarded = self.guarded
+        guarded.enter()
         try:
-            inside = bracket.inside(MODULE, self.options["instance"])
+            inside = guarded.inside(MODULE, self.options["instance"])
             if not inside:
                 self.check_budget()
-                bracket.check(MODULE, self.options["instance"], False, False)
-            self.result.update(changed=True, evidence=bracket.evidence)
-            self.result["left"] = "as_before" if bracket.check_mode else "unknown"
-            bracket.write(
+                guarded.check(MODULE, self.options["instance"], False, False)
+            self.result.update(changed=True, evidence=guarded.evidence)
+            self.result["left"] = "as_before" if guarded.check_mode else "unknown"
+            guarded.write(
                 "begun", **self.line(command=start.commands, before=start.before, inside=inside)
             )
         except guard.Refused as refused:
-            bracket.note("refused", **self.line(result="refused", reason=str(refused)))
-            bracket.leave()
+            guarded.note("refused", **self.line(result="refused", reason=str(refused)))
+            guarded.leave()
             raise
 
     def check_budget(self) -> None:
@@ -123,7 +123,7 @@ class Change:
         minutes, budget = self.options["restart_budget_minutes"], self.options["restart_budget"]
         since = time.time() - 60.0 * minutes
         count = len([
-            line for line in self.bracket.lines()
+            line for line in self.guarded.lines()
             if line["event"] == "begun" and line["at"] >= since
             and line["instance"] == self.options["instance"]
             and line.get("workflow") == self.options["workflow"]
@@ -143,18 +143,18 @@ class Change:
         if not done and not failure:
             self.result["msg"] = "%s is %s already." % (self.name, workflow.describe(before))
             return
-        if self.bracket.check_mode and not failure:
+        if self.guarded.check_mode and not failure:
             self.result["msg"] = "%s, which is %s, would be started." % (
                 self.name, workflow.describe(before))  # fmt: skip
-            self.bracket.leave()
+            self.guarded.leave()
             return
         if done:
             self.result["left"] = workflow.left(before, after)
-            self.bracket.note("ended", **self.line(
+            self.guarded.note("ended", **self.line(
                 result="failed" if failure else "done", reason=failure or "", before=before,
                 after=after, seconds=self.result["seconds"], command=self.result["commands"],
             ))  # fmt: skip
-            self.bracket.leave()
+            self.guarded.leave()
         if failure:
             self.result["in_vain"] = True
             raise answer.Failed("%s could not be started through the API: %s" % (self.name, failure))

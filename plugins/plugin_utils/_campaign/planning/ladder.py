@@ -27,7 +27,7 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Guard:
-    """How campaign_guard brackets a remedy that is done with Ansible's own modules.
+    """How campaign_guard guards a remedy that is done with Ansible's own modules.
 
     `restart`: it restarts its module. `whole_server`: it stops all of Campaign. `lasting`: it leaves
     more behind than processes.
