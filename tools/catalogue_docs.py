@@ -99,8 +99,8 @@ def _entry(problem: Problem, key: str, more: list[str], causes: bool = True) -> 
     yield f"### {key}\n"
     title = _any_module(problem) if key.startswith(MODULE) else problem.title
     lines = [f"**{title}** ({problem.severity.value}). {_answer(problem)}", *more]
-    if problem.chance:
-        missing = problem.chance.missing.replace("{target}", problem.module)
+    if problem.proof_condition:
+        missing = problem.proof_condition.missing.replace("{target}", problem.module)
         lines.append(f"A repair is not proved while {missing}.")
     if problem.needs:
         lines.append(f"Needs: {', '.join(problem.needs)}.")

@@ -93,7 +93,7 @@ def _last(server: Server, restart_time: str, before: float) -> float | None:
     seconds = seconds_of_day(restart_time)
     if seconds is None:
         return None
-    return before - (before + server.head.utc_offset_seconds - seconds) % 86400
+    return before - (before + server.header.utc_offset_seconds - seconds) % 86400
 
 
 def _begins(server: Server, module: ModuleInstance | None) -> Iterator[float]:

@@ -44,25 +44,25 @@ def diagnose(
     `addresses`: further names under which other hosts may know this one.
     """
     server = Server(snapshot, thresholds)
-    head = server.head
-    findings = asked_for(server, findings_of(server)) if head.installed else []
+    header = server.header
+    findings = asked_for(server, findings_of(server)) if header.installed else []
     modules = [module for module in server.modules if _asked(server, module.name, module.instance)]
-    known = {*addresses, server.machine.hostname, head.address} - LOOPBACK - {name}
+    known = {*addresses, server.machine.hostname, header.address} - LOOPBACK - {name}
     return Diagnosis(
         name=name,
-        error=None if head.installed else f"no Campaign installation in {head.home}",
-        started_at=head.controller.before_at if head.controller else None,
-        taken_at=head.taken_at,
-        seconds=head.seconds,
-        home=head.home,
-        user=head.user,
+        error=None if header.installed else f"no Campaign installation in {header.home}",
+        started_at=header.controller.before_at if header.controller else None,
+        taken_at=header.taken_at,
+        seconds=header.seconds,
+        home=header.home,
+        user=header.user,
         addresses=tuple(sorted(known)),
         build=server.pdump.build,
         starts_by=dict(server.service.starts_by) if server.service.starts_by else None,
-        installed=head.installed,
+        installed=header.installed,
         instances=tuple(_instances(server)),
         modules=tuple(
-            _module(server, module, findings) for module in modules if head.installed
+            _module(server, module, findings) for module in modules if header.installed
         ),
         findings=tuple(finding.record() for finding in findings),
         unseen=tuple(
@@ -70,18 +70,18 @@ def diagnose(
             for probe, failure in (*server.failures.items(), *_not_asked(server))
         ),
         thresholds=dict(server.limits.values()),
-        untried=untried(server) if head.installed else {},
+        untried=inconclusive(server) if header.installed else {},
     )
 
 
-def untried(server: Server) -> dict[str, str]:
+def inconclusive(server: Server) -> dict[str, str]:
     """Id to reason for findings whose absence proves nothing yet."""
     found = {}
     for problem in CATALOGUE:
-        for module in server.instances_of(problem.module) if problem.chance else ():
-            if problem.chance and not problem.chance.was(server, module):
+        for module in server.instances_of(problem.module) if problem.proof_condition else ():
+            if problem.proof_condition and not problem.proof_condition.met(server, module):
                 target = f"{module.name}@{module.instance}"
-                reason = say(problem.chance.missing, {"target": target})
+                reason = say(problem.proof_condition.missing, {"target": target})
                 found[f"{problem.key}@{module.instance}"] = reason
     return found
 
@@ -113,7 +113,7 @@ def asked_for(server: Server, findings: list[Finding]) -> list[Finding]:
 
 
 def _asked(server: Server, module: str, instance: str) -> bool:
-    modules, instances = server.head.asked.modules, server.head.asked.instances
+    modules, instances = server.header.asked.modules, server.header.asked.instances
     every = not modules or set(modules) >= set(MODULES)
     return (every if module == HOST else every or module in modules) and (
         not instances or instance == DEFAULT or instance in instances
@@ -121,7 +121,7 @@ def _asked(server: Server, module: str, instance: str) -> bool:
 
 
 def _instances(server: Server) -> list[str]:
-    asked = server.head.asked.instances
+    asked = server.header.asked.instances
     return [
         instance for instance in server.configuration.instances or asked
         if instance != DEFAULT and (not asked or instance in asked)
@@ -132,7 +132,7 @@ def _not_asked(server: Server) -> Iterator[tuple[str, ProbeError]]:
     """What the database holds is not seen without credentials: said once for a host."""
     if "api" in server.left_out:
         yield "api", server.left_out["api"]
-    asked = {database.instance for database in server.databases}
+    asked = {answers.instance for answers in server.api_answers}
     others = [instance for instance in _instances(server) if asked and instance not in asked]
     if others:
         text = f"campaign_api has no credentials for {', '.join(others)}"

@@ -166,12 +166,12 @@ def advice(text: str) -> Fix:
 
 
 @dataclass(frozen=True)
-class Chance:
-    """What must have happened since its module began before the absence of a finding that is read
+class ProofCondition:
+    """What must have happened since its module started before the absence of a finding that is read
     from logs proves anything. `missing` says so of a module where it has not."""
 
     missing: str
-    was: Callable[[Server, ModuleInstance], bool]
+    met: Callable[[Server, ModuleInstance], bool]
 
 
 Judge = Callable[[Server], Iterable[Evidence]]
@@ -184,7 +184,7 @@ class Problem:
     Either `remedy` names the task file of the documented fix, or `reason` says why no
     automatic remedy exists. `needs` are the probes without which nothing is judged; `causes`
     are the keys of problems that explain this one. `down`: with it the module does not work.
-    `chance`: what has to happen before a remedy can be proved to have helped.
+    `proof_condition`: what has to happen before a remedy can be proved to have helped.
     """
 
     module: str
@@ -200,7 +200,7 @@ class Problem:
     reason: str | None = None
     causes: tuple[str, ...] = ()
     down: bool = False
-    chance: Chance | None = None
+    proof_condition: ProofCondition | None = None
 
     @property
     def key(self) -> str:

@@ -49,9 +49,9 @@ from .records import (
 from .thresholds import Thresholds
 from .work import (
     Api,
+    ApiAnswers,
     Asked,
     Controller,
-    Database,
     DeclaredJob,
     GivenCommand,
     Job,
@@ -79,8 +79,8 @@ class InvalidSnapshot(ValueError):
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """The head of a snapshot; its probes are read by the server's view below."""
+class SnapshotHeader:
+    """What a snapshot says beside its probes; those are read by the view below."""
 
     taken_at: float
     home: str = STANDARD_HOME
@@ -108,7 +108,7 @@ _PROBES: dict[str, type] = {
 
 
 # Here, before Ansible forks, and not when the first snapshot is read: in every worker that is.
-for _kind in (Snapshot, ProbeError, *_PROBES.values()):
+for _kind in (SnapshotHeader, ProbeError, *_PROBES.values()):
     fields_of(_kind)
 
 
@@ -116,10 +116,10 @@ class Server:
     """A Campaign server as its snapshot shows it, and the thresholds it is judged by."""
 
     def __init__(self, snapshot: Any, limits: Thresholds | None = None) -> None:
-        head = _valid(snapshot)
-        self.head = head
+        header = _valid(snapshot)
+        self.header = header
         self.limits = limits or Thresholds()
-        self.now, self.home, self.user = head.taken_at, head.home, head.user
+        self.now, self.home, self.user = header.taken_at, header.home, header.user
         probes = snapshot.get("probes")
         self._data: dict[str, Any] = {}
         self._seconds: dict[str, float] = {}
@@ -215,7 +215,7 @@ class Server:
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
         """The declared jobs: what is known of them, with the limits that the inventory sets."""
-        limits = {(d.kind, d.instance, d.name): d for d in self.head.jobs_declared}
+        limits = {(d.kind, d.instance, d.name): d for d in self.header.jobs_declared}
         jobs = self._probe("jobs", Jobs).jobs
         return tuple(
             replace(job, max_age_hours=limit.max_age_hours, max_minutes=limit.max_minutes)
@@ -229,17 +229,17 @@ class Server:
         return self._probe("ledger", Ledger)
 
     @cached_property
-    def databases(self) -> tuple[Database, ...]:
+    def api_answers(self) -> tuple[ApiAnswers, ...]:
         """What the API tells, of each instance that was asked."""
         return self._probe("api", Api).instances
 
-    def database(self, instance: str) -> Database | None:
+    def api_answers_of(self, instance: str) -> ApiAnswers | None:
         """What the API tells of an instance; None if it was not asked."""
-        return next((each for each in self.databases if each.instance == instance), None)
+        return next((each for each in self.api_answers if each.instance == instance), None)
 
     def restartable(self, workflow: Workflow) -> bool:
         """Whether a workflow may be started again: the vendor's, and those that the site lists."""
-        return workflow.technical or workflow.name in self.head.asked.restartable_workflows
+        return workflow.technical or workflow.name in self.header.asked.restartable_workflows
 
     def age(self, at: float | None) -> float | None:
         """Seconds between a time and the snapshot."""
@@ -330,7 +330,7 @@ class Server:
     @cached_property
     def history(self) -> History:
         """What the logs and the ledger say of starts and errors."""
-        return History(self.logs, self.ledger, self.limits, self.head.utc_offset_seconds)
+        return History(self.logs, self.ledger, self.limits, self.header.utc_offset_seconds)
 
     # network
 
@@ -339,7 +339,7 @@ class Server:
 
     def port(self, name: str) -> int | None:
         """A port that the caller expects: syslogd, web, front, stat@prod."""
-        number = integer(self.head.asked.expected_ports.get(name))
+        number = integer(self.header.asked.expected_ports.get(name))
         return None if number is ABSENT else typing.cast(int, number)
 
     @cached_property
@@ -375,20 +375,20 @@ class Server:
     @cached_property
     def names(self) -> frozenset[str]:
         """The names and addresses that mean this machine, seen from itself."""
-        return LOOPBACK | {self.head.address, self.machine.hostname}
+        return LOOPBACK | {self.header.address, self.machine.hostname}
 
     def local(self, target: Target) -> bool:
         """Whether a target is this machine."""
         return not self.names.isdisjoint((target.host, *target.resolved))
 
 
-def _valid(snapshot: Any) -> Snapshot:
+def _valid(snapshot: Any) -> SnapshotHeader:
     if not isinstance(snapshot, Mapping) or "schema" not in snapshot:
         raise InvalidSnapshot("this is not a snapshot of campaign_info: it names no schema")
     if snapshot["schema"] != SCHEMA:
         told = repr(snapshot["schema"])[:40]
         raise InvalidSnapshot(f"the snapshot has schema {told}, this collection reads {SCHEMA}")
-    head = read(Snapshot, snapshot)
-    if head is ABSENT or not 0 <= head.taken_at <= LAST_MOMENT:
+    header = read(SnapshotHeader, snapshot)
+    if header is ABSENT or not 0 <= header.taken_at <= LAST_MOMENT:
         raise InvalidSnapshot("the snapshot does not say when it was taken (taken_at)")
-    return typing.cast(Snapshot, head)
+    return typing.cast(SnapshotHeader, header)

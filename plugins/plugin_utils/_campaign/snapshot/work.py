@@ -248,7 +248,7 @@ class ApiError:
 
 
 @dataclass(frozen=True)
-class Database:
+class ApiAnswers:
     """What the API of the server tells of an instance; None is what was not answered."""
 
     instance: str
@@ -274,7 +274,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Api:
-    instances: tuple[Database, ...] = ()
+    instances: tuple[ApiAnswers, ...] = ()
 
 
 @dataclass(frozen=True)

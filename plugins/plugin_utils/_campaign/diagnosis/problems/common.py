@@ -82,17 +82,17 @@ def named(names: Iterable[str], most: int = 5) -> str:
 
 def operators_disabled(server: Server) -> Iterator[Evidence]:
     """Operators who may no longer log on and whose workflows are to run."""
-    for database in server.databases:
+    for answers in server.api_answers:
         held: dict[str, list[str]] = {}
-        for owner in database.disabled_owners or ():
-            workflow = database.workflow(owner.name)
+        for owner in answers.disabled_owners or ():
+            workflow = answers.workflow(owner.name)
             if workflow and not workflow.idle:
                 held.setdefault(owner.operator, []).append(workflow.shown)
         for operator, workflows in sorted(held.items()):
             facts: Facts = {
                 "operator": operator, "count": len(workflows), "workflows": named(workflows),
             }
-            yield Evidence(facts, database.instance, operator)
+            yield Evidence(facts, answers.instance, operator)
 
 
 def newer_files(server: Server, module: ModuleInstance) -> Iterator[ConfigurationFile]:

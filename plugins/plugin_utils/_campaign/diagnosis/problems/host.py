@@ -306,7 +306,7 @@ def zombies(server: Server) -> Iterator[Evidence]:
     fix=as_root("timedatectl", "chronyc tracking"),
 )
 def clock_skew(server: Server) -> Iterator[Evidence]:
-    controller = server.head.controller
+    controller = server.header.controller
     if controller is None:
         return
     early, late = controller.before_at - server.now, server.now - controller.after_at
@@ -510,13 +510,13 @@ LAST_ID = 2_147_483_647  # xtkNewId wraps here
 
 
 def _ids(server: Server, low: float, high: float) -> Iterator[Evidence]:
-    for database in server.databases:
-        ids = [workflow.id for workflow in database.workflows or ()]
-        last = max((*ids, *(row.id or 0 for row in database.last_id or ())), default=0)
+    for answers in server.api_answers:
+        ids = [workflow.id for workflow in answers.workflows or ()]
+        last = max((*ids, *(row.id or 0 for row in answers.last_id or ())), default=0)
         percent = round(100 * last / LAST_ID, 1)
         if low <= percent < high:
             yield Evidence(
-                {"last_id": last, "left": LAST_ID - last, "percent": percent}, database.instance
+                {"last_id": last, "left": LAST_ID - last, "percent": percent}, answers.instance
             )
 
 

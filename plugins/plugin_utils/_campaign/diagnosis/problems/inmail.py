@@ -62,9 +62,9 @@ def mailbox_unreachable(server: Server) -> Iterator[Evidence]:
 
 def _account(server: Server, instance: str, host: str | None = None) -> Account | None:
     """The external account that says how the mailbox is reached."""
-    database = server.database(instance)
+    answers = server.api_answers_of(instance)
     return next((
-        account for account in (database.accounts if database else None) or ()
+        account for account in (answers.accounts if answers else None) or ()
         if account.active and host in (None, account.server.lower())
     ), None)
 
@@ -212,12 +212,12 @@ def log_silent(server: Server, module: ModuleInstance) -> Facts | None:
     fix=advice("enable the external account for bounce mails in the console"),
 )
 def account_missing(server: Server, module: ModuleInstance) -> Facts | None:
-    database = server.database(module.instance)
-    if database is None or database.accounts is None or not (module.expected or module.alive):
+    answers = server.api_answers_of(module.instance)
+    if answers is None or answers.accounts is None or not (module.expected or module.alive):
         return None
-    if any(account.active for account in database.accounts):
+    if any(account.active for account in answers.accounts):
         return None
-    names = [account.name for account in database.accounts]
+    names = [account.name for account in answers.accounts]
     return {"found": f"{', '.join(names)} is not active" if names else "there is no such account"}
 
 
@@ -236,8 +236,8 @@ def account_missing(server: Server, module: ModuleInstance) -> Facts | None:
     ),
 )
 def bounces_stale(server: Server, module: ModuleInstance) -> Facts | None:
-    database = server.database(module.instance)
-    rows = (database.last_bounce if database else None) or ()
+    answers = server.api_answers_of(module.instance)
+    rows = (answers.last_bounce if answers else None) or ()
     last = rows[0].at if rows else None
     if not (module.expected or module.alive):
         return None

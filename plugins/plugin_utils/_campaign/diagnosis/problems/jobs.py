@@ -77,7 +77,7 @@ def _recorded(
     judge: RecordedJudge, unless: Declared, server: Server, kind: str
 ) -> Iterator[Evidence]:
     declared = {
-        (job.instance, job.name): job for job in server.head.jobs_declared if job.kind == kind
+        (job.instance, job.name): job for job in server.header.jobs_declared if job.kind == kind
     }
     for instance, runs in _records(server, kind):
         job = declared.get((instance, runs[0].name))
@@ -91,13 +91,13 @@ def _recorded(
 
 def _records(server: Server, kind: str) -> Iterator[tuple[str, list[RecordedJob]]]:
     """Each job of the database with its instance; its newest run first."""
-    for database in server.databases:
+    for answers in server.api_answers:
         runs: dict[str, list[RecordedJob]] = {}
-        for run in sorted(database.jobs or (), key=lambda run: run.id, reverse=True):
+        for run in sorted(answers.jobs or (), key=lambda run: run.id, reverse=True):
             if run.kind == kind:
                 runs.setdefault(run.name, []).append(run)
         for held in runs.values():
-            yield database.instance, held
+            yield answers.instance, held
 
 
 JOBS = JobRules()
@@ -303,8 +303,8 @@ def rejected(_server: Server, runs: list[RecordedJob]) -> Facts | None:
 
 def _record(server: Server, job: Job) -> RecordedJob | None:
     """The last run of a declared job by its record in the database."""
-    database = server.database(job.instance)
-    runs = (database.jobs if database else None) or ()
+    answers = server.api_answers_of(job.instance)
+    runs = (answers.jobs if answers else None) or ()
     same = [run for run in runs if (run.kind, run.name) == (job.kind, job.name)]
     return max(same, key=lambda run: run.id, default=None)
 

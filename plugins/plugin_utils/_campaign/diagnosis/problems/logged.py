@@ -40,11 +40,11 @@ def unknown_errors(groups: Iterable[LogGroup]) -> list[LogGroup]:
 
 def recovered(server: Server, module: ModuleInstance, group: LogGroup) -> bool:
     """Whether a line is of a workflow that has begun again since, without an error."""
-    database = server.database(module.instance) if module.name == "wfserver" else None
+    answers = server.api_answers_of(module.instance) if module.name == "wfserver" else None
     return any(
         workflow.name in group.sample and not workflow.failed
         and (workflow.last_start_at or 0.0) > (group.last_at or server.now)
-        for workflow in (database.workflows if database else None) or ()
+        for workflow in (answers.workflows if answers else None) or ()
     )
 
 

@@ -198,7 +198,7 @@ def temporary_device(server: Server, module: ModuleInstance) -> Evidence | None:
     groups = reported("mta.temporary_device", server, [module])
     if not groups:
         return None
-    var_dir = server.environment.var_dir or f"{server.head.home}/var"
+    var_dir = server.environment.var_dir or f"{server.header.home}/var"
     tmp_dir = server.environment.tmp_dir or None
     return logged({**lines(groups), "tmp_dir": tmp_dir, "var_dir": var_dir}, groups)
 
@@ -354,15 +354,15 @@ def _waiting(server: Server, module: ModuleInstance, minutes: float) -> Facts | 
     ),
 )
 def deliveries_waiting(server: Server) -> Iterator[Evidence]:
-    for database in server.databases:
+    for answers in server.api_answers:
         late = [
-            delivery for delivery in database.deliveries or ()
+            delivery for delivery in answers.deliveries or ()
             if delivery.is_in("waiting")
             and server.older(delivery.contact_at, server.limits.delivery_minutes)
         ]
         if late:
             oldest = min(delivery.contact_at or 0.0 for delivery in late)
-            yield Evidence({**_deliveries(late), "oldest_at": oldest}, database.instance)
+            yield Evidence({**_deliveries(late), "oldest_at": oldest}, answers.instance)
 
 
 @problems.problem(
@@ -377,10 +377,10 @@ def deliveries_waiting(server: Server) -> Iterator[Evidence]:
     causes=("host.database_unreachable", "host.disk_full"),
 )
 def deliveries_failed(server: Server) -> Iterator[Evidence]:
-    for database in server.databases:
-        failed = [d for d in database.deliveries or () if d.is_in("preparation_failed")]
+    for answers in server.api_answers:
+        failed = [d for d in answers.deliveries or () if d.is_in("preparation_failed")]
         if failed:
-            yield Evidence(_deliveries(failed), database.instance)
+            yield Evidence(_deliveries(failed), answers.instance)
 
 
 def _deliveries(found: list[Delivery]) -> Facts:

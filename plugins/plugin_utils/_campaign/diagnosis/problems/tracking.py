@@ -196,8 +196,8 @@ def workflow_failed(server: Server) -> Iterator[Evidence]:
 
 def _workflow(server: Server, instance: str) -> Workflow | None:
     """The Tracking workflow by its record in the database."""
-    database = server.database(instance)
-    return database.workflow("tracking") if database else None
+    answers = server.api_answers_of(instance)
+    return answers.workflow("tracking") if answers else None
 
 
 @problems.per_instance(
@@ -240,10 +240,10 @@ def workflow_in_error(server: Server, module: ModuleInstance) -> Facts | None:
     causes=(*DOWN, *TROUBLE, "wfserver.concurrency_reached"),
 )
 def workflow_late(server: Server, module: ModuleInstance) -> Facts | None:
-    database, workflow = server.database(module.instance), _workflow(server, module.instance)
-    if database is None or workflow is None or workflow.failed:
+    answers, workflow = server.api_answers_of(module.instance), _workflow(server, module.instance)
+    if answers is None or workflow is None or workflow.failed:
         return None
-    return late(server, database, workflow)
+    return late(server, answers, workflow)
 
 
 @problems.per_instance(
@@ -258,13 +258,13 @@ def workflow_late(server: Server, module: ModuleInstance) -> Facts | None:
     ),
 )
 def workflow_stopped(server: Server, module: ModuleInstance) -> Facts | None:
-    database, workflow = server.database(module.instance), _workflow(server, module.instance)
-    if database is None or workflow is None or workflow.failed:
+    answers, workflow = server.api_answers_of(module.instance), _workflow(server, module.instance)
+    if answers is None or workflow is None or workflow.failed:
         return None
     how = next((state for state in ("paused", "stopped") if workflow.is_in(state)), None)
     if how is None:
         return None
-    return {**workflow_facts(workflow), "how": how, "last_at": last_sign(database, workflow)}
+    return {**workflow_facts(workflow), "how": how, "last_at": last_sign(answers, workflow)}
 
 
 @problems.per_instance(
@@ -284,8 +284,8 @@ def workflow_stopped(server: Server, module: ModuleInstance) -> Facts | None:
     ),
 )
 def consolidated_logs_old(server: Server, module: ModuleInstance) -> Facts | None:
-    database = server.database(module.instance)
-    last = database.last_consolidation_at if database else None
+    answers = server.api_answers_of(module.instance)
+    last = answers.last_consolidation_at if answers else None
     if module.alive or not server.older(last, server.limits.consolidation_minutes):
         return None
     return {"last_at": last} if consolidation_late(server, module) is None else None

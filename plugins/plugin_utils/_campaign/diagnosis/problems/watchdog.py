@@ -138,7 +138,7 @@ def wrong_library(server: Server) -> Iterator[Evidence]:
 )
 def module_unknown(server: Server) -> Iterator[Evidence]:
     """From a command that an operator gave, and from starts of ours (campaign_module)."""
-    given = server.head.given_command
+    given = server.header.given_command
     name = unknown_task(given.said) if given else None
     told: dict[str, Facts] = {}
     if given and name:

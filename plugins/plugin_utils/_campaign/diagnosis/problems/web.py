@@ -370,18 +370,18 @@ def slow(server: Server) -> Iterator[Evidence]:
 
 def _refused(server: Server, *kinds: str) -> Iterator[Evidence]:
     """Instances whose API gave an error of a kind, at the logon or later."""
-    for database in server.databases:
+    for answers in server.api_answers:
         failure = next(
-            (error for error in (database.error, *database.unanswered)
+            (error for error in (answers.error, *answers.unanswered)
              if error and error.kind in kinds), None,
         )
         if failure:
             facts: Facts = {
-                "url": database.url, "login": database.login, "code": failure.code,
+                "url": answers.url, "login": answers.login, "code": failure.code,
                 "error": failure.kind, "message": failure.message[:300],
                 "query": failure.question or None,
             }
-            yield Evidence(facts, database.instance)
+            yield Evidence(facts, answers.instance)
 
 
 CREDENTIALS = "correct the credentials in the inventory (campaign_api) or the operator"

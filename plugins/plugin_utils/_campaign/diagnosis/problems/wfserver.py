@@ -14,10 +14,10 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 
 from ...snapshot.records import ModuleInstance
 from ...snapshot.server import Server
-from ...snapshot.work import Database, Workflow
+from ...snapshot.work import ApiAnswers, Workflow
 from ..aftermath import sorted_out
 from ..knowledge import Meaning, apart, lasting
-from ..model import CRITICAL, WARNING, ByHand, Chance, Evidence, Facts, advice
+from ..model import CRITICAL, WARNING, ByHand, Evidence, Facts, ProofCondition, advice
 from ..rules import Catalogue
 from . import every_module
 from .common import RESTART, named, operators_disabled
@@ -66,25 +66,25 @@ def several(workflows: list[Workflow]) -> Facts:
     }
 
 
-def last_sign(database: Database, workflow: Workflow) -> float | None:
+def last_sign(answers: ApiAnswers, workflow: Workflow) -> float | None:
     """When a workflow last began or wrote a line in its journal."""
-    lines = [end.last_at for end in database.journal or () if end.workflow == workflow.name]
+    lines = [end.last_at for end in answers.journal or () if end.workflow == workflow.name]
     return max((at for at in (workflow.last_start_at, *lines) if at is not None), default=None)
 
 
-def late(server: Server, database: Database, workflow: Workflow) -> Facts | None:
+def late(server: Server, answers: ApiAnswers, workflow: Workflow) -> Facts | None:
     """A workflow that is to run by itself and has not for some of its periods."""
     hours = TECHNICAL_WORKFLOWS.get(workflow.name)
     if not hours or workflow.failed or not workflow.is_in("started") or workflow.process_id:
         return None
-    last = last_sign(database, workflow)
+    last = last_sign(answers, workflow)
     if last is None or not server.older(last, 60 * hours * server.limits.workflow_periods):
         return None
     return {**workflow_facts(workflow), "last_at": last, "period_hours": hours}
 
 
-def _of(database: Database, wanted: Callable[[Workflow], object]) -> list[Workflow]:
-    return [w for w in database.workflows or () if w.name != TRACKING and wanted(w)]
+def _of(answers: ApiAnswers, wanted: Callable[[Workflow], object]) -> list[Workflow]:
+    return [w for w in answers.workflows or () if w.name != TRACKING and wanted(w)]
 
 
 START_IT = advice("start {workflow} in the console")
@@ -101,13 +101,13 @@ START_IT = advice("start {workflow} in the console")
     causes=("wfserver.journal_sequence_behind", *TROUBLE),
 )
 def technical_workflow_failed(server: Server) -> Iterator[Evidence]:
-    for database in server.databases:
-        for workflow in _of(database, lambda w: w.failed and server.restartable(w)):
-            row = lasting_cause(server, database.instance, workflow)
+    for answers in server.api_answers:
+        for workflow in _of(answers, lambda w: w.failed and server.restartable(w)):
+            row = lasting_cause(server, answers.instance, workflow)
             because = f": {row.text}" if row else ""
             yield Evidence(
                 {**workflow_facts(workflow), "because": because},
-                database.instance, workflow.name,
+                answers.instance, workflow.name,
                 by_hand=ByHand(f"it would stop on the same error: {row.action}") if row else None,
             )
 
@@ -141,11 +141,11 @@ def lasting_cause(server: Server, instance: str, workflow: Workflow) -> Meaning 
     causes=(*DOWN, *TROUBLE, "wfserver.concurrency_reached"),
 )
 def technical_workflow_late(server: Server) -> Iterator[Evidence]:
-    for database in server.databases:
-        for workflow in _of(database, lambda w: w.technical):
-            facts = late(server, database, workflow)
+    for answers in server.api_answers:
+        for workflow in _of(answers, lambda w: w.technical):
+            facts = late(server, answers, workflow)
             if facts:
-                yield Evidence(facts, database.instance, workflow.name)
+                yield Evidence(facts, answers.instance, workflow.name)
 
 
 @problems.problem(
@@ -212,10 +212,10 @@ def workflow_paused(server: Server) -> Iterator[Evidence]:
 
 
 def _listed(server: Server, wanted: Callable[[Workflow], object]) -> Iterator[Evidence]:
-    for database in server.databases:
-        workflows = _of(database, wanted)
+    for answers in server.api_answers:
+        workflows = _of(answers, wanted)
         if workflows:
-            yield Evidence(several(workflows), database.instance)
+            yield Evidence(several(workflows), answers.instance)
 
 
 @problems.problem(
@@ -230,13 +230,13 @@ def _listed(server: Server, wanted: Callable[[Workflow], object]) -> Iterator[Ev
     fix=advice("check what is running (nlserver pdump -who); the limit is a platform option"),
 )
 def concurrency_reached(server: Server) -> Iterator[Evidence]:
-    for database in server.databases:
-        running = _of(database, lambda w: w.process_id and not w.technical)
-        waiting = _of(database, lambda w: w.is_in("start_pending") and not w.technical)
-        limit = database.concurrency
+    for answers in server.api_answers:
+        running = _of(answers, lambda w: w.process_id and not w.technical)
+        waiting = _of(answers, lambda w: w.is_in("start_pending") and not w.technical)
+        limit = answers.concurrency
         if limit is not None and waiting and len(running) >= limit:
             facts: Facts = {"running": len(running), "limit": limit, **several(waiting)}
-            yield Evidence(facts, database.instance)
+            yield Evidence(facts, answers.instance)
 
 
 @problems.problem(
@@ -254,15 +254,15 @@ def concurrency_reached(server: Server) -> Iterator[Evidence]:
     causes=(*DOWN, "wfserver.concurrency_reached", *TROUBLE),
 )
 def workflow_pending(server: Server) -> Iterator[Evidence]:
-    for database in server.databases:
-        waiting = _of(database, lambda w: w.is_in("start_pending") and not w.process_id and (
+    for answers in server.api_answers:
+        waiting = _of(answers, lambda w: w.is_in("start_pending") and not w.process_id and (
             w.last_start_at is None
             or server.older(w.last_start_at, server.limits.workflow_pending_minutes)
         ))
         if waiting:
-            module = server.module("wfserver", database.instance)
+            module = server.module("wfserver", answers.instance)
             facts = {**several(waiting), **_affinity(module)}
-            yield Evidence(facts, database.instance)
+            yield Evidence(facts, answers.instance)
 
 
 def _affinity(module: ModuleInstance | None) -> Facts:
@@ -301,17 +301,17 @@ def _affinity(module: ModuleInstance | None) -> Facts:
 def workflow_process_gone(server: Server) -> Iterator[Evidence]:
     seen = server.processes
     alive = {p.pid for p in (*seen.modules, *seen.children, *seen.others) if not p.dead}
-    for database in server.databases:
-        module = server.module("wfserver", database.instance)
+    for answers in server.api_answers:
+        module = server.module("wfserver", answers.instance)
         if module is None or not (module.expected or module.alive):
             continue  # the workflows run elsewhere
         gone = [
-            w for w in database.workflows or ()
+            w for w in answers.workflows or ()
             if w.is_in("started") and w.process_id and w.process_id not in alive
             and server.older(w.last_start_at, 1)  # younger, one probe saw it and the other not
         ]
         if gone:
-            yield Evidence(several(gone), database.instance)
+            yield Evidence(several(gone), answers.instance)
 
 
 @problems.problem(
@@ -339,7 +339,7 @@ def owner_disabled(server: Server) -> Iterator[Evidence]:
     remedy="restart",
     fix=RESTART,
     causes=("host.memory_exhausted", "host.disk_full", "host.database_unreachable"),
-    chance=Chance("no workflow has run since {target} started", _workflow_ran),
+    proof_condition=ProofCondition("no workflow has run since {target} started", _workflow_ran),
 )
 def children_dying(server: Server, module: ModuleInstance) -> Evidence | None:
     pids = {process.pid for process in module.processes}
