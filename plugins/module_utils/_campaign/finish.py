@@ -48,7 +48,7 @@ def finish(
         )
         code, why = _watch(process, output, time.monotonic() + limit)
         if why is None and code is None:
-            why = "It did not end within %g s and was ended." % limit
+            why = "It did not finish within %g s and was terminated." % limit
         said = b""
         if output != subprocess.DEVNULL:
             said = os.pread(output, SAID_LIMIT, 0)
@@ -87,7 +87,7 @@ def _watch(
                 os.ftruncate(output, 0)
         if dropped > FLOOD:
             kill(process)
-            return None, "It said more than %d MB and was ended." % (FLOOD // 1048576)
+            return None, "It wrote more than %d MB of output and was killed." % (FLOOD // 1048576)
         if time.monotonic() >= end:
             _end_gently(process)
             return None, None

@@ -239,7 +239,7 @@ def test_restart_with_a_broken_configuration_leaves_it_running(site: Site) -> No
     result = site.call(**WF, state="restarted")
     assert result["failed"] and site.pids() == before
     assert "config-prod.xml" in result["msg"]
-    assert "It is as it was found (running (pid %d))" % before["wfserver@prod"] in result["msg"]
+    assert "Its state has not changed: running (pid %d)." % before["wfserver@prod"] in result["msg"]
     assert not result["changed"]
 
 
@@ -248,7 +248,7 @@ def test_nlserver_that_hangs_is_left_behind(site: Site) -> None:
     site.ctl("break", "nlserver_hangs")
     began = time.monotonic()
     result = site.call(**WF, state="restarted", command_timeout=1)
-    assert result["failed"] and "did not end within 1 s" in result["msg"]
+    assert result["failed"] and "did not finish within 1 s" in result["msg"]
     assert time.monotonic() - began < 15
     assert site.pids() == before
 
@@ -437,7 +437,7 @@ def test_killed_at_every_step(site: Site, step: str) -> None:
     if step in OPEN:
         (entry,) = again["interrupted"] or result["interrupted"]
         assert entry["present"]["state"] == "running"
-        assert "was never ended" in str([again.get("warnings"), result.get("warnings")])
+        assert "was never finished" in str([again.get("warnings"), result.get("warnings")])
     assert site.call(**WF, check=True)["interrupted"] == []
     kept = (site.state_dir() / "evidence").iterdir()
     assert not [path for path in kept if "partial" in path.name]

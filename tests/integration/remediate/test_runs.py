@@ -181,7 +181,7 @@ def test_unlock_shows_and_frees_only_when_it_is_asked_to(site: Site, tmp_path: P
     unlock = CHECKOUT / "playbooks" / "unlock.yml"
     shown = playbook(unlock, report_dir=tmp_path, env=site.env)
     assert shown.code == 0, str(shown)
-    for words in ("run by-hand of berta", "ends by itself at", "run_opened", "+free",
+    for words in ("run by-hand of berta", "its lock expires at", "run_opened", "+free",
                   "Set campaign_unlock=true to release it"):  # fmt: skip
         assert words in shown.output, (words, str(shown))
     assert (site.state_dir() / "lock").read_bytes() == held
@@ -192,7 +192,7 @@ def test_unlock_shows_and_frees_only_when_it_is_asked_to(site: Site, tmp_path: P
     assert not (site.state_dir() / "lock").exists()
     assert site.ledger()[-1]["event"] == "taken_over"
     late = site.call(module="wfserver", instance="prod", state="restarted", run="by-hand")
-    assert late["guard"] == "lock" and "freed by hand" in late["msg"]
+    assert late["guard"] == "lock" and "removed by hand" in late["msg"]
 
 
 # ------------------------------------------------------------------------------ asked to stop
@@ -457,7 +457,7 @@ def test_a_run_killed_at_any_step_leaves_the_server_or_a_word(
     ), str(after)  # fmt: skip
     if left_open and results_of:
         # Told by the run that comes after, once, and written down.
-        assert "was never ended" in after.output, str(after)
+        assert "was never finished" in after.output, str(after)
         ends = [line["result"] for line in site.ledger() if line["event"] == "ended"]
         assert ends.count("interrupted") == len(left_open), site.ledger()
     if results_of:
@@ -483,7 +483,7 @@ def test_what_a_cut_repair_had_stopped_is_started_again_first_of_all(
     assert after.code == 0, str(after)
     site.healthy()
     said = " ".join(after.output.split())
-    assert "was cut: its process on" in said and "takes the host over." in said, str(after)
+    assert "was interrupted: its process on" in said and "takes over the host." in said, str(after)
     first, *others = results(after)
     assert first[0] == "finish_repair" and first[1] in ("repaired", "done"), str(after)
     assert {result for _rung, result in others} <= {"skipped", "repaired"}, str(after)

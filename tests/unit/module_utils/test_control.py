@@ -122,12 +122,12 @@ def wanted(module="wfserver", **options):
     ("module", "options", "words"),
     [
         ("wfserver", {"log_precision": "trace"}, "needs trace_filters"),
-        ("wfserver", {"trace_filters": ["soap"]}, "only goes with"),
+        ("wfserver", {"trace_filters": ["soap"]}, "trace_filters needs"),
         ("wfserver", {"log_precision": "trace", "trace_filters": ["sql"]}, "Unknown trace filter"),
         ("wfserver", {"precision_for": "30m"}, "verbose or trace"),
-        ("wfserver", {"state": "stopped", "log_precision": "verbose"}, "does not go with"),
+        ("wfserver", {"state": "stopped", "log_precision": "verbose"}, "cannot be combined with"),
         ("watchdog", {"log_precision": "verbose"}, "whole server"),
-        ("tracking", {"log_precision": "verbose"}, "does not stay"),
+        ("tracking", {"log_precision": "verbose"}, "ends after each run"),
         ("wfserver", {"state": "reloaded"}, "use state: restarted"),
         ("export", {}, "campaign_job"),
         ("tracking", {"state": "restarted"}, "state: started"),
@@ -209,7 +209,7 @@ def controller(tmp_path, server, **options):
 def test_spawned_process_that_ends_at_once(tmp_path, monkeypatch):
     server = Server(monkeypatch)
     server.effects["web"] = (3, lambda: None)
-    with pytest.raises(control.ControlError, match="ended at once with 3"):
+    with pytest.raises(control.ControlError, match="exited immediately with code 3"):
         controller(tmp_path, server).take(
             plan(STOPPED, level="trace", filters=["*"], module="web")[0]
         )
@@ -218,7 +218,7 @@ def test_spawned_process_that_ends_at_once(tmp_path, monkeypatch):
 def test_spawned_process_of_which_a_child_says_nonsense():
     child = SimpleNamespace(receive=lambda _end: ("ended", {"code": "none", "why": None}, None, 0.0))
     ended = control.Spawned(child).poll()
-    assert ended["why"].startswith("It could not be started: code is not what it should be")
+    assert ended["why"].startswith("It could not be started: code does not have the expected form")
 
 
 def restart_step():
@@ -228,7 +228,7 @@ def restart_step():
 def test_restart_waits_for_another_process(tmp_path, monkeypatch):
     server = Server(monkeypatch, process())
     made = controller(tmp_path, server)
-    with pytest.raises(control.ControlError, match=r"After 0\.2 s no process of it came"):
+    with pytest.raises(control.ControlError, match=r"After 0\.2 s no process appeared"):
         made.take(restart_step(), [10])
     server.modules = [process(pid=11)]
     made.take(restart_step(), [10])
@@ -239,17 +239,17 @@ def test_a_module_that_the_server_does_not_know(tmp_path, monkeypatch):
     server = Server(monkeypatch)
     server.said = "12:09:54 >   No task corresponds to the mask wfserver@prod"
     made = controller(tmp_path, server)
-    with pytest.raises(control.ControlError, match="knows no such module, so no start helps"):
+    with pytest.raises(control.ControlError, match="does not know this module, so it cannot be started"):
         made.take(plan(STOPPED)[0])
     server.modules = [process()]  # to a stop it is no failure
-    with pytest.raises(control.ControlError, match="it still runs"):
+    with pytest.raises(control.ControlError, match="it is still running"):
         made.take(plan(RUNNING, "stopped")[0])
 
 
 def test_command_that_fails_is_quoted(tmp_path, monkeypatch):
     server = Server(monkeypatch, process())
     server.effects["restart"] = (1, lambda: None)
-    with pytest.raises(control.ControlError, match="ended with 1: no output"):
+    with pytest.raises(control.ControlError, match="exited with code 1: no output"):
         controller(tmp_path, server).take(restart_step(), [10])
 
 
@@ -270,11 +270,11 @@ def test_a_child_that_does_not_answer_is_a_failure(tmp_path, monkeypatch):
     context = Context(tmp_path)
 
     def ask(*dummy, **more):
-        raise ProbeError("timeout", "as neolane: no answer within 5 s")
+        raise ProbeError("timeout", "the process running as neolane did not answer within 5 s")
 
     context.ask = ask
     made = control.Controller(context, "wfserver", "prod")
-    with pytest.raises(control.ControlError, match="no answer within 5 s"):
+    with pytest.raises(control.ControlError, match="did not answer within 5 s"):
         made.take(plan(STOPPED)[0])
 
 
@@ -283,18 +283,18 @@ def test_settling_is_the_same_process_all_the_time(tmp_path, monkeypatch):
     made = controller(tmp_path, server)
     assert made.settle(0.01)["pid"] == 11
     made._sleep = lambda seconds: server.modules.clear()
-    with pytest.raises(control.ControlError, match="11 ended after .* and none came after it"):
+    with pytest.raises(control.ControlError, match="11 ended after .* and was not replaced"):
         made.settle(0.5)
     server.modules = [process(pid=11)]
     made._sleep = lambda seconds: server.modules.__setitem__(0, process(pid=12))
-    with pytest.raises(control.ControlError, match=r"another came \(pid 12\): it does not last"):
+    with pytest.raises(control.ControlError, match=r"was replaced by process 12: it keeps ending"):
         made.settle(0.5)
 
 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        ([], "ended at once"),
+        ([], "ended immediately"),
         ([process(state="T")], "does not run"),
         ([process()], "logs with precision standard, not verbose"),
     ],
@@ -309,7 +309,7 @@ def test_what_comes_back_is_not_stopped(tmp_path, monkeypatch):
     made = controller(tmp_path, server)
     assert made.settle_stopped(0.01)["state"] == "stopped"
     made._sleep = lambda seconds: server.modules.append(process(pid=12))
-    with pytest.raises(control.ControlError, match=r"came back \(pid 12\)"):
+    with pytest.raises(control.ControlError, match=r"something started it again \(pid 12\)"):
         made.settle_stopped(5)
 
 
@@ -317,7 +317,7 @@ def test_put_back_what_was_running(tmp_path, monkeypatch):
     server = Server(monkeypatch)
     server.effects["start"] = (0, lambda: server.modules.append(process(pid=12)))
     words = controller(tmp_path, server).put_back(RUNNING, 0, NO_SERVICE)
-    assert words == "It was put back as it was found: running (pid 12)."
+    assert words == "Its earlier state was restored: running (pid 12)."
     assert server.ran == [["start", "wfserver@prod"]]
 
 
@@ -326,16 +326,16 @@ def test_put_back_the_precision(tmp_path, monkeypatch):
     verbose = process(pid=13, precision="verbose")
     server.effects["restart"] = (0, lambda: server.modules.__setitem__(0, verbose))
     words = controller(tmp_path, server).put_back(VERBOSE, 0, NO_SERVICE)
-    assert words == "It was put back as it was found: running (pid 13, verbose)."
+    assert words == "Its earlier state was restored: running (pid 13, verbose)."
 
 
 @pytest.mark.parametrize(
     ("before", "now", "words"),
     [
-        (RUNNING, [process()], "It is as it was found (running (pid 10))."),
-        (STOPPED, [], "It is as it was found (stopped)."),
-        (STOPPED, [process(pid=12, state="T")], "It was found stopped; now it is hung (pid 12)."),
-        (RUNNING, [process(pid=12)], "with the log precision as it was found"),
+        (RUNNING, [process()], "Its state has not changed: running (pid 10)."),
+        (STOPPED, [], "Its state has not changed: stopped."),
+        (STOPPED, [process(pid=12, state="T")], "It was stopped before; now it is hung (pid 12)."),
+        (RUNNING, [process(pid=12)], "with the same log precision as before"),
     ],
 )
 def test_nothing_to_put_back(tmp_path, monkeypatch, before, now, words):
@@ -348,8 +348,8 @@ def test_what_cannot_be_put_back_is_told_with_the_command(tmp_path, monkeypatch)
     server = Server(monkeypatch)
     server.effects["start"] = (1, lambda: None)
     words = controller(tmp_path, server).put_back(RUNNING, 0, NO_SERVICE)
-    assert "could not be put back: It ended with 1" in words
-    assert words.endswith("start it with: nlserver start wfserver@prod")
+    assert "could not be restored: The command exited with code 1" in words
+    assert words.endswith("Start it with: nlserver start wfserver@prod")
 
 
 def test_other_modules_by_their_pids(monkeypatch):

@@ -84,7 +84,7 @@ def test_the_variable_directory_of_the_site(home: Path, place: Path) -> None:
 
 def test_a_line_of_the_site_is_left_alone(home: Path) -> None:
     (home / "customer.sh").write_text("A=1\n  export TMPDIR=/fast/tmp\n")
-    with pytest.raises(files.NotChanged, match=r"sets TMPDIR itself \(line 2: export TMPDIR=/fast"):
+    with pytest.raises(files.NotChanged, match=r"already sets TMPDIR \(line 2: export TMPDIR=/fast"):
         move(home)
     assert (home / "customer.sh").read_text() == "A=1\n  export TMPDIR=/fast/tmp\n"
     assert not (home / "var/tmp").exists()
@@ -98,7 +98,7 @@ def test_what_would_not_help_is_not_done(home: Path) -> None:
         (home / "conf/config-prod2.xml").write_text(
             f"<serverconf><mta workingPath='{other}'/></serverconf>"
         )
-        with pytest.raises(files.NotChanged, match=rf"is not on the device of {other} \(prod2\)"):
+        with pytest.raises(files.NotChanged, match=rf"is not on the same device as {other} \(prod2\)"):
             move(home)
     assert not (home / "customer.sh").exists()
     assert not (home / "var/tmp").exists()
@@ -110,7 +110,7 @@ def test_a_spool_that_is_still_to_be_made_is_judged_by_where_it_will_be(home: Pa
     (home / "conf/config-prod2.xml").write_text(
         "<serverconf><mta workingPath='/dev/shm/still/to/be/made'/></serverconf>"
     )
-    with pytest.raises(files.NotChanged, match="is not on the device of /dev/shm/still"):
+    with pytest.raises(files.NotChanged, match="is not on the same device as /dev/shm/still"):
         move(home)
     assert not (home / "customer.sh").exists()
 
@@ -160,7 +160,7 @@ def remove(home: Path, path: Path, apply: bool = True, **more: Any) -> dict[str,
 
 def test_a_stale_pid_file(home: Path, place: Path) -> None:
     path = place / "nlserver.pid"
-    assert remove(home, path)["msg"] == f"{path} is not there."
+    assert remove(home, path)["msg"] == f"{path} does not exist."
     path.write_text("99999999\n")
     announced = remove(home, path, apply=False)
     assert (announced["changed"], announced["commands"]) == (True, [["rm", str(path)]])
@@ -198,6 +198,6 @@ def test_a_pid_file_that_could_be_anything(home: Path, place: Path) -> None:
         (Path(roots) / "x.pid").write_text("99999999\n")
         (home / "run").symlink_to(roots)
         give(place)
-        with pytest.raises(files.NotChanged, match="another account than root can change"):
+        with pytest.raises(files.NotChanged, match="an account other than root can change"):
             remove(home, home / "run" / "x.pid", user="nobody")
         assert (Path(roots) / "x.pid").exists()

@@ -33,7 +33,7 @@ def test_a_command_that_does_not_end_is_ended_alone(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     code, _said, why = run(f"sleep 60 & echo $! > {pid}; trap '' TERM; echo no; sleep 60; :", 0.3)
     assert code is None
-    assert why == "It did not end within 0.3 s and was ended."
+    assert why == "It did not finish within 0.3 s and was terminated."
     os.kill(int(pid.read_text()), 15)
 
 
@@ -48,7 +48,7 @@ def test_output_without_end_fills_no_disk(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(os, "ftruncate", truncate)
     started = time.monotonic()
     code, said, why = run("while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxx; done", 60)
-    assert (code, why) == (None, "It said more than 16 MB and was ended.")
+    assert (code, why) == (None, "It wrote more than 16 MB of output and was killed.")
     assert len(said) <= finish.SAID_LIMIT
     assert sum(sizes) >= finish.FLOOD, "it was ended too early"
     assert max(sizes) < 512 * 1024 * 1024

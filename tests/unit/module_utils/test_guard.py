@@ -83,7 +83,7 @@ def test_bad_options(tmp_path, options, words):
 @pytest.mark.parametrize(
     ("module", "instance", "words"),
     [
-        ("web", "prod", "leave instance out"),
+        ("web", "prod", "leave out instance"),
         ("wfserver", "default", "prod, prod2"),
         ("wfserver", "nowhere", "prod, prod2"),
         ("web", "default", None),
@@ -198,7 +198,7 @@ def test_budget_is_of_one_module_and_instance(tmp_path):
     spend(made, 1)
     with pytest.raises(guard.Refused) as caught:
         made.check_budget("wfserver", "prod")
-    assert "3 of 3 in 60 minutes; the next is free in 60 minutes" in caught.value.why
+    assert "3 of 3 restarts in 60 minutes; the next restart is allowed in 60 min" in caught.value.why
     assert "accept_restart_loop: true" in caught.value.way_out
     made.check_budget("wfserver", "prod2")
     made.check_budget("mta", "prod")
@@ -303,7 +303,7 @@ def test_a_wait_ends_where_another_run_took_the_host_over(tmp_path, monkeypatch)
     made.lock.take("call")
     other = guarded(tmp_path, run="r2", accept_other_run=True)
     made._sleep = lambda seconds: other.lock.take("call", force=True)
-    with pytest.raises(guard.Refused, match="took this host over while"):
+    with pytest.raises(guard.Refused, match="took over this host while"):
         made.check_in_flight("wfserver", "prod")
 
 
@@ -323,7 +323,7 @@ def test_work_in_flight_given_up(tmp_path, monkeypatch, options):
 
 def test_work_that_cannot_be_seen_refuses(tmp_path, monkeypatch):
     working(monkeypatch, [ProbeError("timeout", "nlserver pdump -who did not answer")])
-    with pytest.raises(guard.Refused, match="cannot be seen.*accept_lost_work"):
+    with pytest.raises(guard.Refused, match="has work in progress.*accept_lost_work"):
         guarded(tmp_path).check_in_flight("web", "default")
 
 
@@ -345,7 +345,7 @@ def fail_with(error):
 
 
 def test_no_evidence_refuses_unless_accepted(tmp_path, monkeypatch):
-    error = evidence.EvidenceError("Cannot write evidence below /x: the disk is full.")
+    error = evidence.EvidenceError("Cannot write evidence to /x: the disk is full.")
     monkeypatch.setattr(evidence, "collect", fail_with(error))
     with pytest.raises(guard.Refused) as caught:
         guarded(tmp_path).keep_evidence("wfserver", "prod")
@@ -371,7 +371,7 @@ def test_result_that_cannot_be_recorded_is_a_warning(tmp_path, monkeypatch):
     made = guarded(tmp_path)
     monkeypatch.setattr(ledger.Ledger, "append", fail_with(ledger.StoreError("Full.")))
     made.note("ended", result="done")
-    assert "not in the ledger" in made.warnings[0]
+    assert "could not be written to the ledger" in made.warnings[0]
 
 
 # --------------------------------------------------------------------------- interrupted
@@ -385,7 +385,7 @@ def test_interrupted_repair_is_told_once_and_closed(tmp_path):
     (told,) = made.interrupted
     assert (told["run"], told["remedy"], told["before"]) == ("dead", "restart", {"pid": 5})
     assert told["present"] == {"state": "stopped", "pid": None}
-    assert "was never ended; it is now stopped" in interrupted.describe_interrupted(told)
+    assert "was never finished; it is now stopped" in interrupted.describe_interrupted(told)
     line = made.ledger.lines()[-1]
     assert (line["run"], line["result"]) == ("dead", "interrupted")
     again = guarded(tmp_path, run="r2")
@@ -430,7 +430,7 @@ def test_a_repair_stays_open_until_what_it_stopped_is_started_again(tmp_path):
         made.enter()
         (told,) = made.interrupted
         assert [each["module"] for each in told["unfinished"]] == ["mta"]
-        assert "remediate.yml first finishes it" in interrupted.describe_interrupted(told)
+        assert "remediate.yml finishes it first" in interrupted.describe_interrupted(told)
         assert len(ledger.open_repairs(made.ledger.lines())) == 1
     made.settle(finished=True)
     assert ledger.open_repairs(made.ledger.lines()) == []

@@ -124,7 +124,7 @@ def test_operator(declared: str | None, operator: str | None, successor: str | N
 
 
 @pytest.mark.parametrize(("declared", "operator", "words"), [
-    ("anna.berg", None, "Name them in operator"),
+    ("anna.berg", None, "Set operator to this name"),
     ("anna.berg", "paul.roux", "not by paul.roux"),
     (None, "paul.roux", "does not say who scheduled it"),
 ])  # fmt: skip
@@ -151,8 +151,8 @@ def test_duplicates(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("options", "words"), [
-    ({}, "nobody has looked for duplicates"),
-    ({"no_duplicates_confirmed_by": " "}, "nobody has looked for duplicates"),
+    ({}, "nobody has checked for duplicates"),
+    ({"no_duplicates_confirmed_by": " "}, "nobody has checked for duplicates"),
     ({"duplicates_found": 2}, "2 values of email"),
     ({"duplicates_found": 2, "no_duplicates_confirmed_by": "Maria"}, "2 values of email"),
 ])  # fmt: skip
@@ -166,14 +166,14 @@ def test_duplicates_refused(options: dict[str, Any], words: str) -> None:
     (0, 20.0, True, None, "succeeded", ""),
     (0, None, False, None, "succeeded", ""),
     (0, 20.0, True, 10.0, "succeeded", ""),
-    (0, None, True, None, "failed", "left no file"),
-    (0, 20.0, True, 30.0, "failed", "wrote an error"),
-    (0, None, False, 30.0, "failed", "wrote an error"),
+    (0, None, True, None, "failed", "wrote no file"),
+    (0, 20.0, True, 30.0, "failed", "logged an error"),
+    (0, None, False, 30.0, "failed", "logged an error"),
     (1, 20.0, True, None, "failed", "exit code 1"),
     (137, None, True, None, "failed", r"exit code 137 \(signal 9\)"),
     (None, 20.0, True, None, "succeeded", ""),
-    (None, None, True, None, "failed", "not known, and left no file"),
-    (None, None, False, None, "unknown", "not known"),
+    (None, None, True, None, "failed", "unknown exit code but wrote no file"),
+    (None, None, False, None, "unknown", "unknown exit code"),
 ])  # fmt: skip
 def test_judge(
     code: int | None, made: float | None, wants: bool, error: float | None, outcome: str, words: str
@@ -333,7 +333,7 @@ def test_an_import_that_was_cut_takes_a_word(previous, kind, accepted, cut) -> N
     if not cut:
         job_request.check_cut(job(kind=kind), told, accepted)
         return
-    with pytest.raises(guard.Refused, match="was cut after its launch .*_cut_import=r1"):
+    with pytest.raises(guard.Refused, match="was interrupted after its launch .*_cut_import=r1"):
         job_request.check_cut(job(kind=kind), told, accepted)
 
 
@@ -347,7 +347,7 @@ def test_success_that_leaves_nothing_is_a_failure(server: Server) -> None:
     (server.home / "var/prod/out.csv").write_text("old\n")
     done = server.call(job={"result": "out*.csv"})
     assert (done.outcome, done.exit_code, done.result) == ("failed", 0, None)
-    assert "left no file" in done.msg
+    assert "wrote no file" in done.msg
 
 
 def test_rejects(server: Server) -> None:
@@ -471,7 +471,7 @@ def test_a_launch_while_this_one_waited(server: Server) -> None:
     Path(done.record).write_text(json.dumps(record))
     refused = server.call()
     assert refused.guard == "running"
-    assert "while this call waited" in refused.msg
+    assert "while this call was waiting" in refused.msg
 
 
 def test_supervisor_killed(server: Server) -> None:
@@ -553,8 +553,8 @@ def test_broken_environment(server: Server) -> None:
     ({"job": {"instance": "nowhere"}}, "prod"),
     ({"wait": -1}, "wait must be"),
     ({"home": "/nonexistent"}, "no Campaign server"),
-    ({"mode": None}, "say which mode"),
-    ({"job": {"name": " "}}, "its name must be"),
+    ({"mode": None}, "set mode to"),
+    ({"job": {"name": " "}}, "name must be a single line"),
 ])  # fmt: skip
 def test_bad_input(server: Server, more: dict[str, Any], words: str) -> None:
     done = server.call(**more)

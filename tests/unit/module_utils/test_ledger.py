@@ -137,7 +137,7 @@ def test_never_through_a_link(store, tmp_path):
 def test_state_directory_that_is_none_is_refused(tmp_path):
     (tmp_path / "remediation").write_text("")
     store = ledger.Store(str(tmp_path / "remediation"))
-    with pytest.raises(ledger.StoreError, match="must be a directory"):
+    with pytest.raises(ledger.StoreError, match="is not a directory owned by"):
         store.prepare()
 
 
@@ -216,7 +216,7 @@ def test_a_place_that_another_account_could_exchange_is_refused(place_of_all, ma
     store = ledger.Store(str(place_of_all / "state"))
     for use in (store.prepare, store.check, lambda: ledger.Ledger(store).append("begun", run="a"),
                 lambda: ledger.Ledger(store).lines()):  # fmt: skip
-        with pytest.raises(ledger.StoreError, match="another account than root can change"):
+        with pytest.raises(ledger.StoreError, match="an account other than root can change"):
             use()
     assert not list(place_of_all.rglob(ledger.NAME))
 
@@ -224,7 +224,7 @@ def test_a_place_that_another_account_could_exchange_is_refused(place_of_all, ma
 @as_root
 def test_a_place_that_is_not_there_is_not_made_in_the_accounts(place_of_all):
     os.chown(place_of_all, 65534, 65534)
-    with pytest.raises(ledger.StoreError, match="another account than root can change"):
+    with pytest.raises(ledger.StoreError, match="an account other than root can change"):
         ledger.Store(str(place_of_all / "new" / "state")).prepare()
     assert not list(place_of_all.iterdir())
 
@@ -336,7 +336,7 @@ def test_starts_of_what_the_server_does_not_know():
     assert ledger.unknown([failed], 50.0) == told
     assert ledger.unknown([failed], 101.0) == []
     assert ledger.unknown([failed, entry("ended", result="done", at=110.0)], 50.0) == []
-    other = entry("ended", result="failed", reason="After 30 s no process of it came.", at=120.0)
+    other = entry("ended", result="failed", reason="After 30 s no process appeared.", at=120.0)
     assert ledger.unknown([failed, other], 50.0) == []
     assert ledger.unknown([failed, entry("begun", at=110.0)], 50.0) == told
 

@@ -76,10 +76,10 @@ def test_a_step_is_the_process_that_was_seen():
 
 
 @pytest.mark.parametrize(("state", "words"), [
-    (lock.HELD, "ends by itself at 1970-01-12T13:48:30Z (in 110 s)"),
+    (lock.HELD, "expires at 1970-01-12T13:48:30Z (in 110 s)"),
     (lock.AT_WORK, "process 7, restart, is running on this host"),
     (lock.SIBLING, "it is this same ansible-playbook"),
-    (lock.SILENT, "the next run takes this host over"),
+    (lock.SILENT, "the next run takes over this host"),
 ])  # fmt: skip
 def test_the_message_says_when_it_ends_by_itself(state, words):
     entry = {**HELD, "who": "anna", "from": "ansible1", "pid": 7, "step": "restart"}
@@ -139,9 +139,9 @@ def test_a_cut_run_is_taken_over_at_once(tmp_path):
     made = guarded(tmp_path, run="r2", **controller(NEXT, gone=["100-5"]))
     made.enter("run")
     assert lock_of(made)["run"] == "r2"
-    said = "Run r1 of anna from ansible1 (process 100), which calls this host app1 was cut:"
+    said = "Run r1 of anna from ansible1 (process 100), which calls this host app1 was interrupted:"
     assert made.warnings == [made.taken_over] and made.taken_over.startswith(said)
-    assert "its process on ansible1 is gone. This run (r2) takes the host over." in made.taken_over
+    assert "its process on ansible1 no longer exists. This run (r2) takes over the host." in made.taken_over
     line = made.ledger.lines()[-1]
     assert (line["event"], line["run"], line["reason"]) == (ledger.TAKEN, "r2", made.taken_over)
     assert line["former"] == {"run": "r1", "host": "app1"}
@@ -152,10 +152,10 @@ def test_a_run_that_lost_the_host_does_nothing_more(tmp_path):
     opened(tmp_path)
     guarded(tmp_path, run="r2", **controller(NEXT, gone=["100-5"])).enter("run")
     late = guarded(tmp_path, run="r1", **controller())
-    with pytest.raises(guard.Refused, match="Run r1 has lost this host, at .*: Run r1 of"):
+    with pytest.raises(guard.Refused, match="Run r1 lost the lock of this host at .*: Run r1 of"):
         late.enter()
     guarded(tmp_path, run="r2", **controller(NEXT)).leave(close=True)
-    with pytest.raises(guard.Refused, match="has lost this host"):
+    with pytest.raises(guard.Refused, match="lost the lock of this host"):
         late.enter()
     assert opened(tmp_path).lock.mine  # from its beginning it may
 
@@ -165,7 +165,7 @@ def test_check_mode_takes_nothing_over_and_says_so(tmp_path):
     before = Path(first.store.join(lock.LOCK)).read_bytes(), first.ledger.lines()
     made = guarded(tmp_path, True, run="r2", **controller(NEXT, gone=["100-5"]))
     made.enter("run")
-    assert "This run (r2) would take the host over." in made.warnings[0]
+    assert "This run (r2) would take over the host." in made.warnings[0]
     assert (Path(first.store.join(lock.LOCK)).read_bytes(), first.ledger.lines()) == before
 
 
@@ -196,7 +196,7 @@ def test_another_name_of_the_host_is_not_waited_for_where_that_would_hold_up_the
     opened(tmp_path)
     alias = guarded(tmp_path, run="r1", lock_timeout=60, **controller(called="alias"))
     alias._sleep = lambda seconds: pytest.fail("it waits for itself")
-    with pytest.raises(guard.Refused, match="same ansible-playbook.*name the server once"):
+    with pytest.raises(guard.Refused, match="same ansible-playbook.*list the server only once"):
         alias.enter("run", siblings=False)
     alias._sleep = lambda seconds: guarded(tmp_path, run="r1", **controller()).leave(close=True)
     assert alias.enter("run", siblings=True) > 0
@@ -224,15 +224,15 @@ def test_unlock_shows_and_frees(tmp_path):
     looking = guarded(tmp_path, True, run="r2", **controller(ELSEWHERE))
     result = {}
     said = looking.show(result, 10)
-    assert "This host is held by run r1 of anna" in said and "ends by itself at" in said
+    assert "The lock of this host is held by run r1 of anna" in said and "its lock expires at" in said
     assert result["holder"]["state"] == lock.HELD
     assert any("run_opened" in line for line in result["text"])
     assert looking.free()["run"] == "r1" and os.path.exists(first.store.join(lock.LOCK))
     freeing = guarded(tmp_path, run="r2", **controller(ELSEWHERE))
     assert freeing.free()["run"] == "r1"
     assert not os.path.exists(first.store.join(lock.LOCK)) and first.lock.sign_path() is None
-    assert "freed by hand" in freeing.ledger.lines()[-1]["reason"]
-    with pytest.raises(guard.Refused, match="has lost this host"):
+    assert "removed by hand" in freeing.ledger.lines()[-1]["reason"]
+    with pytest.raises(guard.Refused, match="lost the lock of this host"):
         guarded(tmp_path, run="r1", **controller()).enter()
 
 

@@ -259,7 +259,7 @@ def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_nlserver_that_does_not_show_what_it_is_may_be_any_module(hanging: Path) -> None:
-    with pytest.raises(ProbeError, match="process 4711 is an nlserver"):
+    with pytest.raises(ProbeError, match="command line of nlserver process 4711"):
         proc.processes(proc.scan(str(hanging)))
 
 

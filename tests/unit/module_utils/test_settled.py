@@ -190,4 +190,4 @@ def test_an_environment_that_waits(tmp_path: Path) -> None:
     with pytest.raises(ProbeError) as caught:
         read(tmp_path, "while :; do sleep 1; done\n", 0.3)
     assert caught.value.kind == "timeout"
-    assert "it waits for something" in caught.value.message
+    assert "it is waiting for something" in caught.value.message

@@ -42,12 +42,12 @@ def opened(text: bytes) -> "Tuple[str, Any, Optional[Union[InputError, ProbeErro
     except WrongAnswer:
         raise
     except (ValueError, LookupError, TypeError, RecursionError):
-        raise WrongAnswer("it said what cannot be read") from None
+        raise WrongAnswer("it sent an answer that cannot be parsed") from None
     name = fitted(name, str)
     if error is not None:
         error = fitted(error, [str])
         if len(error) != 2:
-            raise WrongAnswer("it said what cannot be read")
+            raise WrongAnswer("it sent an answer that cannot be parsed")
         kind, message = error
         error = InputError(message) if kind == "input" else ProbeError(
             kind if kind in KINDS else "failed", message, data
@@ -58,13 +58,13 @@ def opened(text: bytes) -> "Tuple[str, Any, Optional[Union[InputError, ProbeErro
 def size_of(head: bytes) -> int:
     """The length of the message that such a head announces."""
     if head.strip(b"0123456789abcdef"):
-        raise WrongAnswer("it said what cannot be read")
+        raise WrongAnswer("it sent an answer that cannot be parsed")
     return int(head, 16)
 
 
 def _integer(text: str) -> int:
     if len(text) > DIGITS:
-        raise ValueError("a number without end")
+        raise ValueError("the number has too many digits")
     return int(text)
 
 
@@ -83,12 +83,12 @@ def cleaned(value: "Any") -> "Any":
         if kind in (dict, list):
             left[0] -= len(value)
             if depth > DEPTH or left[0] < 0:
-                raise WrongAnswer("it said too much, or too deep")
+                raise WrongAnswer("its answer is too large or too deeply nested")
             if kind is list:
                 return [clean(one, depth + 1) for one in value]
             return dict((printable(key), clean(value[key], depth + 1)) for key in value)
         if kind is float and not abs(value) < float("inf"):
-            raise WrongAnswer("it said a number that is none")
+            raise WrongAnswer("its answer contains a number that is not finite")
         return value
 
     return clean(value, 1)
@@ -117,4 +117,4 @@ def fitted(value: "Any", shape: "Any", where: str = "its answer") -> "Any":
             return value
     elif (shape is float and kind is int) or shape is object or kind is shape:
         return value
-    raise WrongAnswer("%s is not what it should be" % where)
+    raise WrongAnswer("%s does not have the expected form" % where)

@@ -60,15 +60,15 @@ def become(account: Account) -> None:
     os.setresuid(account.uid, account.uid, account.uid)
     # The kernel lets nobody trace this process from now on: it was root's.
     if os.getresuid() != (account.uid,) * 3 or os.getresgid() != (account.gid,) * 3:
-        raise NotGivenUp("its numbers are not the account's")
+        raise NotGivenUp("its user and group ids are not the account's")
     for way_back in (os.setuid, os.seteuid):
         try:
             way_back(0)
         except OSError:
             continue
-        raise NotGivenUp("it may become root again")
+        raise NotGivenUp("it can become root again")
     if capabilities():
-        raise NotGivenUp("it has kept capabilities")
+        raise NotGivenUp("it still has capabilities")
 
 
 def capabilities() -> int:
@@ -124,7 +124,7 @@ class Line:
         message = {"name": name, "data": data, "error": wrong, "seconds": seconds}
         text = json.dumps(message).encode("ascii")
         if len(text) > BYTES:
-            wrong = ["invalid", "%s is too much to be told (%d bytes)" % (name, len(text))]
+            wrong = ["invalid", "the answer of %s is too large (%d bytes)" % (name, len(text))]
             text = json.dumps(dict(message, data=None, error=wrong)).encode("ascii")
         text = b"%08x" % len(text) + text
         with self._said:
@@ -202,7 +202,7 @@ class Child:
             self._total += len(block)
             self._data += block
             if self._total > BYTES * 2:
-                raise WrongAnswer("it said more than %d bytes" % (BYTES * 2))
+                raise WrongAnswer("it sent more than %d bytes" % (BYTES * 2))
             self._over = self._over or not block
 
     def tell(self, **values: "Any") -> None:
@@ -321,13 +321,14 @@ def ask(
     try:
         found = child.receive(time.monotonic() + seconds)
         if found is None:
-            text = "as %s: no answer within %g s" % (account.name, seconds)
+            text = "the process running as %s did not answer within %g s" % (account.name, seconds)
             raise ProbeError("timeout", text)
         _name, data, error, _seconds = found
         if error:
             raise error
         return data if shape is None else fitted(data, shape)
     except WrongAnswer as error:
-        raise ProbeError("invalid", "as %s: %s" % (account.name, error)) from None
+        raise ProbeError("invalid", "the process running the process running as %s: %s"
+                                    % (account.name, error)) from None
     finally:
         child.end()

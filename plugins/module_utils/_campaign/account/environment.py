@@ -36,7 +36,10 @@ def read(runner: "Runner", home: str, limit: float, shell: str = SHELL) -> "Dict
     except ProbeError as error:
         if error.kind != "timeout":
             raise
-        text = "%s or customer.sh did not end within %g s: it waits for something" % (script, limit)
+        text = (
+            "%s or customer.sh did not finish within %g s: it is waiting for something"
+            % (script, limit)
+        )
         raise ProbeError("timeout", text) from None
     variables = parsers.environment(result.out)
     if result.return_code or not variables:
@@ -52,7 +55,7 @@ def _why(home: str, code: int, said: str) -> str:
     if telling:
         return "%s: %s" % (text, _with_line(telling[0]))
     ends = [place for place in (_end_of(home, name) for name in SCRIPTS) if place]
-    return "%s before it came to its end%s" % (text, ": " + ends[0] if ends else "")
+    return "%s before it reached its end%s" % (text, ": " + ends[0] if ends else "")
 
 
 def _with_line(said: str) -> str:

@@ -73,7 +73,7 @@ class Server(Known):
         return result.return_code, decode(result.out), decode(result.err)
 
 
-NOT_RUN = "nlserver was not run, as its environment failed: %s"
+NOT_RUN = "nlserver was not run because its environment could not be read: %s"
 
 
 def ready(server: Server) -> "Entry":

@@ -78,7 +78,7 @@ def _device(path: str) -> int:
     """The device of a directory, or of the nearest one above it that is there."""
     while not os.path.isdir(path):
         if os.path.lexists(path):
-            raise ProbeError("invalid", "%s is there and is not a directory" % path)
+            raise ProbeError("invalid", "%s exists but is not a directory" % path)
         path = os.path.dirname(path)
     return os.stat(path).st_dev
 

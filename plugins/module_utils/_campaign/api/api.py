@@ -245,7 +245,7 @@ def collect(
     """The probe's data. Raises ProbeError, with what is known, if an instance did not answer."""
     asked = places(options, instances, default_url)
     if not asked:
-        text = "credentials of the API (campaign_api) are given for none of the instances"
+        text = "campaign_api has no credentials for any of these instances"
         raise ProbeError("skipped", text)
     entries = [blank(place) for place in asked]
     seconds = min(seconds, options["api_timeout"])  # what is left of it

@@ -118,7 +118,7 @@ def parse(data: bytes) -> Node:
         path[-1].text += piece
 
     def document_type(*dummy: object) -> None:
-        raise ValueError("a document type has no place in an answer")
+        raise ValueError("the response contains a DOCTYPE")
 
     parser = pyexpat.ParserCreate()
     parser.buffer_text = True
@@ -248,7 +248,8 @@ class Client:
         try:
             split_url(self.url)
         except NetworkError:
-            raise SoapError("address", "no http or https URL: %s" % clean(self.url, 200)) from None
+            raise SoapError("address", "not an http or https URL: %s"
+                                       % clean(self.url, 200)) from None
         if not self.url.endswith(PATH):
             self.url += PATH
 
@@ -270,7 +271,7 @@ class Client:
         self._session = session.text.strip() if session else ""
         self._security = security.text.strip() if security else ""
         if not self._session:
-            raise SoapError("invalid", "the answer to the logon holds no session")
+            raise SoapError("invalid", "the logon response contains no session token")
         info = answer.find("serverInfo")
         given = info.attributes if info else {}
         self.server = {
@@ -349,7 +350,7 @@ class Client:
     def _left(self) -> float:
         left = self._end - time.monotonic()
         if left <= 0:
-            raise SoapError("timeout", "the time for the API is over")
+            raise SoapError("timeout", "the time limit for the API is used up")
         return left
 
     def _post(self, url: str, headers: "Dict[str, str]", body: bytes) -> "Tuple[int, str, bytes]":
@@ -404,7 +405,7 @@ class Client:
             if not block:
                 return data
             data += block
-        raise SoapError("too_big", "the answer is larger than %d MB" % (ANSWER_LIMIT >> 20))
+        raise SoapError("too_big", "the response is larger than %d MB" % (ANSWER_LIMIT >> 20))
 
     def _answer(self, status: int, kind: str, data: bytes, method: str) -> Node:
         shown = data[:500].decode("utf-8", "replace")
@@ -416,17 +417,19 @@ class Client:
             if _HTML.match(shown) or "text/html" in kind.lower():
                 raise _no_soap(status, "an HTML page") from None
             if status >= 300:
-                raise _no_soap(status, "no SOAP answer") from None
-            raise SoapError("invalid", "the answer is cut or no XML: %s" % error) from None
+                raise _no_soap(status, "no SOAP response") from None
+            raise SoapError("invalid", "the response is truncated or not XML: %s" % error) from None
         body = next((child for child in root.children if child.tag == "Body"), None)
         if root.tag != "Envelope" or body is None or not body.children:
-            what = "an HTML page" if root.tag.lower() == "html" else "XML that is not a SOAP answer"
+            what = (
+                "an HTML page" if root.tag.lower() == "html" else "XML that is not a SOAP response"
+            )
             raise _no_soap(status, what)
         element = body.children[0]
         if element.tag == "Fault":
             raise fault(element)
         if element.tag != method + "Response":
-            raise SoapError("invalid", "the answer is to another call, %s" % element.tag)
+            raise SoapError("invalid", "the response belongs to another call: %s" % element.tag)
         return element
 
     def _scrub(self, text: str) -> str:
@@ -451,7 +454,8 @@ def _value(node: Node, name: str, path: str) -> "Optional[str]":
 
 def _no_soap(status: int, what: str) -> SoapError:
     kind = "html" if what == "an HTML page" else "http"
-    return SoapError(kind, "%s came back (status %s): the URL is wrong or not Campaign's" % (
+    return SoapError(kind, "%s was returned (status %s): the URL is wrong or is not a Campaign"
+                           " server's" % (
         what, status))  # fmt: skip
 
 
@@ -468,7 +472,7 @@ def fault(element: Node) -> SoapError:
 
 def refusal(texts: "Sequence[str]") -> SoapError:
     """The SoapError of what the server said, the most telling text last."""
-    said = " ".join(texts) or "a fault without a text"
+    said = " ".join(texts) or "a SOAP fault without text"
     codes = _CODE.findall(" ".join(reversed(texts)))
     telling = [code for code in codes if code not in WRAPPERS]
     code = next((code for code in codes if code in KINDS), (telling or codes or [None])[0])
@@ -483,7 +487,7 @@ def failure(error: Exception) -> SoapError:
     text = str(cause) or type(cause).__name__
     name = type(cause).__name__
     if "SSL" in name or "Certificate" in name or "certificate" in text.lower():
-        return SoapError("tls", "TLS was refused: %s" % text)
+        return SoapError("tls", "the TLS connection failed: %s" % text)
     if isinstance(cause, socket.timeout) or "timed out" in text:
         return SoapError("timeout", "no answer in time")
     if isinstance(cause, OSError):

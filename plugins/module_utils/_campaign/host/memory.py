@@ -63,7 +63,7 @@ def text(path: str, limit: int) -> bytes:
     """The same of one file. Raises OSError if it has gone or does not answer in time."""
     found = texts([path], limit)[0]
     if hangs(path):
-        raise TimeoutError("%s does not answer" % path)
+        raise TimeoutError("%s could not be read in time" % path)
     if found is None:
         raise ProcessLookupError("%s cannot be read" % path)
     return found

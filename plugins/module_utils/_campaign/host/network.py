@@ -454,5 +454,5 @@ def require(url: str, option: str) -> None:
     try:
         split_url(url)
     except NetworkError:
-        text = "%s is not a http or https URL: %s" % (option, clean(url, 200))
+        text = "%s is not an http or https URL: %s" % (option, clean(url, 200))
         raise ProbeError("invalid", text) from None

@@ -262,8 +262,8 @@ def processes(table: Table, child: "Optional[int]" = None) -> "Dict[str, List[En
         if status.comm == PRODUCT and memory.hangs(path):
             raise ProbeError(
                 "timeout",
-                "process %d is an nlserver and does not show its command line: which module it is"
-                " cannot be told" % status.pid,
+                "the command line of nlserver process %d cannot be read, so its module is unknown"
+                % status.pid,
             )
         try:
             entry, ours = _process(status, line, boot, tick, page)

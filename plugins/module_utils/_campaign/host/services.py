@@ -130,8 +130,9 @@ def text_of_script(path: str) -> str:
         status = os.stat(place)
         if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise NotRoots(
-                "%s is not run as root: %s can be changed by another account than root. Give it to"
-                " root (chown root, chmod go-w), or set the option service to ''." % (path, place)
+                "%s is not run as root: an account other than root can change %s. Make root its"
+                " owner and remove write access for others (chown root, chmod go-w), or set the"
+                " option service to ''." % (path, place)
             )
         if place == "/":
             break

@@ -117,8 +117,8 @@ def answer(packed, options):
     if sys.version_info < OLDEST:
         return {
             "failed": True,
-            "msg": "The host's Python (%s) is %s, needed is %d.%d or newer: set"
-            " ansible_python_interpreter to one."
+            "msg": "The Python interpreter of the host (%s) has version %s, but %d.%d or newer is"
+                   " needed: set ansible_python_interpreter to a newer one."
             % ((sys.executable, sys.version.split()[0]) + OLDEST),
         }
     from importlib import import_module
@@ -133,7 +133,8 @@ def answer(packed, options):
         defect = traceback.format_exc().strip()
         return {
             "failed": True,
-            "msg": "No snapshot was taken, for a defect of campaign.remediation: "
+            "msg": "No snapshot was taken because of a defect in campaign.remediation (please"
+                   " report it): "
             + defect.splitlines()[-1],
             "exception": defect,
         }

@@ -161,7 +161,7 @@ def collect(
         return store.join(DIRECTORY, _settle(store, partial, final))
     except OSError as error:
         shutil.rmtree(store.join(DIRECTORY, partial), ignore_errors=True)
-        problem = store.error("write evidence below", error, store.join(DIRECTORY))
+        problem = store.error("write evidence to", error, store.join(DIRECTORY))
         raise EvidenceError(str(problem)) from None
 
 
@@ -314,12 +314,3 @@ def _names(path: str) -> "List[str]":
         return sorted(os.listdir(path))
     except OSError:
         return []
-
-
-def failure_text(error: object) -> str:
-    """For a person: what to do about it."""
-    return (
-        "No evidence could be kept: %s Make room there (or choose another state_dir), lower"
-        " evidence_max_mb or evidence_keep, or set accept_no_evidence: true to go on without."
-        % error
-    )

@@ -200,13 +200,14 @@ def describe(entry: "Entry", state: str, now: float, sign: float) -> str:
     )  # fmt: skip
     end = sign + SILENCE_SECONDS
     how = {
-        AT_WORK: "%s is running on this host: its lock lasts as long as that step" % step,
-        SIBLING: "it is this same ansible-playbook: its lock ends with its last step here",
-        HELD: "its lock ends by itself at %s (in %d s), unless it gives a sign of life before"
+        AT_WORK: "%s is running on this host; the lock lasts until that step ends" % step,
+        SIBLING: "it is this same ansible-playbook; the lock ends with its last step on this host",
+        HELD: "its lock expires at %s (in %d s) unless it shows a sign of life before then"
         % (stamp(end), max(0, end - now)),
-        SILENT: "it has given no sign of life for %d s, so that its lock has ended: the next run"
-        " takes this host over" % max(0, now - sign),
-        CUT: "its process is gone, so that its lock has ended: the next run takes this host over",
+        SILENT: "it has shown no sign of life for %d s, so its lock has expired: the next run"
+                " takes over this host" % max(0, now - sign),
+        CUT: "its process no longer exists, so its lock has expired: the next run takes over this"
+             " host",
     }
     return "%s, since %s, last sign of life %d s ago; %s" % (
         name_run(entry), stamp(entry.get("since")), max(0, now - sign), how.get(state, how[HELD])
@@ -220,8 +221,11 @@ def why_over(entry: "Entry", state: str, now: float, sign: float) -> str:
     if state == CUT:
         controller = entry.get("controller") or {}
         if entry.get("scope") != "call" and controller:
-            return "%s was cut: its process on %s is gone." % (name, controller["host"])
-        return "%s was cut: its process on this host is gone." % name
+            return (
+                "%s was interrupted: its process on %s no longer exists."
+                % (name, controller["host"])
+            )
+        return "%s was interrupted: its process on this host no longer exists." % name
     if state == SILENT:
-        return "%s has given no sign of life for %d s." % (name, abs(now - sign))
-    return "%s still held it, and campaign_accept_other_run says to go on." % name
+        return "%s has shown no sign of life for %d s." % (name, abs(now - sign))
+    return "%s still held the lock, but campaign_accept_other_run is set." % name

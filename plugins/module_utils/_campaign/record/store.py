@@ -79,8 +79,8 @@ def _only_roots(status: os.stat_result, place: str, path: str) -> None:
 
 def _replaceable(place: str, path: str) -> StoreError:
     return StoreError(
-        "%s is not used: another account than root can change %s. Choose a state_dir"
-        " (campaign_state_dir) in a place that only root can change." % (path, place)
+        "%s is not safe to use: an account other than root can change %s. Choose a state_dir"
+        " (campaign_state_dir) that only root can change." % (path, place)
     )
 
 
@@ -162,8 +162,8 @@ class Store:
 
     def _no_directory(self) -> StoreError:
         return StoreError(
-            "%s must be a directory of the account that this runs as (uid %d), and is not: remove"
-            " it or choose another state_dir." % (self.path, os.geteuid())
+            "%s is not a directory owned by the account that runs this (uid %d): remove it or"
+            " choose another state_dir." % (self.path, os.geteuid())
         )
 
     def error(self, verb: str, error: OSError, path: "Optional[str]" = None) -> StoreError:
@@ -256,5 +256,5 @@ def _flock(descriptor: int, end: float) -> None:
             return
         except BlockingIOError:
             if time.monotonic() >= end:
-                raise OSError(errno.EBUSY, "another process holds it") from None
+                raise OSError(errno.EBUSY, "another process has locked it") from None
             time.sleep(0.02)

@@ -116,38 +116,39 @@ def check_wanted(module: str, options: "Entry") -> Wanted:
     if level == "trace" and not filters:
         raise InputError("log_precision: trace needs trace_filters, for example [wdbc, soap].")
     if filters and level != "trace":
-        raise InputError("trace_filters only goes with log_precision: trace.")
+        raise InputError("trace_filters needs log_precision: trace.")
     for name in filters:
         if name != "*" and name.lstrip("!") not in FILTERS:
             raise InputError(
-                "Unknown trace filter '%s': known are %s, * for all, !x to leave x out."
+                "Unknown trace filter '%s'. Valid filters: %s, * for all, !x to exclude x."
                 % (name, ", ".join(FILTERS))
             )
     if options["precision_for"] and level in (None, "standard"):
-        raise InputError("precision_for only goes with log_precision: verbose or trace.")
+        raise InputError("precision_for needs log_precision: verbose or trace.")
     if level and state in ("stopped", "reloaded"):
-        raise InputError("log_precision does not go with state: %s." % state)
+        raise InputError("log_precision cannot be combined with state: %s." % state)
     if level in ("verbose", "trace") and module in ("watchdog",) + UTILITIES:
         raise InputError(
-            "The log precision of %s is not changed: %s."
+            "The log precision of %s cannot be changed: %s."
             % (
                 module,
-                "its restart would restart the whole server"
+                "a restart of it would restart the whole server"
                 if module == "watchdog"
-                else "it does not stay",
+                else "it ends after each run",
             )
         )
     if state == "reloaded" and module not in RELOADS:
         raise InputError(
-            "%s reads its configuration when it starts: use state: restarted (reloaded goes"
-            " with %s)." % (module, ", ".join(RELOADS))
+            "%s reads its configuration only when it starts: use state: restarted (only %s can be"
+            " reloaded)." % (module, ", ".join(RELOADS))
         )
     if module in ("export", "import") and state != "stopped":
         raise InputError(
-            "An %s is launched by campaign.remediation.campaign_job, with its arguments." % module
+            "Use campaign.remediation.campaign_job to launch an %s with its arguments." % module
         )
     if module == "tracking" and state in ("restarted", "reloaded"):
-        raise InputError("tracking does not stay: use state: started to launch a consolidation.")
+        raise InputError("tracking ends after each consolidation: use state: started to launch"
+                         " one.")
     return Wanted(state or "started", level, filters, options["immediate"])
 
 
@@ -275,9 +276,9 @@ class Controller:
         else:
             self._run_or_be_there(step, not_pids)
         if step.then == "gone":
-            self._until(lambda: not self.find(), end, "it still runs")
+            self._until(lambda: not self.find(), end, "it is still running")
         elif step.then == "up":
-            self._until(lambda: self._is_up(not_pids), end, "no process of it came")
+            self._until(lambda: self._is_up(not_pids), end, "no process appeared")
 
     def _run_or_be_there(self, step: "Step", not_pids: "Container[int]") -> None:
         """A start that fails because the watchdog was faster is none."""
@@ -294,13 +295,13 @@ class Controller:
         if ended and ended["why"]:
             raise ControlError(ended["why"])
         if ended and ended["code"]:
-            raise ControlError("It ended at once with %d; see its log." % ended["code"])
+            raise ControlError("It exited immediately with code %d; see its log." % ended["code"])
         return False
 
     def _until(self, condition: "Callable[[], bool]", end: float, otherwise: str) -> None:
         while not condition():
             if time.monotonic() >= end:
-                said = " It said: %s" % self.answer if self.answer else ""
+                said = " Output: %s" % self.answer if self.answer else ""
                 raise ControlError("After %g s %s.%s" % (self.limit, otherwise, said))
             self._sleep(POLL_SECONDS)
 
@@ -317,17 +318,18 @@ class Controller:
             raise ControlError(done["why"])
         if step.then == "up" and unknown_task(self.answer):  # it ends with 0 all the same
             raise ControlError(
-                "The server knows no such module, so no start helps: the build is too old for it,"
-                " or the configuration has no element of it. It said: %s" % self.answer
+                "nlserver does not know this module, so it cannot be started: the build is too old"
+                " for it, or the configuration has no element for it. Output: %s" % self.answer
             )
         if done["code"]:
-            raise ControlError("It ended with %d: %s" % (done["code"], self.answer or "no output"))
+            said = self.answer or "no output"
+            raise ControlError("The command exited with code %d: %s" % (done["code"], said))
 
     def settle(self, seconds: float, precision: "Optional[str]" = None) -> "Entry":
         """The process must stay, as the same one, for the settling time."""
         found = self.find()
         if not found:
-            raise ControlError("It started and ended at once; see its log.")
+            raise ControlError("It started but ended immediately; see its log.")
         pid = found[0]["pid"]
         began = time.monotonic()
         while True:
@@ -338,12 +340,12 @@ class Controller:
                     pid = again[0]["pid"]  # the launcher went into the background
                     continue
                 came = (
-                    "another came (pid %d): it does not last" % again[0]["pid"]
+                    "was replaced by process %d: it keeps ending" % again[0]["pid"]
                     if again
-                    else "none came after it"
+                    else "was not replaced"
                 )
                 raise ControlError(
-                    "Its process %d ended after %.1f s, and %s; see its log."
+                    "Its process %d ended after %.1f s and %s; see its log."
                     % (pid, time.monotonic() - began, came)
                 )
             left = began + seconds - time.monotonic()
@@ -353,7 +355,7 @@ class Controller:
         if state == "D":
             state = proc.look_again([{"pid": pid, "state": state}], state=_state_of)[0]["state"]
         if state in HUNG:
-            text = "Its process %d is there and does not run (state %s)."
+            text = "Its process %d exists but does not run (state %s)."
             raise ControlError(text % (pid, state))
         after = self.observe()
         if precision and after["precision"] != precision:
@@ -369,7 +371,8 @@ class Controller:
         while True:
             found = self.find()
             if found:
-                raise ControlError("It was stopped and came back (pid %d)." % found[0]["pid"])
+                raise ControlError("It was stopped, but something started it again (pid %d)."
+                                   % found[0]["pid"])
             left = end - time.monotonic()
             if left <= 0:
                 return self.observe()
@@ -379,12 +382,12 @@ class Controller:
         """After a failure: have it as it was found, where that can be done. One sentence."""
         now = self.observe()
         if now["pid"] == before["pid"] and now["state"] == before["state"]:
-            return "It is as it was found (%s)." % words_for(now)
+            return "Its state has not changed: %s." % words_for(now)
         if before["pid"] is None:
-            return "It was found stopped; now it is %s." % words_for(now)
+            return "It was stopped before; now it is %s." % words_for(now)
         same = ("precision", "filters")
         if now["pid"] and [now[key] for key in same] == [before[key] for key in same]:
-            return "It is %s, with the log precision as it was found." % words_for(now)
+            return "It is %s, with the same log precision as before." % words_for(now)
         wanted = Wanted("started", before["precision"], before["filters"], False)
         plan = steps(self.context.home, self.module, self.instance, now, wanted, service)
         try:
@@ -393,11 +396,11 @@ class Controller:
             now = self.settle(min(seconds, 10.0), before["precision"])
         except ControlError as error:
             return (
-                "It was found running, and could not be put back: %s It is now %s; start it with:"
+                "It was running before and could not be restored: %s It is now %s. Start it with:"
                 " nlserver start %s"
                 % (error, words_for(self.observe()), task_name(self.module, self.instance))
             )
-        return "It was put back as it was found: %s." % words_for(now)
+        return "Its earlier state was restored: %s." % words_for(now)
 
 
 def words_for(state: "Entry") -> str:

@@ -43,13 +43,13 @@ def move_tmp(options: "Entry", apply: bool) -> "Entry":
     told: "Entry" = context.ask(work, shape=tree.MOVED, ready=False)
     if told["site"]:
         raise NotChanged(
-            "%s sets TMPDIR itself (line %d: %s): it is left as it is. Change that line to: %s"
+            "%s already sets TMPDIR (line %d: %s) and was not changed. Change that line to: %s"
             % (told["script"], told["site"]["number"], told["site"]["line"], told["line"])
         )
     if told["other"]:
         raise NotChanged(
-            "%s is not on the device of %s: nothing was changed. Set TMPDIR in %s to a directory"
-            " that is."
+            "%s is not on the same device as %s, so nothing was changed. In %s, set TMPDIR to a"
+            " directory on that device."
             % (
                 told["path"],
                 " and ".join("%s (%s)" % (o["path"], o["instance"]) for o in told["other"]),
@@ -77,16 +77,16 @@ def remove_pid_file(options: "Entry", apply: bool) -> "Entry":
         return dict(blank, msg="The server's unit names no pid file.")
     found = context.ask(lambda dummy: tree.remove_pid_file(path, None, False), shape=tree.REMOVED)
     if not found["exists"]:
-        return dict(blank, msg="%s is not there." % path)
+        return dict(blank, msg="%s does not exist." % path)
     pid = found["pid"]
     watchdog = proc.watchdog(pid)["matches"]
     if watchdog is None:
         raise NotChanged(
-            "%s names process %d, which does not show its command line: whether it is a watchdog"
-            " cannot be told." % (path, pid)
+            "%s names process %d, whose command line cannot be read: it is unknown whether it is a"
+            " watchdog." % (path, pid)
         )
     if watchdog:
-        return dict(blank, msg="%s names a watchdog that runs (pid %d)." % (path, pid))
+        return dict(blank, msg="%s names a running watchdog (pid %d)." % (path, pid))
     try:
         told = context.ask(lambda dummy: tree.remove_pid_file(path, pid, apply), shape=tree.REMOVED)
         removed = told["changed"]
@@ -98,7 +98,8 @@ def remove_pid_file(options: "Entry", apply: bool) -> "Entry":
     return {
         "changed": removed,
         "commands": [["rm", path]] if removed else [],
-        "msg": "%s: %s." % (text, "removed" if removed else "it was changed meanwhile"),
+        "msg": "%s: %s." % (text, "removed" if removed else "not removed, because the file changed"
+                                                            " meanwhile"),
         "diff": {"before": path + "\n" if removed else "", "after": ""},
     }
 
@@ -115,7 +116,7 @@ def _remove_as_root(path: str, apply: bool) -> bool:
         name = os.path.basename(path)
         status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
-            raise NotChanged("%s is not a regular file: it is left as it is." % path)
+            raise NotChanged("%s is not a regular file and was not removed." % path)
         if apply:
             os.unlink(name, dir_fd=descriptor)
     except OSError as error:

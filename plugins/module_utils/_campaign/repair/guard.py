@@ -120,14 +120,14 @@ def check_subject(context: Context, module: str, instance: str) -> None:
     if module in SHARED:
         if instance != DEFAULT:
             raise InputError(
-                "%s runs once for all instances: leave instance out (it is '%s', not '%s')."
+                "%s runs once for all instances: leave out instance (it is '%s', not '%s')."
                 % (module, DEFAULT, instance)
             )
     elif module in PER_INSTANCE + UTILITIES:
         others = [name for name in known if name != DEFAULT]
         if instance not in others:
             raise InputError(
-                "%s belongs to an instance: set instance to one of this server's: %s."
+                "%s belongs to an instance: set instance to one of this server's instances (%s)."
                 % (module, ", ".join(others) or "none has a configuration file")
             )
 
@@ -226,9 +226,9 @@ class GuardedChange:
                 self.warnings.append("Not recorded: %s" % error)
                 return None
             raise Refused(
-                "record", "The ledger and the lock of this host cannot be kept: %s" % error,
-                "Make room there, choose another state_dir, or set accept_no_record: true to go"
-                " on without record, budget and lock.",
+                "record", "The ledger and the lock of this host cannot be written: %s" % error,
+                "Fix this, choose another state_dir, or set accept_no_record: true to continue"
+                " without ledger, restart budget and lock.",
             ) from None  # fmt: skip
 
     def lines(self) -> "List[Entry]":
@@ -251,7 +251,7 @@ class GuardedChange:
         try:
             self.write(event, **values)
         except Refused as refused:
-            self.warnings.append("The result is not in the ledger: %s" % refused.why)
+            self.warnings.append("The result could not be written to the ledger: %s" % refused.why)
 
     # ------------------------------------------------------------------------- the lock
 
@@ -297,13 +297,13 @@ class GuardedChange:
 
     def _held(self, entry: "Entry", state: str, sign: float) -> Refused:
         """The refusal because another run has this host."""
-        why = "Another run works on this host: %s." % self.lock.describe(entry, state, sign)
+        why = "Another run is working on this host: %s." % self.lock.describe(entry, state, sign)
         way_out = (
-            "Wait for its end. If you know that it is no longer at work, set"
-            " campaign_accept_other_run=true, or free the host with playbooks/unlock.yml."
+            "Wait until it ends. If you know that it is dead, set campaign_accept_other_run=true,"
+            " or remove its lock with playbooks/unlock.yml."
         )
         if state == rules.SIBLING:
-            way_out = "Run the playbook again, or name the server once in the inventory."
+            way_out = "Run the playbook again, or list the server only once in the inventory."
         return Refused("lock", why, way_out, dict(told_of(entry), state=state))
 
     def _check_not_lost(self, scope: str) -> None:
@@ -317,9 +317,9 @@ class GuardedChange:
         if line:
             raise Refused(
                 "lock",
-                "Run %s has lost this host, at %s: %s"
-                % (self.run, rules.stamp(line["at"]), line.get("reason") or "it was freed."),
-                "It does nothing more here. Run the playbook again.",
+                "Run %s lost the lock of this host at %s: %s"
+                % (self.run, rules.stamp(line["at"]), line.get("reason") or "it was removed."),
+                "It changes nothing more on this host. Run the playbook again.",
             )
 
     def _tell_taken_over(self) -> None:
@@ -328,7 +328,7 @@ class GuardedChange:
             return
         entry, why = self.lock.over
         verb = "would take" if self.check_mode else "takes"
-        self.taken_over = "%s This run (%s) %s the host over." % (why, self.run, verb)
+        self.taken_over = "%s This run (%s) %s over the host." % (why, self.run, verb)
         self.warnings.append(self.taken_over)
         former = {"run": entry["run"], "host": entry.get("host") or ""}
         self.note(ledger.TAKEN, reason=self.taken_over, former=former)
@@ -339,8 +339,8 @@ class GuardedChange:
         if not ours and not self.options["accept_no_record"]:
             raise Refused(
                 "lock",
-                "Another run took this host over while run %s waited." % self.run,
-                "It does nothing more here. Run the playbook again.",
+                "Another run took over this host while run %s was waiting." % self.run,
+                "It changes nothing more on this host. Run the playbook again.",
             )
 
     def leave(self, close: bool = False, keep: bool = False) -> None:
@@ -356,14 +356,14 @@ class GuardedChange:
     def show(self, result: "Entry", count: int) -> str:
         """Who has this host, in a sentence; with the last lines of the ledger into the result."""
         entry, state, sign = self._recorded(self.lock.look) or (None, rules.FREE, 0.0)
-        said = "Nobody holds this host."
+        said = "No run holds the lock of this host."
         if entry:
             told = self.lock.describe(entry, state, sign)
-            said = "This host is held by %s." % told
+            said = "The lock of this host is held by %s." % told
         lines = (self._recorded(self.ledger.last_lines) or [])[-count:]
         result["holder"] = entry and dict(told_of(entry), state=state)
-        result["text"] = [said] + ["The last lines of the ledger in %s:" % self.store.path]
-        result["text"] += [ledger.in_words(line) for line in lines] or ["(there are none)"]
+        result["text"] = [said] + ["The last lines of the ledger (%s):" % self.store.path]
+        result["text"] += [ledger.in_words(line) for line in lines] or ["(none)"]
         return said
 
     def free(self) -> "Optional[Entry]":
@@ -377,7 +377,8 @@ class GuardedChange:
         if entry:
             name = rules.name_run(entry)
             former = {"run": entry["run"], "host": entry.get("host") or ""}
-            self.note(ledger.TAKEN, former=former, reason="%s lost it: freed by hand." % name)
+            self.note(ledger.TAKEN, former=former, reason="%s lost the lock: it was removed by"
+                                                          " hand." % name)
         return entry
 
     def settle(self, own: bool = False, write: bool = True, finished: bool = False) -> None:
@@ -454,15 +455,15 @@ class GuardedChange:
         if len(times) < budget or self.options["accept_restart_loop"]:
             return
         if not times:
-            when = "it is 0"
+            when = "the budget is 0"
         else:
             free = times[len(times) - budget] + minutes * 60.0 if budget else times[-1]
-            when = "the next is free in %d minutes" % (max(0, free - self._clock()) // 60 + 1)
+            when = "the next restart is allowed in %d min" % (max(0, free - self._clock()) // 60 + 1)
         raise Refused(
             "budget",
-            "The restart budget of %s@%s is spent: %d of %d in %g minutes; %s."
+            "The restart budget of %s@%s is used up: %d of %d restarts in %g minutes; %s."
             % (module, instance, len(times), budget, minutes, when),
-            "Find out why it does not last (evidence and ledger are in %s), raise"
+            "Find out why restarting does not help (evidence and ledger are in %s), raise"
             " restart_budget, or set accept_restart_loop: true." % self.store.path,
         )
 
@@ -479,9 +480,9 @@ class GuardedChange:
             except ProbeError as error:
                 raise Refused(
                     "in_flight",
-                    "What %s@%s is doing cannot be seen: %s."
+                    "It is unknown whether %s@%s has work in progress: %s."
                     % (module, instance, self.scrub(error.message)),
-                    "Set accept_lost_work: true to cancel whatever it is doing.",
+                    "Set accept_lost_work: true to continue; work in progress is then lost.",
                 ) from None
             if not found:
                 if rested:
@@ -500,7 +501,7 @@ class GuardedChange:
             "in_flight",
             "%s@%s has work in progress%s, which this would cancel: %s."
             % (module, instance, waited, self.scrub(describe_work(found))),
-            "Wait for its end, set in_flight: wait%s, or accept_lost_work: true to cancel it."
+            "Wait until it ends, set in_flight: wait%s, or set accept_lost_work: true to cancel it."
             % (" with a longer in_flight_timeout" if waited else ""),
         )
 
@@ -511,9 +512,12 @@ class GuardedChange:
             self._evidence(module, instance, about)
         except evidence.EvidenceError as error:
             if not self.options["accept_no_evidence"]:
-                text = evidence.failure_text(error)
-                why, dummy, way_out = text.partition(" Make room")
-                raise Refused("evidence", why, "Make room" + way_out) from None
+                raise Refused(
+                    "evidence",
+                    "Evidence could not be saved: %s" % error,
+                    "Free disk space there (or choose another state_dir), lower evidence_max_mb"
+                    " or evidence_keep, or set accept_no_evidence: true to continue without it.",
+                ) from None
             self.warnings.append(str(error))
 
     def _evidence(self, module: str, instance: str, about: "Entry") -> None:

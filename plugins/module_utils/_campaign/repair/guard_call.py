@@ -29,9 +29,10 @@ class Call:
         self.result = result
         self.module, self.instance = options["module"], options["instance"]
         if options["state"] not in WITHOUT_RUN and not options["run"]:
-            raise InputError("state: %s needs the run that was opened." % options["state"])
+            raise InputError("state: %s needs run, as state: opened returned it."
+                             % options["state"])
         if options["state"] in ("begun", "ended") and not options["remedy"]:
-            raise InputError("state: %s needs the name of the remedy." % options["state"])
+            raise InputError("state: %s needs remedy, the name of the remedy." % options["state"])
         self.state_before, self.seconds = options["before"], options["seconds"]
         self.state_after = options["after"]
         self.context = guard.open_context(options)
@@ -121,7 +122,7 @@ class Call:
         entry = self.guarded.free()
         self.result["changed"] = bool(entry)
         if not entry:
-            return "Nobody holds this host."
+            return "No run holds the lock of this host."
         verb = "would be" if self.guarded.check_mode else "was"
         return "The lock of %s %s removed." % (rules.name_run(entry), verb)
 

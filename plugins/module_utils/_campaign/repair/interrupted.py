@@ -41,7 +41,7 @@ def unfinished(begun: "Entry", running: "Container[Tuple[str, str]]") -> "List[E
 def describe_interrupted(entry: "Entry") -> str:
     """One warning for a repair that a killed run left."""
     pid = entry["present"]["pid"]
-    text = "%s of %s@%s, begun at %s by run %s, was never ended; it is now %s." % (
+    text = "%s of %s@%s, started at %s by run %s, was never finished; it is now %s." % (
         entry["remedy"],
         entry["module"] or "host",
         entry["instance"],
@@ -49,5 +49,5 @@ def describe_interrupted(entry: "Entry") -> str:
         entry["run"],
         "running (pid %d)" % pid if pid else "stopped",
     )
-    more = " The next run of remediate.yml first finishes it." if entry.get("unfinished") else ""
+    more = " The next run of remediate.yml finishes it first." if entry.get("unfinished") else ""
     return text + more

@@ -191,16 +191,16 @@ class Following:
 
     def still_running(self, content: "Entry", limit: float) -> None:
         pid = self.result["pid"]
-        text = "%s runs%s and was left running." % (
+        text = "%s is running%s and was left running." % (
             title(self.job, content.get("mode")), " (pid %d)" % pid if pid else "",
         )  # fmt: skip
         if limit > 0:
             self.result["timed_out"] = True
-            text = "%s still runs after %s%s. It was left running." % (
+            text = "%s is still running after %s%s and was left running." % (
                 title(self.job, content.get("mode")), seconds(limit),
                 " (pid %d)" % pid if pid else "",
             )  # fmt: skip
-        text += " Its end will be recorded; state: followed waits for it."
+        text += " Its result will be recorded; state: followed waits for it."
         self.result.update(outcome=RUNNING, msg=text)
         self.result["seconds"] = round(self.clock() - content["launched_at"], 3)
         if self.options["state"] == LAUNCHED:
@@ -298,7 +298,7 @@ class Following:
         """Only follow what was launched here before."""
         content = self.record.load()
         if not content:
-            self.result["msg"] = "%s was not launched here yet." % title(self.job)
+            self.result["msg"] = "%s has not been launched here yet." % title(self.job)
             return
         self.result["mode"] = content.get("mode")
         if self.check_mode:

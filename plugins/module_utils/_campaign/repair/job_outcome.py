@@ -45,13 +45,13 @@ def judge(
         if 128 < exit_code < 160:
             text += " (signal %d)" % (exit_code - 128)
         return FAILED, text
-    known = "ended with exit code 0" if exit_code == 0 else "ended, its exit code is not known,"
+    known = "ended with exit code 0" if exit_code == 0 else "ended with an unknown exit code"
     if not later:
-        return FAILED, "%s and wrote an error into its log" % known
+        return FAILED, "%s and logged an error" % known
     if wants_result and result is None:
-        return FAILED, "%s and left no file that fits its declared result" % known
+        return FAILED, "%s but wrote no file that matches its declared result" % known
     if exit_code is None and not wants_result:
-        return UNKNOWN, "ended, and its exit code is not known"
+        return UNKNOWN, "ended with an unknown exit code"
     return SUCCEEDED, ""
 
 

@@ -30,8 +30,7 @@ def choose_mode(job: "Entry", asked: "Optional[str]") -> str:
     declared = [mode for mode in MODES if given.get(mode)]
     if not declared:
         raise InputError(
-            "%s: its declaration has no arguments for full or delta, and nobody but the site"
-            " knows them." % title(job)
+            "%s: its declaration (campaign_jobs) has no arguments for full or delta." % title(job)
         )
     if asked and asked not in declared:
         raise InputError(
@@ -40,7 +39,7 @@ def choose_mode(job: "Entry", asked: "Optional[str]") -> str:
         )
     if not asked and (job["kind"] == "export" or len(declared) > 1):
         text = "delta or full" if len(declared) > 1 else "%s, the only one declared" % declared[0]
-        raise InputError("%s: say which mode to launch: %s." % (title(job), text))
+        raise InputError("%s: set mode to %s." % (title(job), text))
     return asked or declared[0]
 
 
@@ -61,7 +60,8 @@ def person(text: "Optional[str]", option: str) -> "Optional[str]":
     if not name:
         return None
     if name.lower() in NO_NAMES:
-        raise InputError("%s must be the name of an operator, not '%s'." % (option, clean(name, 40)))
+        raise InputError("%s must be the name of an operator, not '%s'."
+                         % (option, clean(name, 40)))
     return name
 
 
@@ -82,8 +82,8 @@ def check_operator(options: "Entry") -> "Dict[str, Optional[str]]":
     if not operator:
         raise guard.Refused(
             "operator",
-            "%s was scheduled by %s, who launches it again." % (title(job), scheduled),
-            "Name them in operator, or name who takes the job over in taken_over_by.",
+            "%s was scheduled by %s, who should launch it again." % (title(job), scheduled),
+            "Set operator to this name, or name who takes the job over in taken_over_by.",
         )
     if operator != scheduled:
         raise guard.Refused(
@@ -140,18 +140,18 @@ def check_duplicates(options: "Entry", seen: "Optional[Entry]" = None) -> "Optio
     if found and not accepted:
         raise guard.Refused(
             "duplicates",
-            "%s: the database has duplicates (%d values of %s are there more than once%s), and"
-            " another import would build on them."
+            "%s: the database has duplicates (%d values of %s occur more than once%s), and another"
+            " import would add to them."
             % (title(job), found, keys, describe_duplicates(seen) if seen and not error else ""),
             "Remove them first, or set accept_duplicates: true.",
         )
-    unasked = ", and the database was not to be asked: %s" % error if error else ""
+    unasked = ", and the database could not be queried: %s" % error.rstrip(".") if error else ""
     if found is None and not confirmed and not accepted:
         raise guard.Refused(
             "duplicates",
-            "%s: nobody has looked for duplicates (by %s)%s." % (title(job), keys, unasked),
-            "Look for them in the database; if there are none, name who looked in"
-            " no_duplicates_confirmed_by.",
+            "%s: nobody has checked for duplicates (by %s)%s." % (title(job), keys, unasked),
+            "Check the database for duplicates; if there are none, set no_duplicates_confirmed_by"
+            " to the name of the operator who checked.",
         )
     return state
 
@@ -168,11 +168,11 @@ def check_cut(job: "Entry", previous: "Optional[Entry]", accepted: "Optional[str
         return
     raise guard.Refused(
         "cut",
-        "%s was cut after its launch at %s by run %s of %s, and may have left part of its data"
-        " (%s)."
+        "%s was interrupted after its launch at %s by run %s of %s and may have imported only part"
+        " of its data (%s)."
         % (title(job), moment(previous["launched_at"]), previous["run"], previous["who"] or "?",
-           "its end is not known" if code is None else "signal %d" % (code - 128)),
-        "See in the database how far it came. To launch it again, set"
+           "its exit code is unknown" if code is None else "signal %d" % (code - 128)),
+        "Check in the database how far it got. To launch it again, set"
         " campaign_accept_cut_import=%s." % previous["run"],
     )  # fmt: skip
 

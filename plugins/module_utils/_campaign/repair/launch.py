@@ -69,7 +69,7 @@ def spawn(context: "Context", words: "List[str]", record: "Record", descriptor: 
         if error:
             raise LaunchError(str(error))
         if name == "ended":
-            raise LaunchError(fitted(data, programs.ENDED)["why"] or "it ended at once")
+            raise LaunchError(fitted(data, programs.ENDED)["why"] or "it ended immediately")
     except WrongAnswer as error:
         raise LaunchError(str(error)) from None
     return child
@@ -167,9 +167,9 @@ class Launch(Following):
         self.result["outcome"] = RUNNING
         raise guard.Refused(
             "running",
-            "%s is running already (%s); it is not launched a second time."
+            "%s is already running (%s) and is not launched a second time."
             % (title(self.job), text),
-            "Wait for its end (state: followed).",
+            "Wait until it ends (state: followed).",
         )
 
     def check_budget(self) -> None:
@@ -186,9 +186,9 @@ class Launch(Following):
             return
         raise guard.Refused(
             "budget",
-            "%s was launched %d times in %g minutes, and %d are allowed."
+            "%s was launched %d times in %g minutes; at most %d are allowed."
             % (title(self.job), count, minutes, budget),
-            "Find out why that was not enough, raise restart_budget, or set"
+            "Find out why those launches did not help, raise restart_budget, or set"
             " accept_restart_loop: true.",
         )
 
@@ -207,16 +207,17 @@ class Launch(Following):
         if descriptor is None:
             self.refuse_running(self.look())
             raise guard.Refused(
-                "running", "%s is being launched by another." % title(self.job), "Try again."
+                "running", "Another call is launching %s at this moment."
+                           % title(self.job), "Try again."
             )
         try:
             other = self.record.load() or {}
             if other.get("launched_at", 0) >= asked_at:
                 raise guard.Refused(
                     "running",
-                    "%s was launched by %s from %s while this call waited."
+                    "%s was launched by %s from %s while this call was waiting."
                     % (title(self.job), other.get("who"), other.get("from")),
-                    "Look at how it ended; ask again if it must run once more.",
+                    "Check how it ended, and launch it again if necessary.",
                 )
             before = self.look()
             self.refuse_running(before, locked=True)
@@ -262,7 +263,7 @@ def check_options(options: "Entry") -> None:
     job = options["job"]
     for name in ("name", "instance"):
         if not job[name].strip() or any(ord(letter) < 32 for letter in job[name]):
-            raise InputError("job: its %s must be one line, and not empty." % name)
+            raise InputError("job: %s must be a single line that is not empty." % name)
 
 
 def begin(options: "Entry", check_mode: bool, result: "Entry") -> Launch:

@@ -51,7 +51,8 @@ class Change:
         self.before = self.controller.observe()
         if self.wanted.state == "reloaded" and self.before["pid"] is None:
             raise InputError(
-                "%s does not run, so it cannot be reloaded: start it, it then reads everything."
+                "%s is not running, so it cannot be reloaded. Start it: it then reads its"
+                " configuration."
                 % self.name
             )
         self.steps = steps(
@@ -110,7 +111,7 @@ class Change:
 
     def unchanged(self) -> None:
         """Nothing to do; an end of the raised precision that is new is written down."""
-        self.result["msg"] = "%s is %s already." % (self.name, control.words_for(self.before))
+        self.result["msg"] = "%s is already %s." % (self.name, control.words_for(self.before))
         raised = self.raised()
         level = self.wanted.precision
         if level == "standard" and raised:
@@ -216,7 +217,7 @@ class Change:
             self.wanted.precision,
         )
         if self.wanted.state == "reloaded" and after["pid"] != self.before["pid"]:
-            raise control.ControlError("Its process did not survive the reload.")
+            raise control.ControlError("Its process ended during the reload.")
         return after
 
     def touched(self, others: "Dict[str, List[int]]") -> "List[str]":
@@ -227,7 +228,7 @@ class Change:
         names = sorted(name for name in others if now.get(name) != others[name])
         if names:
             self.guarded.warnings.append(
-                "Meanwhile the process of %s changed, too." % ", ".join(names)
+                "The process of %s also changed in the meantime." % ", ".join(names)
             )
         return names
 
@@ -235,7 +236,7 @@ class Change:
         """The failure for an operator."""
         tried = ", then ".join(" ".join(command) for command in self.controller.commands)
         log = "%s/%s/log/%s.log" % (self.context.var_dir, self.instance, self.module)
-        return "%s could not be %s. Tried: %s. %s %s Look into %s%s." % (
+        return "%s could not be %s. Tried: %s. %s %s See %s%s." % (
             self.name, self.participle(), tried, failure, back, log,
             " and " + self.result["evidence"] if self.result["evidence"] else "",
         )  # fmt: skip

@@ -25,7 +25,7 @@ def end_holder(options: "Entry", apply: bool) -> "Entry":
     pid, port, proto = options["pid"], options["port"], options["proto"]
     where = "%d/%s" % (port, proto)
     if pid <= 1:
-        raise NotEnded("Process %d is not one that may be ended." % pid)
+        raise NotEnded("Process %d must not be ended." % pid)
     handle = _handle(pid)
     try:
         start = proc.start_of(pid)
@@ -35,16 +35,16 @@ def end_holder(options: "Entry", apply: bool) -> "Entry":
         if apply:
             # Without a handle the number could still be given away between these two lines.
             if proc.start_of(pid) != start:
-                return _unchanged("Process %d has ended by itself." % pid)
+                return _unchanged("Process %d has already ended." % pid)
             _terminate(pid, handle)
     except ProcessLookupError:
-        return _unchanged("Process %d has ended by itself." % pid)
+        return _unchanged("Process %d has already ended." % pid)
     except PermissionError:
-        raise NotEnded("Process %d may not be ended by this account." % pid) from None
+        raise NotEnded("This account is not permitted to end process %d." % pid) from None
     finally:
         if handle is not None:
             os.close(handle)
-    text = "Process %d, which held %s, was asked to end." % (pid, where)
+    text = "SIGTERM was sent to process %d, which held %s." % (pid, where)
     return {"changed": True, "commands": [["kill", str(pid)]], "msg": text}
 
 
@@ -79,18 +79,18 @@ def _same(options: "Entry", start: int) -> None:
         name, instance, _rest, _precision, product = proc.describe_arguments(proc.command_line(pid))
     except TimeoutError:
         raise NotEnded(
-            "Process %d does not show its command line: it is left alone." % pid
+            "The command line of process %d cannot be read: it was not ended." % pid
         ) from None
     except OSError:
         raise ProcessLookupError from None
     command = "nlserver %s@%s" % (name, instance) if product else name
     if command != options["holder"]:
         raise NotEnded(
-            "Process %d is %s now, not %s: it is left alone." % (pid, command, options["holder"])
+            "Process %d is now %s, not %s: it was not ended." % (pid, command, options["holder"])
         )
     boot = proc.boot_time()
     began = boot is not None and boot + start / float(os.sysconf("SC_CLK_TCK"))
     if began and options["found_at"] and began > options["found_at"] + CLOCK_SECONDS:
         raise NotEnded(
-            "Process %d began after the port's holder was looked for: it is left alone." % pid
+            "Process %d started after the port was checked: it was not ended." % pid
         )

@@ -49,8 +49,8 @@ def place_of(options: "Entry", default_url: str) -> "Entry":
         if place["instance"] == instance:
             return dict(place, url=place.get("url") or default_url)
     raise InputError(
-        "api (campaign_api) has no credentials for instance %s: workflows are started through the"
-        " server's API." % instance
+        "campaign_api has no credentials for instance %s; starting a workflow through the API"
+        " needs them." % instance
     )
 
 
@@ -168,13 +168,13 @@ class Start:
             self._sleep(min(POLL_SECONDS, max(0.05, end - now)))
         self.seconds = round(time.monotonic() - began, 3)
         if after["failed"]:
-            raise StartError("It stopped on an error again; its journal says why.")
+            raise StartError("It stopped on an error again; see its journal.")
         error = self.error_since(client, line)
         if error:
-            raise StartError("It ran and met an error (%s); its journal says more." % error)
+            raise StartError("It ran but logged an error (%s); see its journal." % error)
         if not ran:
             raise StartError(
-                "It is %s after %g s, and no process has run it: look at wfserver."
+                "It is %s after %g s, but no process has run it: check wfserver."
                 % (describe(after), self.options["wait"])
             )
 

@@ -93,8 +93,8 @@ class Change:
     def refuse(self, why: str) -> guard.Refused:
         """A workflow that may not be started; written down like every refusal."""
         refused = guard.Refused(
-            "workflow", why, "If it may be, list it in restartable_workflows"
-            " (campaign_restartable_workflows).",
+            "workflow", why, "If it is safe to restart, list it in restartable_workflows"
+                             " (campaign_restartable_workflows).",
         )  # fmt: skip
         self.guarded.note("refused", **self.line(result="refused", reason=str(refused)))
         return refused
@@ -132,7 +132,7 @@ class Change:
             return
         raise guard.Refused(
             "budget",
-            "%s was started %d times in %g minutes, and %d are allowed."
+            "%s was started %d times in %g minutes; at most %d are allowed."
             % (self.name, count, minutes, budget),
             "Read its journal, raise restart_budget, or set accept_restart_loop: true.",
         )
@@ -141,7 +141,7 @@ class Change:
         """The line of the ledger that ends it, and the sentence."""
         before, after = self.result["before"], self.result["after"]
         if not done and not failure:
-            self.result["msg"] = "%s is %s already." % (self.name, workflow.describe(before))
+            self.result["msg"] = "%s is already %s." % (self.name, workflow.describe(before))
             return
         if self.guarded.check_mode and not failure:
             self.result["msg"] = "%s, which is %s, would be started." % (
@@ -157,7 +157,8 @@ class Change:
             self.guarded.leave()
         if failure:
             self.result["in_vain"] = True
-            raise answer.Failed("%s could not be started through the API: %s" % (self.name, failure))
+            raise answer.Failed("%s could not be started through the API: %s"
+                                % (self.name, failure))
         self.result["msg"] = "%s was started: %s." % (self.name, workflow.describe(after))
 
     def diff(self) -> "Optional[Entry]":

@@ -58,7 +58,7 @@ def find_account(options: "Entry") -> "child.Account":
         raise InputError(text) from None
     if os.geteuid() not in (0, account.pw_uid):
         raise InputError(
-            "'%s' may not act as the Campaign account '%s': connect as that account,"
+            "'%s' cannot become the Campaign account '%s': connect as that account,"
             " or set become: true." % (user_name(os.geteuid()), options["user"])
         )
     return child.account_of(account)
@@ -80,7 +80,7 @@ def installed(options: "Entry") -> bool:
 
 def hidden(options: "Entry", name: str) -> InputError:
     """What to say when the installation may not be looked into."""
-    text = "'%s' may not look into %s: connect as the Campaign account, or set become: true."
+    text = "'%s' has no access to %s: connect as the Campaign account, or set become: true."
     return InputError(text % (name, options["home"]))
 
 
@@ -393,7 +393,7 @@ def check_options(options: "Entry") -> None:
     unknown = [name for name in options["modules"] if name not in MODULES]
     if unknown:
         raise InputError(
-            "Unknown module '%s': known are %s." % (unknown[0], ", ".join(MODULES))
+            "Unknown module '%s'. Valid modules: %s." % (unknown[0], ", ".join(MODULES))
         )
     urls = [(name, options[name]) for name in ("front_url", "tomcat_url") if options[name]]
     urls.extend(("redirection_urls", url) for url in options["redirection_urls"])
@@ -401,7 +401,7 @@ def check_options(options: "Entry") -> None:
         try:
             split_url(url)
         except ValueError:
-            text = "%s must be a http or https URL, not '%s'." % (name, clean(url, 200))
+            text = "%s must be an http or https URL, not '%s'." % (name, clean(url, 200))
             raise InputError(text) from None
     for key in options["shared_memory_keys"]:
         try:
@@ -419,7 +419,7 @@ def unanswered(options: "Entry", started: float) -> "Entry":
     """The snapshot of a machine on which nothing answered in time."""
     snapshot = blank(options)
     snapshot["seconds"] = round(time.monotonic() - started, 4)
-    problem = ProbeError("timeout", "nothing answered in %g s" % options["timeout"])
+    problem = ProbeError("timeout", "no probe answered within %g s" % options["timeout"])
     for name in snapshot["asked"]["probes"]:
         snapshot["probes"][name] = {
             "seconds": snapshot["seconds"],

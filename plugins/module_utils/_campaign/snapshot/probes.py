@@ -31,8 +31,8 @@ GRACE = 0.15  # what is left for the answer itself, out of the total time
 RELAYS = 20  # that are asked of one mta
 API_GRACE = 0.5  # for the probe that asks the API, to tell what it got until its time was over
 NO_CREDENTIALS = (
-    "without credentials of the server's API (campaign_api) nothing is seen of workflows,"
-    " deliveries, jobs and operators in the database"
+    "campaign_api has no credentials, so workflows, deliveries, jobs and operators in the database"
+    " are not checked"
 )
 
 
@@ -346,7 +346,7 @@ def probe_api(context: Context) -> "Entry":
     if not context.options["api"]:
         raise ProbeError("skipped", NO_CREDENTIALS)
     if context.options["api_from"] == "controller":
-        raise ProbeError("skipped", "asked from the controller")
+        raise ProbeError("skipped", "queried from the controller instead")
     end = min(context.end - GRACE, time.monotonic() + context.options["api_timeout"])
     from ..api import api
 

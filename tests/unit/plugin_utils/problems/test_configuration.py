@@ -271,7 +271,7 @@ def inmail_says_that_the_mailbox_refuses(s: Snapshot) -> None:
 def customer_sh_has_a_syntax_error(s: Snapshot) -> None:
     fail(s, "environment", "failed", f"{HOME}/customer.sh: 3: Syntax error: end of file")
     for probe in ("pdump", "missing"):
-        fail(s, probe, "failed", "nlserver was not run, as its environment failed")
+        fail(s, probe, "failed", "nlserver was not run because its environment could not be read")
 
 
 @near("watchdog.nlserver_fails")
