@@ -51,9 +51,9 @@ class ActionModule(ChangingAction):
         failure, done = None, False
         try:
             url = f"http://{address_of(variables)}:8080"
-            place = workflow.place_of(options, url)
+            credentials = workflow.credentials_of(options, url)
             check = bool(self._task.check_mode)
-            start = workflow.Start(place, options, check)
+            start = workflow.Start(credentials, options, check)
             try:
                 done = start.run(ask)
             except workflow.StartError as error:

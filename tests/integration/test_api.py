@@ -49,8 +49,8 @@ def run(lab: Lab, name: Path, report_dir: Path, *arguments: str, **variables: An
 
 def tomcat(lab: Lab) -> tuple[str, int]:
     """Where the API of the lab's server answers."""
-    (place,) = lab.variables()["campaign_api"]
-    url = urlsplit(place["url"])
+    (credentials,) = lab.variables()["campaign_api"]
+    url = urlsplit(credentials["url"])
     assert url.hostname and url.port
     return url.hostname, url.port
 
@@ -104,8 +104,8 @@ def test_the_controller_can_ask(own: Lab, report_dir: Path) -> None:
 def test_a_wrong_url_is_a_finding_and_the_rest_is_complete(
     lab: Lab, report_dir: Path, url: str, key: str
 ) -> None:
-    (place,) = lab.variables()["campaign_api"]
-    done = lab.diagnose(report_dir, variables={"campaign_api": [{**place, "url": url}]})
+    (credentials,) = lab.variables()["campaign_api"]
+    done = lab.diagnose(report_dir, variables={"campaign_api": [{**credentials, "url": url}]})
     assert done.code == 0, str(done)
     assert [each["key"] for each in done.findings("app1")] == [key], str(done)
     assert len(done.host("app1")["modules"]) == 11
@@ -119,8 +119,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def over_tls(lab: Lab, report_dir: Path, url: str, **variables: str) -> Run:
     """A diagnosis that asks the API at another URL."""
-    (place,) = lab.variables()["campaign_api"]
-    wanted = {"campaign_api": [{**place, "url": url}], **variables}
+    (credentials,) = lab.variables()["campaign_api"]
+    wanted = {"campaign_api": [{**credentials, "url": url}], **variables}
     done = lab.diagnose(report_dir, variables=wanted)
     assert done.code == 0, str(done)
     return done

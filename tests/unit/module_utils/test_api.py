@@ -38,12 +38,12 @@ def server() -> Iterator[Server]:
 
 
 def options(server: Server, *instances: str, **more: Any) -> dict[str, Any]:
-    places = [
+    credentials = [
         {"instance": name, "url": server.url, "login": "remediation", "password": PASSWORD}
         for name in instances or ("prod",)
     ]
     return {
-        "api": places, "api_from": "target", "api_timeout": 10.0, "api_validate_certs": True,
+        "api": credentials, "api_from": "target", "api_timeout": 10.0, "api_validate_certs": True,
         "api_ca_path": "", "api_client_cert": "", "api_client_key": "", "api_use_proxy": False,
         **more,
     }

@@ -39,9 +39,9 @@ def server() -> Iterator[Server]:
 
 
 def client(server: Server, seconds: float = 5, **options: Any) -> soap.Client:
-    place = {"url": server.url, "login": "remediation", "password": PASSWORD,
+    credentials = {"url": server.url, "login": "remediation", "password": PASSWORD,
              "host": options.pop("host", None)}
-    return soap.Client(place, {**OPTIONS, **options}, seconds)
+    return soap.Client(credentials, {**OPTIONS, **options}, seconds)
 
 
 def failure(server: Server, seconds: float = 5, **options: Any) -> soap.SoapError:

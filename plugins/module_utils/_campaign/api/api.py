@@ -165,12 +165,12 @@ OPTIONS: "Tuple[Value, ...]" = (
 )
 
 
-def blank(place: "Entry") -> "Entry":
+def blank(credentials: "Entry") -> "Entry":
     """An instance of which nothing is known yet."""
     data = {
-        "instance": place["instance"],
-        "url": clean(place["url"], 200),
-        "login": clean(place["login"], 100),
+        "instance": credentials["instance"],
+        "url": clean(credentials["url"], 200),
+        "login": clean(credentials["login"], 100),
         "seconds": None,
         "error": None,
         "server": None,
@@ -183,7 +183,7 @@ def blank(place: "Entry") -> "Entry":
 
 
 def look(
-    place: "Entry",
+    credentials: "Entry",
     options: "Entry",
     seconds: float,
     data: "Entry",
@@ -192,7 +192,7 @@ def look(
     """Ask an instance everything; `data` fills up, so that what was answered in time counts."""
     started = time.monotonic()
     try:
-        with Client(place, options, seconds) as client:
+        with Client(credentials, options, seconds) as client:
             data["server"] = client.server
             _ask(client, data, questions)
     except SoapError as error:
@@ -230,12 +230,12 @@ def settings(options: "Options") -> "Entry":
     return dict((name, options["api_" + name]) for name in names)
 
 
-def places(options: "Options", instances: "Collection[str]", default_url: str) -> "List[Entry]":
+def credentials_for(options: "Options", instances: "Collection[str]", default_url: str) -> "List[Entry]":
     """Where and as whom to log on, for the instances that are looked at."""
     return [
-        dict(place, url=place.get("url") or default_url)
-        for place in options["api"]
-        if place["instance"] in instances
+        dict(credentials, url=credentials.get("url") or default_url)
+        for credentials in options["api"]
+        if credentials["instance"] in instances
     ]
 
 
@@ -243,15 +243,15 @@ def collect(
     options: "Options", instances: "Collection[str]", default_url: str, seconds: float
 ) -> "Entry":
     """The probe's data. Raises ProbeError, with what is known, if an instance did not answer."""
-    asked = places(options, instances, default_url)
+    asked = credentials_for(options, instances, default_url)
     if not asked:
         text = "campaign_api has no credentials for any of these instances"
         raise ProbeError("skipped", text)
-    entries = [blank(place) for place in asked]
+    entries = [blank(credentials) for credentials in asked]
     seconds = min(seconds, options["api_timeout"])  # what is left of it
     functions = [
-        partial(look, place, settings(options), max(0.5, seconds - SLACK - 1.0), entry)
-        for place, entry in zip(asked, entries)
+        partial(look, credentials, settings(options), max(0.5, seconds - SLACK - 1.0), entry)
+        for credentials, entry in zip(asked, entries)
     ]
     calls = command.side_by_side(functions, seconds)
     failed: "List[str]" = []
@@ -300,7 +300,7 @@ def duplicates(client: Client, schema: str, keys: "Sequence[str]") -> "Entry":
 def look_for_duplicates(options: "Options", default_url: str) -> "Optional[Entry]":
     """The same for the job of `options`, in a session of its own; `error` says why not."""
     job = options["job"]
-    asked = places(options, [job["instance"]], default_url)
+    asked = credentials_for(options, [job["instance"]], default_url)
     if not asked:
         return None
     try:

@@ -228,19 +228,19 @@ def _condition(expression: str) -> str:
 class Client:
     """One session: `with Client(...) as client` logs on and always off.
 
-    `place`: url, host, login, password. `options`: validate_certs, ca_path, client_cert,
+    `credentials`: url, host, login, password. `options`: validate_certs, ca_path, client_cert,
     client_key, use_proxy.
     """
 
     def __init__(
-        self, place: "Entry", options: "Entry", seconds: float, send: "Optional[Send]" = None
+        self, credentials: "Entry", options: "Entry", seconds: float, send: "Optional[Send]" = None
     ) -> None:
-        self.url = place["url"].rstrip("/")
-        self.host = place.get("host")
-        self.login = place["login"]
+        self.url = credentials["url"].rstrip("/")
+        self.host = credentials.get("host")
+        self.login = credentials["login"]
         self.options = options
         self.server: "Dict[str, Optional[str]]" = {}
-        self._password = place["password"]
+        self._password = credentials["password"]
         self._session = self._security = ""
         self._end = time.monotonic() + seconds
         self._send = send or self._post

@@ -42,12 +42,12 @@ class NotAllowed(Exception):
     """A workflow of the site that the inventory does not list."""
 
 
-def place_of(options: "Entry", default_url: str) -> "Entry":
+def credentials_of(options: "Entry", default_url: str) -> "Entry":
     """The credentials of the instance. Raises InputError without any."""
     instance = options["instance"]
-    for place in options["api"]:
-        if place["instance"] == instance:
-            return dict(place, url=place.get("url") or default_url)
+    for credentials in options["api"]:
+        if credentials["instance"] == instance:
+            return dict(credentials, url=credentials.get("url") or default_url)
     raise InputError(
         "campaign_api has no credentials for instance %s; starting a workflow through the API"
         " needs them." % instance
@@ -102,13 +102,13 @@ class Start:
 
     def __init__(
         self,
-        place: "Entry",
+        credentials: "Entry",
         options: "Entry",
         check_mode: bool,
         clock: "Callable[[], float]" = time.time,
         sleep: "Callable[[float], object]" = time.sleep,
     ) -> None:
-        self.place = place
+        self.credentials = credentials
         self.options = options
         self.check_mode = check_mode
         self.name = options["workflow"]
@@ -124,7 +124,7 @@ class Start:
         options = self.options
         limit = options["api_timeout"] + options["wait"] + options["lock_timeout"]
         try:
-            with Client(self.place, api.settings(options), limit) as client:
+            with Client(self.credentials, api.settings(options), limit) as client:
                 self.before = self.after = observe(client, self.name)
                 if self.before is None:
                     raise InputError(

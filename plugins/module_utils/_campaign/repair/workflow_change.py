@@ -55,8 +55,8 @@ class Change:
     def here(self) -> None:
         """All of it, with the calls made from this host."""
         options = self.options
-        place = workflow.place_of(options, _tomcat(self.context))
-        start = workflow.Start(place, options, self.guarded.check_mode)
+        credentials = workflow.credentials_of(options, _tomcat(self.context))
+        start = workflow.Start(credentials, options, self.guarded.check_mode)
         failure = None
         try:
             done = start.run(self.ask)
