@@ -18,7 +18,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign imp
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import (
     ledger,
     lock,
-    place,
+    state_dir,
 )
 
 RAISED = {"value": "verbose", "until": 2000.0, "filters": []}
@@ -38,11 +38,11 @@ def entry(event, module="wfserver", instance="prod", **more):
 
 def test_directory_of_an_installation_is_private(store, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 998)
-    assert place.default_place("/opt/neolane/nl6") == "/opt/neolane/remediation"
+    assert state_dir.default_state_dir("/opt/neolane/nl6") == "/opt/neolane/remediation"
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     root = "/var/lib/campaign_remediation/"
-    assert place.default_place("/usr/local/neolane/nl6") == root + "usr-local-neolane-nl6"
-    others = {place.default_place(home) for home in ("/a-b/nl6", "/a/b-nl6", "/a/b/nl6")}
+    assert state_dir.default_state_dir("/usr/local/neolane/nl6") == root + "usr-local-neolane-nl6"
+    others = {state_dir.default_state_dir(home) for home in ("/a-b/nl6", "/a/b-nl6", "/a/b/nl6")}
     assert len(others) == 3 and all(other.count("/") == 4 for other in others)
     assert stat.S_IMODE(os.stat(store.path).st_mode) == 0o700
 

@@ -84,7 +84,7 @@ def test_only_the_ports_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "expected"),
+    ("endpoint", "expected"),
     [
         (("127.0.0.1", 666), True),
         (("127.0.0.1", 7777), True),  # bound to every address
@@ -92,10 +92,10 @@ def test_only_the_ports_asked_for() -> None:
         (("127.0.0.1", 667), False),
     ],
 )
-def test_a_place_that_is_held(place: tuple[str, int], expected: bool) -> None:
+def test_an_endpoint_that_is_held(endpoint: tuple[str, int], expected: bool) -> None:
     entries = proc.parse_sockets(UDP.splitlines(), "udp")
-    assert proc.held(entries, [place]) is expected
-    assert proc.held(entries, [("127.0.0.1", 666), place]) is expected
+    assert proc.held(entries, [endpoint]) is expected
+    assert proc.held(entries, [("127.0.0.1", 666), endpoint]) is expected
 
 
 def test_who_holds_a_socket() -> None:

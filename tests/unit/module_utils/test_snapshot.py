@@ -25,7 +25,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.pay
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import (
     ledger,
     lock,
-    place,
+    state_dir,
 )
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.snapshot import (
     collect as snapshot,
@@ -355,10 +355,10 @@ EMPTY = {
 
 
 @pytest.fixture(autouse=True)
-def place_of_the_ledgers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def default_state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where they are unless an option says otherwise: not those of this machine."""
-    monkeypatch.setattr(place, "PLACE", str(tmp_path / "lib"))
-    return Path(place.default_place(str(tmp_path / "nl6")))
+    monkeypatch.setattr(state_dir, "OF_ROOT", str(tmp_path / "lib"))
+    return Path(state_dir.default_state_dir(str(tmp_path / "nl6")))
 
 
 def ledger_of(home: Path, **more: Any) -> Any:
@@ -375,9 +375,9 @@ def test_no_ledger_is_no_error_and_none_is_made(home: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("where", ["", "elsewhere"])
 def test_the_ledger_of_a_run_that_was_killed(
-    home: Path, tmp_path: Path, place_of_the_ledgers: Path, where: str
+    home: Path, tmp_path: Path, default_state_dir: Path, where: str
 ) -> None:
-    path = tmp_path / where if where else place_of_the_ledgers
+    path = tmp_path / where if where else default_state_dir
     store = ledger.Store(str(path))
     store.prepare()
     book = ledger.Ledger(store)
@@ -395,9 +395,9 @@ def test_the_ledger_of_a_run_that_was_killed(
     assert ledger_of(home, **more)["data"]["interrupted"] == []
 
 
-def test_a_ledger_that_may_not_be_read(home: Path, place_of_the_ledgers: Path) -> None:
-    place_of_the_ledgers.mkdir(parents=True)
-    (place_of_the_ledgers / "ledger.jsonl").symlink_to("/etc/passwd")
+def test_a_ledger_that_may_not_be_read(home: Path, default_state_dir: Path) -> None:
+    default_state_dir.mkdir(parents=True)
+    (default_state_dir / "ledger.jsonl").symlink_to("/etc/passwd")
     probe = ledger_of(home)
     assert (probe["error"]["kind"], probe["data"]) == ("failed", None)
     assert "ledger.jsonl" in probe["error"]["message"]

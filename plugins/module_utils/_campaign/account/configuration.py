@@ -8,7 +8,7 @@ import pyexpat
 from ..names import DEFAULT
 from ..text import clean
 from .files import regular
-from .settings import LIST, PLACES, SERVER_FILE, SETTINGS, Document, modules_of
+from .settings import LIST, SERVER_FILE, SETTINGS, WANTED_ATTRIBUTES, Document, modules_of
 
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
@@ -80,7 +80,7 @@ class _Reader:
         return "/".join(tags[1:] if tags[:1] == ["shared"] else tags)
 
     def _keep(self, path: str, attributes: "Dict[str, str]") -> None:
-        wanted = PLACES.get(path)
+        wanted = WANTED_ATTRIBUTES.get(path)
         if wanted is None or len(self.open) > 5:
             return
         kept = self.document.elements.setdefault(path, {})
@@ -107,7 +107,7 @@ class _Reader:
 
     def end(self, tag: str) -> None:
         path = self._path()
-        if path in PLACES and "/" not in path:
+        if path in WANTED_ATTRIBUTES and "/" not in path:
             self.document.ended.add(path)
         self.open.pop()
         if tag == "dataSource":
@@ -201,11 +201,11 @@ def load(
             where = path if line is None else "%s, line %d" % (path, line)
             broken.append("%s: %s" % (where, entry["error"]["message"]))
         files.append(entry)
-    place = var_dir()
+    var = var_dir()
     lived = [
         name
         for name in names
-        if name == DEFAULT or name in named or place is None or has_lived(place, name)
+        if name == DEFAULT or name in named or var is None or has_lived(var, name)
     ]
     modules: "List[Entry]" = []
     databases: "List[Entry]" = []

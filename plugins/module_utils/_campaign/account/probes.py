@@ -235,7 +235,7 @@ def probe_logs(server: Server) -> "Entry":
 
 def probe_storage(server: Server) -> "Entry":
     home, var_dir = server.home, server.var_dir
-    places = [
+    folders = [
         (home, "home"),
         (var_dir, "var"),
         (server.tmp_dir, "tmp"),
@@ -244,11 +244,11 @@ def probe_storage(server: Server) -> "Entry":
     ]
     directories = [home, os.path.join(home, "bin"), os.path.join(home, "lib"), var_dir]
     directories.extend(os.path.join(var_dir, instance) for instance in server.instances)
-    functions: "List[Callable[[], Any]]" = [partial(storage.mount, *place) for place in places]
+    functions: "List[Callable[[], Any]]" = [partial(storage.mount, *each) for each in folders]
     functions.append(lambda: storage.mounts_below(var_dir, server.instances, frozenset()))
     functions.append(lambda: storage.core_files(directories))
     functions.append(lambda: _pid_file(server))
-    functions.append(lambda: [storage.spool(*place) for place in spools(server)])
+    functions.append(lambda: [storage.spool(*each) for each in spools(server)])
     functions.append(
         lambda: [
             redirection.collect(instance, os.path.join(var_dir, instance, "redir"))
@@ -264,7 +264,7 @@ def probe_storage(server: Server) -> "Entry":
     functions.append(lambda: storage.front_files(home))
     calls = command.side_by_side(functions, server.limit * 0.9)
     values = [None if call.error else call.value for call in calls]
-    count = len(places)
+    count = len(folders)
     mounts = [value for value in values[:count] if value]
     devices = [entry["device"] for entry in mounts]
     inside, cores, pid_file, queues, redirections, quota_files, front_files = values[count:]
@@ -277,7 +277,7 @@ def probe_storage(server: Server) -> "Entry":
         "quota_files": quota_files or [],
         "front_files": front_files,
     }
-    names = [path for path, dummy in places]
+    names = [path for path, dummy in folders]
     names.extend(["directories of the instances", "core files", "pid file"])
     names.extend(["spool", "redirection", "quota files", "files for the web server"])
     failed = [(name, call.error) for name, call in zip(names, calls) if call.error]

@@ -68,7 +68,7 @@ ORIGINS = (
 SWITCH, SWITCHED_OFF = "autoStart", "_autoStart"
 
 
-def places() -> "Dict[str, Set[str]]":
+def wanted_attributes() -> "Dict[str, Set[str]]":
     """{path of an element: names of its attributes that are kept}."""
     found: "Dict[str, Set[str]]" = {}
     for module in MODULES:
@@ -81,7 +81,7 @@ def places() -> "Dict[str, Set[str]]":
     return found
 
 
-PLACES = places()
+WANTED_ATTRIBUTES = wanted_attributes()
 
 
 class Document:

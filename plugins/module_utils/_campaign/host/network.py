@@ -354,10 +354,10 @@ def mailbox(login: "Optional[str]", password: "Optional[str]") -> "Talk":
         except (NetworkError, OSError) as error:
             if word_for(error) == "login":
                 raise
-            place = found[4][:1] + (POP3S,) + found[4][2:]
+            address = found[4][:1] + (POP3S,) + found[4][2:]
             entry.update(port=POP3S, reachable=None)
             try:
-                talk(entry, found[:4] + (place,), deadline)
+                talk(entry, found[:4] + (address,), deadline)
             except (NetworkError, OSError) as other:
                 if word_for(other) == "login":
                     raise

@@ -374,11 +374,11 @@ def listening(proto: str, ports: "Optional[Iterable[int]]") -> "List[Entry]":
     return found
 
 
-def held(entries: "Collection[Entry]", places: "Iterable[Tuple[str, int]]") -> bool:
+def held(entries: "Collection[Entry]", endpoints: "Iterable[Tuple[str, int]]") -> bool:
     """Is there a socket at each (address, port)?"""
     return all(
         any(entry["port"] == port and concerns(entry, address) for entry in entries)
-        for address, port in places
+        for address, port in endpoints
     )
 
 

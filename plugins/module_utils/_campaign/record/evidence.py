@@ -210,9 +210,9 @@ def _fill(bundle: _Bundle, context: "Any", module: str, instance: str) -> None:
     bundle.add("shared-memory.txt", lambda: proc.read("sysvipc", "shm"))
     bundle.add("disk.json", lambda: context.ask(_disk))
     bundle.add("machine.json", lambda: proc.machine(proc.scan(context.home)))
-    for place, name, limit in logs_of(context, module, instance):
-        path = os.path.join(context.var_dir, place, "log", name + ".log")
-        target = "log-%s@%s.txt" % (name, place)
+    for folder, name, limit in logs_of(context, module, instance):
+        path = os.path.join(context.var_dir, folder, "log", name + ".log")
+        target = "log-%s@%s.txt" % (name, folder)
         bundle.add(target, _log(context, path, limit), limit, tail=True, scrubbed=True)
 
 
@@ -271,8 +271,8 @@ def matches(process: "Entry", module: str, instance: str) -> bool:
 
 
 def _disk(server: "Any") -> "List[Entry]":
-    places = [(server.home, "home"), (server.var_dir, "var"), (server.tmp_dir, "tmp")]
-    return [mount for mount in (storage.mount(*place) for place in places) if mount]
+    folders = [(server.home, "home"), (server.var_dir, "var"), (server.tmp_dir, "tmp")]
+    return [mount for mount in (storage.mount(*each) for each in folders) if mount]
 
 
 def _tail(server: "Any", path: str, limit: int) -> "Optional[str]":

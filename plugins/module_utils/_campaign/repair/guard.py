@@ -15,7 +15,7 @@ from ..errors import InputError, ProbeError
 from ..host import proc
 from ..names import DEFAULT, PER_INSTANCE, SHARED, UTILITIES
 from ..record import evidence, ledger, lock as rules
-from ..record.place import default_place
+from ..record.state_dir import default_state_dir
 from ..snapshot import collect as snapshot, shapes
 from ..snapshot.probes import Context
 from ..text import user_name
@@ -176,7 +176,7 @@ def open_context(options: "Entry") -> Context:
 
 
 def store_of(context: Context) -> ledger.Store:
-    return ledger.Store(context.options["state_dir"] or default_place(context.home))
+    return ledger.Store(context.options["state_dir"] or default_state_dir(context.home))
 
 
 # ---------------------------------------------------------------------- a guarded change

@@ -21,7 +21,7 @@ def unfinished(begun: "Entry", running: "Container[Tuple[str, str]]") -> "List[E
 
     begun: its line in the ledger. running: (module, instance) of each process that is there.
     """
-    place = (begun["module"], begun["instance"])
+    key = (begun["module"], begun["instance"])
     if begun.get("whole_server"):
         found = [] if (WATCHDOG, DEFAULT) in running else [(WATCHDOG, DEFAULT)]
         # Whether the front-end web server runs this host cannot tell: it is started in any case.
@@ -29,8 +29,8 @@ def unfinished(begun: "Entry", running: "Container[Tuple[str, str]]") -> "List[E
     else:
         before = begun.get("before")
         ran = isinstance(before, dict) and before.get("state") in ("running", "hung")
-        stays = place[0] in SHARED + PER_INSTANCE and begun.get("state") != "stopped"
-        found = [place] if ran and stays and place not in running else []
+        stays = key[0] in SHARED + PER_INSTANCE and begun.get("state") != "stopped"
+        found = [key] if ran and stays and key not in running else []
         front = False
     entries = [{"module": m, "instance": i, "front_end": False} for m, i in found]
     if front:

@@ -13,7 +13,7 @@ from ..errors import ProbeError
 from ..host import front, ipc, network, proc, services
 from ..known import Known
 from ..names import DEFAULT, LEDGER_LISTS, STAT_PORT, SYSLOGD_PORTS
-from ..record.place import default_place
+from ..record.state_dir import default_state_dir
 from ..text import clean
 from . import settled
 
@@ -280,16 +280,16 @@ def probe_network(context: Context) -> "Entry":
     for instance, settings in context.per_instance("mta"):
         if settings.get("stat_address"):
             host, port = split_address(settings["stat_address"], STAT_PORT)
-            talk = network.local_udp(lambda place: context.listening("udp", place))
+            talk = network.local_udp(lambda port: context.listening("udp", port))
             want("stat", instance, host, port, "udp", talk)
         if settings.get("relay_host"):
             for relay in settings["relay_host"].split(",")[:RELAYS]:
                 host, port = split_address(relay, settings.get("relay_port") or 25)
                 want("relay", instance, host, port, "tcp", network.smtp)
     for source in context.configuration["databases"]:
-        place = network.database(source["server"], source["provider"])
-        if place and source["instance"] in context.instances:
-            want("database", source["instance"], place[0], place[1], "tcp", network.tcp)
+        endpoint = network.database(source["server"], source["provider"])
+        if endpoint and source["instance"] in context.instances:
+            want("database", source["instance"], endpoint[0], endpoint[1], "tcp", network.tcp)
     for mailbox in context.options["mailboxes"]:
         port = mailbox["port"]
         talks = network.pop3 if port else network.mailbox
@@ -322,7 +322,7 @@ def probe_network(context: Context) -> "Entry":
 
 def probe_ledger(context: Context) -> "Dict[str, List[Entry]]":
     """Read as who runs this: see record/store.py."""
-    path = context.options["state_dir"] or default_place(context.home)
+    path = context.options["state_dir"] or default_state_dir(context.home)
     if not os.path.lexists(path):
         return dict((name, []) for name in LEDGER_LISTS)
     # Here and not above: on most hosts nothing was repaired yet, and to compile it takes longer

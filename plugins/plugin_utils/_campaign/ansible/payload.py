@@ -33,7 +33,7 @@ NEEDED = {
     ),
     "host": ("front", "ipc", "memory", "network", "proc", "services"),
     "payload": ("isolated",),
-    "record": ("ledger", "lock", "place", "store"),
+    "record": ("ledger", "lock", "state_dir", "store"),
     "snapshot": ("collect", "probes", "settled", "shapes"),
 }  # fmt: skip
 FILES = {

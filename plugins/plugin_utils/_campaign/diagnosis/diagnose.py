@@ -95,10 +95,10 @@ def findings_of(server: Server) -> list[Finding]:
                 finding = found(problem, server, evidence)
                 held.setdefault(finding.id, finding)
     findings = [noted(server, finding) for finding in link(held.values(), DEPTHS)]
-    return sorted(findings, key=_place)
+    return sorted(findings, key=_sort_key)
 
 
-def _place(finding: Finding) -> tuple[bool, int, int, str]:
+def _sort_key(finding: Finding) -> tuple[bool, int, int, str]:
     problem = finding.problem
     return bool(finding.causes), finding.severity.rank, ORDER[problem.module], finding.id
 

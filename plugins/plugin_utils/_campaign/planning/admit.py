@@ -14,8 +14,8 @@ from dataclasses import replace
 from ..diagnosis.catalogue import BY_KEY
 from ..diagnosis.causes import across_hosts
 from ..diagnosis.records import Diagnosis, Finding
-from .make import explained, left_alone, places_of, plan_of_host, process_of, with_work
-from .policy import Place, Policy, Refusal
+from .make import explained, left_alone, module_ids_of, plan_of_host, process_of, with_work
+from .policy import ModuleId, Policy, Refusal
 from .records import AtWork, Fingerprint, HostPlan, Plan, Step
 from .saved import InvalidPlan, epoch, iso, parts
 
@@ -37,10 +37,10 @@ def changed(
     processes = {
         f"{module.module}@{module.instance}": process_of(module) for module in diagnosis.modules
     }
-    for place, before in planned.processes.items():
-        after = processes.get(place, "not present")
+    for target, before in planned.processes.items():
+        after = processes.get(target, "not present")
         if after != before:
-            return f"{place} was {before} when the plan was made and is now {after}"
+            return f"{target} was {before} when the plan was made and is now {after}"
     return None
 
 
@@ -92,7 +92,7 @@ def _admitted(
     findings = {finding.id: finding for finding in diagnosis.findings}
     fresh = plan_of_host(diagnosis, policy, frozenset(), now)
     blocked = {entry.id: entry for entry in fresh.left}
-    places = places_of(diagnosis)
+    module_ids = module_ids_of(diagnosis)
     steps: list[Step] = []
     for step in sorted(planned.steps, key=lambda step: step.order):
         if reason:
@@ -102,7 +102,7 @@ def _admitted(
             ]
             continue
         alone = [blocked[id] for id in step.because if id in blocked]
-        refusal = policy.on_remedy(step.remedy, places, now)
+        refusal = policy.on_remedy(step.remedy, module_ids, now)
         if alone and not refusal:
             with_it = f"was planned together with {alone[0].id}, which is no longer planned"
             refusal = Refusal(alone[0].why, with_it)
@@ -110,7 +110,7 @@ def _admitted(
             left += alone
             left += [left_alone(findings[id], refusal) for id in step.because if id not in blocked]
         else:
-            steps.append(_bounded(step, policy, places, now))
+            steps.append(_bounded(step, policy, module_ids, now))
     return replace(
         planned,
         error=diagnosis.error,
@@ -130,12 +130,12 @@ def _findings_of(step: Step, findings: Mapping[str, Finding]) -> Iterator[Findin
         )
 
 
-def _bounded(step: Step, policy: Policy, places: Sequence[Place], now: float) -> Step:
+def _bounded(step: Step, policy: Policy, module_ids: Sequence[ModuleId], now: float) -> Step:
     """A step with the rungs that today's policy allows."""
     rungs: list[str] = []
     limit = step.limit
     for rung in step.rungs:
-        refusal = policy.on_remedy(rung, places, now)
+        refusal = policy.on_remedy(rung, module_ids, now)
         if refusal:
             limit = refusal.reason
             break

@@ -40,8 +40,8 @@ def commands(
     call = REMEDIES[remedy].call
     if call is None or call.precision_of_site:
         return None
-    place = ("watchdog", DEFAULT) if module == HOST else (module, instance)
-    return _of(*place, call.state, diagnosis, call.log_precision, call.immediate)
+    module_id = ("watchdog", DEFAULT) if module == HOST else (module, instance)
+    return _of(*module_id, call.state, diagnosis, call.log_precision, call.immediate)
 
 
 def typed(commands: Commands | None) -> str | None:

@@ -22,7 +22,7 @@ from . import announce, ladder
 from .blocked import blocked
 from .ladder import REMEDIES
 from .merge import Draft, merged
-from .policy import Place, Policy, Refusal
+from .policy import ModuleId, Policy, Refusal
 from .records import AtWork, Fingerprint, HostPlan, Left, Plan, Step, Why
 from .saved import iso
 
@@ -67,7 +67,7 @@ def plan_of_host(
 ) -> HostPlan:
     """What is planned for one host."""
     findings = diagnosis.findings
-    places = places_of(diagnosis)
+    module_ids = module_ids_of(diagnosis)
     gravest = _gravest(findings)
     wanted: list[Finding] = []
     left: list[Left] = []
@@ -82,14 +82,14 @@ def plan_of_host(
         refusal = refusal or _unplannable(finding, exhausted)
         reason = None if refusal else blocked(finding, findings)
         refusal = Refusal("no_automatic_remedy", reason) if reason else refusal
-        refusal = refusal or policy.on_remedy(str(finding.remedy), places, now)
+        refusal = refusal or policy.on_remedy(str(finding.remedy), module_ids, now)
         if refusal is None:
             wanted.append(finding)
         else:
             left.append(left_alone(finding, refusal))
     drafts = sorted(merged(wanted), key=Draft.sort_key)
     steps = tuple(
-        _step(number, draft, policy, places, now, diagnosis)
+        _step(number, draft, policy, module_ids, now, diagnosis)
         for number, draft in enumerate(drafts, 1)
     )
     return HostPlan(
@@ -102,7 +102,7 @@ def plan_of_host(
     )
 
 
-def places_of(diagnosis: Diagnosis) -> list[Place]:
+def module_ids_of(diagnosis: Diagnosis) -> list[ModuleId]:
     """The modules on a host."""
     return [(module.module, module.instance) for module in diagnosis.modules]
 
@@ -162,14 +162,14 @@ def left_alone(finding: Finding, refusal: Refusal) -> Left:
 
 
 def _step(
-    order: int, draft: Draft, policy: Policy, places: Sequence[Place], now: float,
+    order: int, draft: Draft, policy: Policy, module_ids: Sequence[ModuleId], now: float,
     diagnosis: Diagnosis,
 ) -> Step:
     findings = sorted(
         draft.findings,
         key=lambda f: (f.remedy != draft.remedy, f.severity.rank, ORDER[f.module], f.id),
     )
-    rungs_for, limit = _climb(draft.remedy, findings, policy, places, now)
+    rungs_for, limit = _climb(draft.remedy, findings, policy, module_ids, now)
     remedy, lead = REMEDIES[draft.remedy], findings[0]
     instances = tuple(draft.instances())
     label = " and ".join(
@@ -180,7 +180,7 @@ def _step(
         label = "the server"
     closes = policy.closes(list(rungs_for), now)
     afterwards = ladder.AFTERWARDS.get(draft.module)
-    if remedy.apart or (afterwards and policy.on_remedy(afterwards, places, now)):
+    if remedy.apart or (afterwards and policy.on_remedy(afterwards, module_ids, now)):
         afterwards = None
     everywhere = remedy.host_wide or draft.module == HOST
     commands = announce.commands(draft.remedy, draft.module, draft.instance, diagnosis)
@@ -218,7 +218,7 @@ def _climb(
     remedy: str,
     findings: Sequence[Finding],
     policy: Policy,
-    places: Sequence[Place],
+    module_ids: Sequence[ModuleId],
     now: float,
 ) -> tuple[dict[str, list[str]], str | None]:
     """The rungs of a step with the findings that each is documented for, and what ends them."""
@@ -230,7 +230,7 @@ def _climb(
                 documented.setdefault(rung, []).append(finding.id)
     rungs_for: dict[str, list[str]] = {}
     for rung in sorted(documented, key=lambda rung: (rung != remedy, ladder.RANK[rung])):
-        refusal = policy.on_remedy(rung, places, now)
+        refusal = policy.on_remedy(rung, module_ids, now)
         if refusal:
             return rungs_for, refusal.reason
         rungs_for[rung] = documented[rung]
@@ -267,10 +267,10 @@ def fingerprint(diagnosis: Diagnosis, steps: Sequence[Step]) -> Fingerprint:
     """The findings that steps answer, and the processes of the modules that they touch."""
     touched = {f"{step.module}@{instance}" for step in steps for instance in step.all_instances}
     processes = {
-        place: process_of(module)
+        target: process_of(module)
         for module in diagnosis.modules
-        for place in [f"{module.module}@{module.instance}"]
-        if place in touched
+        for target in [f"{module.module}@{module.instance}"]
+        if target in touched
     }
     return Fingerprint(
         findings=tuple(sorted({id for step in steps for id in step.because})),

@@ -30,7 +30,7 @@ OPTIONS = (
 )
 _AHEAD = 8  # days that are searched for the next change of a weekly window
 
-Place = tuple[str, str]  # module, instance
+ModuleId = tuple[str, str]  # module, instance
 
 
 class InvalidPolicy(ValueError):
@@ -138,7 +138,7 @@ class Policy:
             allowed=_remedies("remedies_allowed", given.get("remedies_allowed", ())),
             denied=_remedies("remedies_denied", given.get("remedies_denied", ())),
             excluded=frozenset(
-                _place(entry)
+                _module_id(entry)
                 for entry in _list("modules_excluded", given.get("modules_excluded", ()))
             ),
             windows=tuple(_window(w) for w in _list("windows", given.get("windows", ()))),
@@ -171,8 +171,8 @@ class Policy:
             return Refusal("excluded", "campaign_modules_excluded names the module"), notes
         return None, notes
 
-    def on_remedy(self, remedy: str, places: Iterable[Place], now: float) -> Refusal | None:
-        """Why a remedy may not be applied now; `places`: the modules on the host."""
+    def on_remedy(self, remedy: str, module_ids: Iterable[ModuleId], now: float) -> Refusal | None:
+        """Why a remedy may not be applied now; `module_ids`: the modules on the host."""
         if remedy in self.denied:
             return Refusal("policy", f"campaign_remedies_denied names {remedy}")
         if REMEDIES[remedy].finishes:
@@ -182,7 +182,7 @@ class Policy:
         if REMEDIES[remedy].level > REMEDIES[self.highest].level:
             return Refusal("policy", f"{remedy} is above campaign_highest_rung ({self.highest})")
         if REMEDIES[remedy].host_wide:
-            touched = self._touched(places)
+            touched = self._touched(module_ids)
             if touched:
                 reason = f"{remedy} stops the whole service, and {touched[0]} is excluded"
                 return Refusal("excluded", reason)
@@ -191,10 +191,10 @@ class Policy:
             return Refusal("window", reason, self.next_change(remedy, now))
         return None
 
-    def _touched(self, places: Iterable[Place]) -> list[str]:
+    def _touched(self, module_ids: Iterable[ModuleId]) -> list[str]:
         """What is excluded and on the host; what was not looked at may be there as well."""
         seen: dict[str, set[str]] = {}
-        for module, instance in places:
+        for module, instance in module_ids:
             seen.setdefault(module, set()).add(instance)
         return sorted(
             module if instance is None else f"{module}@{instance}"
@@ -260,7 +260,7 @@ def _remedies(name: str, value: Any) -> frozenset[str]:
     return frozenset(_choice(name, remedy, REMEDIES) for remedy in _list(name, value))
 
 
-def _place(entry: Any) -> tuple[str, str | None]:
+def _module_id(entry: Any) -> tuple[str, str | None]:
     module, _at, instance = str(entry).partition("@")
     known = {name.lower(): name for name in (HOST, *MODULES)}
     if module.lower() not in known:

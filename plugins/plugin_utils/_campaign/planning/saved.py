@@ -94,8 +94,8 @@ def _documented(host: HostPlan, step: Step) -> None:
     several = {step.instance, *step.all_instances}
     if several != {step.instance} and not REMEDIES[step.remedy].shared:
         raise InvalidPlan(f"{where} is damaged")
-    places = {(module, instance) for instance in several}
-    if not places <= about or step.role != ladder.ROLES[module] or (
+    module_ids = {(module, instance) for instance in several}
+    if not module_ids <= about or step.role != ladder.ROLES[module] or (
         step.subject is not None and step.subject not in subjects
     ):
         what = f"{module}@{step.instance}"

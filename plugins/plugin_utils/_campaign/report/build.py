@@ -38,7 +38,7 @@ from .model import (
 # What a run was for.
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-Place = tuple[str, str]  # a finding in the whole report: host, id
+Key = tuple[str, str]  # a finding in the whole report: host, id
 
 
 class InvalidReport(ValueError):
@@ -283,25 +283,25 @@ def _verdict(host: Host) -> Verdict:
 def _roots(hosts: Iterable[Host]) -> list[Root]:
     """The findings that nothing else explains, the gravest first, with all that each explains."""
     findings = {(host.name, finding.id): finding for host in hosts for finding in host.findings}
-    explained: dict[Place, list[Place]] = {}
+    explained: dict[Key, list[Key]] = {}
     for (name, identity), finding in findings.items():
         for cause in finding.caused_by_ids:
-            place = _place(name, cause, findings)
-            if place is not None:
-                explained.setdefault(place, []).append((name, identity))
+            key = _key_of(name, cause, findings)
+            if key is not None:
+                explained.setdefault(key, []).append((name, identity))
     below = {effect for effects in explained.values() for effect in effects}
-    roots = [(place, _closure(place, explained)) for place in findings if place not in below]
+    roots = [(key, _closure(key, explained)) for key in findings if key not in below]
     # Findings that only explain each other still need one that is shown first.
-    reached = {place for root, effects in roots for place in [root, *effects]}
-    for place in findings:
-        if place not in reached:
-            effects = _closure(place, explained)
-            roots.append((place, effects))
-            reached.update([place, *effects])
+    reached = {key for root, effects in roots for key in [root, *effects]}
+    for key in findings:
+        if key not in reached:
+            effects = _closure(key, explained)
+            roots.append((key, effects))
+            reached.update([key, *effects])
 
-    def rank(root: tuple[Place, list[Place]]) -> tuple[int, int, int]:
-        place, effects = root
-        finding = findings[place]
+    def rank(root: tuple[Key, list[Key]]) -> tuple[int, int, int]:
+        key, effects = root
+        finding = findings[key]
         return finding.severity.rank, -len(effects), module_rank(finding.module)
 
     return [
@@ -311,26 +311,26 @@ def _roots(hosts: Iterable[Host]) -> list[Root]:
     ]
 
 
-def _place(host: str, cause: str, findings: Mapping[Place, Finding]) -> Place | None:
+def _key_of(host: str, cause: str, findings: Mapping[Key, Finding]) -> Key | None:
     """A cause is named by its id, on another host by `host:id`."""
     if (host, cause) in findings:
         return host, cause
     # Neither part is free of colons (an IPv6 address as a name), so every place is tried.
     for position, letter in enumerate(cause):
-        place = (cause[:position], cause[position + 1 :])
-        if letter == ":" and place in findings:
-            return place
+        key = (cause[:position], cause[position + 1 :])
+        if letter == ":" and key in findings:
+            return key
     return None
 
 
-def _closure(root: Place, explained: Mapping[Place, list[Place]]) -> list[Place]:
-    found: dict[Place, None] = {}
+def _closure(root: Key, explained: Mapping[Key, list[Key]]) -> list[Key]:
+    found: dict[Key, None] = {}
     waiting = list(explained.get(root, []))
     while waiting:
-        place = waiting.pop(0)
-        if place != root and place not in found:
-            found[place] = None
-            waiting.extend(explained.get(place, []))
+        key = waiting.pop(0)
+        if key != root and key not in found:
+            found[key] = None
+            waiting.extend(explained.get(key, []))
     return list(found)
 
 

@@ -35,9 +35,9 @@ DEGREES = (
     ("memory_warning", "memory_alert"),
     ("errors_few", "errors_many"),
 )
-_DEGREE = {name: (row[0], place) for row in DEGREES for place, name in enumerate(row)}
+_DEGREE = {name: (row[0], degree) for row in DEGREES for degree, name in enumerate(row)}
 
-Trouble = tuple[str, str]  # module and place, in whichever degree
+Trouble = tuple[str, str]  # problem and what it is about, in whichever degree
 
 
 @dataclass
@@ -118,8 +118,8 @@ def _findings(host: Host) -> Iterator[tuple[Trouble, Finding]]:
     """A host's findings by what they are about, the gravest degree of each."""
     for finding in sorted(host.findings, key=_rank, reverse=True):
         name = finding.key.partition(".")[2]
-        place = finding.id.removeprefix(finding.key)
-        yield (f"{finding.module}.{_DEGREE.get(name, (name, 0))[0]}", place), finding
+        about = finding.id.removeprefix(finding.key)
+        yield (f"{finding.module}.{_DEGREE.get(name, (name, 0))[0]}", about), finding
 
 
 def _rank(finding: Finding) -> tuple[int, int]:

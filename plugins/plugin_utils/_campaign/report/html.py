@@ -64,7 +64,7 @@ class Segment(NamedTuple):
 def render(report: Report) -> str:
     """The page's text."""
     found = view.causes(report)
-    rows = sorted((_row(host, report.changes) for host in report.hosts), key=_place)
+    rows = sorted((_row(host, report.changes) for host in report.hosts), key=_sort_key)
     script = _file("page.js")
     page = _environment().get_template("page.html.j2").render(
         report=report,
@@ -139,7 +139,7 @@ def _row(host: Host, changes: Changes | None) -> Row:
     )
 
 
-def _place(row: Row) -> tuple[int, int]:
+def _sort_key(row: Row) -> tuple[int, int]:
     """What is worst comes first; otherwise the inventory's order stays."""
     order = ("down", "unreachable", "failed", "degraded", "unknown", "not_installed", "healthy")
     kind = order.index(row.kind) if row.kind in order else len(order)

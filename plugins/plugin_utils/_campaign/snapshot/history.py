@@ -68,10 +68,10 @@ class History:
 
     def _started_by_us(self, module: ModuleInstance, writers: list[Writer]) -> list[Writer]:
         """For each start by a remedy the process that came of it: the next one, and no other."""
-        place = (module.name, module.instance)
+        key = (module.name, module.instance)
         found: list[Writer] = []
         for begun in sorted(
-            at for r in self._ledger.restarts if (r.module, r.instance) == place for at in r.times
+            at for r in self._ledger.restarts if (r.module, r.instance) == key for at in r.times
         ):
             since = begun - self._limits.clock_grain_seconds
             found += [

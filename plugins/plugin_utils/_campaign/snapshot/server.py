@@ -254,17 +254,17 @@ class Server:
     @cached_property
     def modules(self) -> tuple[ModuleInstance, ...]:
         """Every module of every instance, in the order of their start."""
-        places = {(entry.module, entry.instance) for entry in self.configuration.modules}
-        places |= {(process.name, process.instance) for process in self._module_processes}
-        places |= {(entry.module, entry.instance) for entry in self.pdump.tasks}
+        keys = {(entry.module, entry.instance) for entry in self.configuration.modules}
+        keys |= {(process.name, process.instance) for process in self._module_processes}
+        keys |= {(entry.module, entry.instance) for entry in self.pdump.tasks}
         never_ran = {copy.name for copy in self.configuration.copies}
-        places |= {
+        keys |= {
             (entry.module, entry.instance) for entry in self._missing
             if entry.instance not in never_ran
         }
-        places.add(("watchdog", DEFAULT))
-        known = [place for place in places if place[0] in MODULES]
-        known.sort(key=lambda place: (MODULES.index(place[0]), place[1]))
+        keys.add(("watchdog", DEFAULT))
+        known = [key for key in keys if key[0] in MODULES]
+        known.sort(key=lambda key: (MODULES.index(key[0]), key[1]))
         return tuple(self._module(name, instance) for name, instance in known)
 
     @cached_property
@@ -276,13 +276,13 @@ class Server:
         return tuple(process for process in self.processes.modules if not process.dead)
 
     def _module(self, name: str, instance: str) -> ModuleInstance:
-        place = (name, instance)
+        key = (name, instance)
         configuration = next(
-            (c for c in self.configuration.modules if (c.module, c.instance) == place), None
+            (c for c in self.configuration.modules if (c.module, c.instance) == key), None
         )
-        own = [p for p in self._module_processes if (p.name, p.instance) == place]
+        own = [p for p in self._module_processes if (p.name, p.instance) == key]
         own.sort(key=lambda process: (process.started_at or 0.0, process.pid))
-        listed = next((t for t in self.pdump.tasks if (t.module, t.instance) == place), None)
+        listed = next((t for t in self.pdump.tasks if (t.module, t.instance) == key), None)
         expected: bool | None
         if name == "watchdog":
             expected = True
@@ -290,7 +290,7 @@ class Server:
             expected = False
         else:
             expected = configuration.auto_start if configuration else None
-            if expected is None and any((m.module, m.instance) == place for m in self._missing):
+            if expected is None and any((m.module, m.instance) == key for m in self._missing):
                 expected = True
         if own:
             state: State = "hung" if all(process.stopped for process in own) else "running"

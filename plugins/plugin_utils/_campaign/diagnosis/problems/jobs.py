@@ -225,10 +225,10 @@ def paused(_server: Server, runs: list[RecordedJob]) -> Facts | None:
 
 
 def _runs_too_long(server: Server, declared: DeclaredJob) -> bool:
-    place = (declared.kind, declared.instance, declared.name)
+    key = (declared.kind, declared.instance, declared.name)
     return any(
         running_too_long(server, job) for job in server.jobs
-        if (job.kind, job.instance, job.name) == place
+        if (job.kind, job.instance, job.name) == key
     )
 
 

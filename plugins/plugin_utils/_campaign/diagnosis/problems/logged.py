@@ -71,8 +71,8 @@ DIED = re.compile(
 def telling(server: Server, module: ModuleInstance, since: float) -> Facts:
     """Which log says why a module dies: its own, or the watchdog's, which has seen it die."""
     own, watchdog = server.log(module.name, module.instance), server.log("watchdog")
-    place = rf"{re.escape(module.name)}(?:@{re.escape(module.instance)}\b|(?![\w@]))"
-    name = re.compile(rf"(?<![\w.-]){place}")
+    target = rf"{re.escape(module.name)}(?:@{re.escape(module.instance)}\b|(?![\w@]))"
+    name = re.compile(rf"(?<![\w.-]){target}")
 
     def last(log: Log | None, about: re.Pattern[str] | None) -> LogGroup | None:
         found = [

@@ -124,9 +124,9 @@ def tomcat_down(server: Server) -> Iterator[Evidence]:
 
 def _was_moved(server: Server, check: Check) -> bool:
     """Tomcat listens on the port that httpPort names, and that is not the one that was asked."""
-    module, place = server.module("web"), _place(check.url or "")
+    module, endpoint = server.module("web"), _endpoint(check.url or "")
     port = module.number("http_port") if module else None
-    if module is None or port is None or place is None or place[1] == port:
+    if module is None or port is None or endpoint is None or endpoint[1] == port:
         return False
     pids = {process.pid for process in module.processes}
     return any(socket.ours and socket.pid in pids for socket in server.listening("tcp", port))
@@ -171,9 +171,9 @@ def _relay(server: Server) -> Facts:
     known = module.configuration if module else None
     targets = (known.texts("relay_targets") if known else None) or ()
     port = known.number("http_port") if known else None
-    places = [place for place in map(_place, targets) if place]
-    local = sorted({p for host, p in places if host in server.names and p != PIPELINED})
-    others = [f"{host}:{p}" for host, p in places if host not in server.names]
+    endpoints = [endpoint for endpoint in map(_endpoint, targets) if endpoint]
+    local = sorted({p for host, p in endpoints if host in server.names and p != PIPELINED})
+    others = [f"{host}:{p}" for host, p in endpoints if host not in server.names]
     facts: Facts = {"targets": named(targets) or None, "port": port}
     if port and local and port not in local:
         ports = ", ".join(map(str, local))
@@ -191,7 +191,7 @@ def _relay(server: Server) -> Facts:
 PIPELINED = 7781  # the status page of pipelined has a relay of its own
 
 
-def _place(url: str) -> tuple[str, int] | None:
+def _endpoint(url: str) -> tuple[str, int] | None:
     """Host and port of a targetUrl."""
     try:
         _scheme, host, port, _path = split_url(url)

@@ -6,10 +6,10 @@ import os
 import re
 import zlib
 
-PLACE = "/var/lib/campaign_remediation"
+OF_ROOT = "/var/lib/campaign_remediation"
 
 
-def default_place(home: str) -> str:
+def default_state_dir(home: str) -> str:
     """Where it is unless the site says otherwise: root's own place, with a folder for each
     installation; else beside the installation, so that it survives an upgrade.
     """
@@ -18,4 +18,4 @@ def default_place(home: str) -> str:
     name = re.sub(r"[^A-Za-z0-9_.]", "-", home.strip("/"))
     if "/" + name.replace("-", "/") != home:  # two installations must not share one
         name += "-%08x" % (zlib.crc32(home.encode("utf-8", "surrogateescape")) & 0xFFFFFFFF)
-    return os.path.join(PLACE, name)
+    return os.path.join(OF_ROOT, name)
