@@ -9,25 +9,22 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from typer.exceptions import TyperException
 from typer.rich_utils import rich_format_error
 
 from . import changes_view, configuration, explanation
+from .base import consoles, doctor, examples, warn
 from .configuration import Settings
-from .doctor import Doctor
 from .errors import DoctorError
 from .explain import Unknown, names
 from .history import History, UnknownRun, compare
-from .interrupts import Interrupts
 from .model import InvalidReport
 from .options import (
     Check,
@@ -38,14 +35,12 @@ from .options import (
     Terminal,
     Yes,
     checked_time,
-    modules,
     takes,
     variable,
 )
+from .orders import precision, relaunch
 from .outcome import ExitCode
-from .runner import private_directory, sweep
-
-LOG_WIDTH = 120  # of a table that goes to a file or a mail
+from .runner import sweep
 
 EXIT_CODES = "  ".join(f"{code.value} {code.meaning};" for code in ExitCode).rstrip(";")
 
@@ -58,23 +53,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-precision = typer.Typer(
-    help="Raise or restore a module's log precision.", no_args_is_help=True,
-)
-relaunch = typer.Typer(
-    help="Launch a declared export or import job again.", no_args_is_help=True,
-)
 app.add_typer(precision, name="precision")
 app.add_typer(relaunch, name="relaunch")
 
 Run = Annotated[str, typer.Argument(
     metavar="RUN", help="Number of a run, 'last', or 'last~1' for the one before.",
 )]
-
-
-def examples(*commands: str) -> str:
-    """The end of a command's help."""
-    return "\n\n".join(["Examples:", *(f"  campaign-doctor {command}" for command in commands)])
 
 
 def version_wanted(wanted: bool) -> None:
@@ -114,36 +98,6 @@ def defaults_for(group: Any, defaults: dict[str, Any]) -> dict[str, Any]:
             own = {parameter.name for parameter in command.params}
             found[name] = {key: value for key, value in defaults.items() if key in own}
     return found
-
-
-def doctor(
-    context: typer.Context,
-    servers: Servers,
-    terminal: Terminal,
-    kept: Kept,
-    work: Callable[[Doctor], int],
-) -> int:
-    """Run a command with its temporary resources."""
-    out, err = consoles()
-    with Interrupts() as interrupts, private_directory() as private:
-        return work(Doctor(
-            servers, terminal, kept, variables=context.obj, private=private,
-            interrupts=interrupts, out=out, err=err,
-        ))
-
-
-def consoles() -> tuple[Console, Console]:
-    """For the result, and for what is said beside it."""
-    found = Console(), Console(stderr=True)
-    for console in found:
-        if not console.is_terminal and "COLUMNS" not in os.environ:
-            console.width = LOG_WIDTH
-    return found
-
-
-def warn(text: str) -> None:
-    """Print a message to standard error."""
-    consoles()[1].print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(epilog=examples(
@@ -198,154 +152,6 @@ def remediate(
     """Repair: show the plan, ask once, apply the documented fixes, prove that they helped."""
     return doctor(context, servers, terminal, kept, lambda it: it.remediate(
         scope.variables(), plan_file, shown, yes=yes, check=check,
-    ))
-
-
-def target(text: str) -> dict[str, str]:
-    """The variables of MODULE or MODULE@INSTANCE."""
-    module, at, instance = text.partition("@")
-    if not module or (at and not instance):
-        raise DoctorError(f"'{text}' is neither MODULE nor MODULE@INSTANCE, such as mta@prod.")
-    return {"campaign_module": module} | ({"campaign_instance": instance} if instance else {})
-
-
-Target = Annotated[str, typer.Argument(
-    metavar="MODULE[@INSTANCE]", help="A Campaign module, such as mta or mta@prod.",
-    autocompletion=modules,
-)]
-
-
-@precision.command("raise", epilog=examples(
-    "precision raise wfserver@prod -i hosts.yml --limit app1",
-    "precision raise mta -i hosts.yml --limit app1 --filters soap,wdbc --for 15m",
-))
-@takes(servers=Servers, shown=Shown, terminal=Terminal, kept=Kept)
-def raise_precision(
-    context: typer.Context, servers: Servers, shown: Shown, terminal: Terminal, kept: Kept,
-    module: Target,
-    filters: Annotated[str, typer.Option(
-        "--filters", metavar="LIST",
-        help="Trace these as well: wdbc (SQL), soap, ldap, xtkquery …; * is all, !x without x.",
-    )] = "",
-    lasting: Annotated[str | None, typer.Option(
-        "--for", metavar="TIME", callback=checked_time,
-        help="How long, such as 30m or 2h; the next remediation after that restores it.",
-    )] = None,
-    yes: Yes = False,
-    check: Check = False,
-) -> int:
-    """Raise a module's log precision for a while. This restarts the module."""
-    variables: dict[str, Any] = target(module)
-    wanted = [word.strip() for word in filters.split(",") if word.strip()]
-    if wanted:
-        variables |= {"campaign_log_precision": "trace", "campaign_trace_filters": wanted}
-    if lasting:
-        variables["campaign_precision_for"] = lasting
-    return doctor(context, servers, terminal, kept, lambda it: it.order(
-        "raise_log_precision", "precision raise", variables, shown, yes=yes, check=check,
-    ))
-
-
-@precision.command("restore", epilog=examples(
-    "precision restore -i hosts.yml --limit app1",
-    "precision restore wfserver@prod -i hosts.yml --limit app1",
-))
-@takes(servers=Servers, shown=Shown, terminal=Terminal, kept=Kept)
-def restore_precision(
-    context: typer.Context, servers: Servers, shown: Shown, terminal: Terminal, kept: Kept,
-    module: Annotated[str | None, typer.Argument(
-        metavar="[MODULE[@INSTANCE]]", help="Only this one; by default all whose precision is raised.",
-        autocompletion=modules,
-    )] = None,
-    yes: Yes = False,
-    check: Check = False,
-) -> int:
-    """Restore the log precision. This restarts the module."""
-    variables = target(module) if module else {}
-    return doctor(context, servers, terminal, kept, lambda it: it.order(
-        "restore_log_precision", "precision restore", variables, shown, yes=yes, check=check,
-    ))
-
-
-Job = Annotated[str, typer.Argument(metavar="NAME", help="The job's name in campaign_jobs.")]
-Mode = Annotated[bool | None, typer.Option(
-    "--delta/--full", help="Only what is new since the last time, or all of it.",
-)]
-Operator = Annotated[str | None, typer.Option(
-    "--operator", metavar="NAME", help="The operator who scheduled the job and agrees.",
-)]
-TakenOver = Annotated[str | None, typer.Option(
-    "--taken-over-by", metavar="NAME", help="Instead: who takes the job over.",
-)]
-OfInstance = Annotated[str | None, typer.Option(
-    "--instance", metavar="INSTANCE", help="The instance, if there are several.",
-)]
-
-
-def job(
-    name: str, delta: bool | None, operator: str | None, taken_over_by: str | None,
-    instance: str | None, **more: Any,
-) -> dict[str, Any]:
-    """The variables of a job to launch."""
-    if not (operator or taken_over_by):
-        raise DoctorError(
-            "Whose job is it? --operator names the one who scheduled it and agrees,"
-            " --taken-over-by the person who takes it over."
-        )
-    given = {
-        "campaign_job": name,
-        "campaign_mode": None if delta is None else "delta" if delta else "full",
-        "campaign_operator": operator,
-        "campaign_taken_over_by": taken_over_by,
-        "campaign_instance": instance,
-        **more,
-    }
-    return {key: value for key, value in given.items() if value}
-
-
-@relaunch.command("export", epilog=examples(
-    "relaunch export contacts_export --delta --operator anna.berg -i hosts.yml --limit app1",
-))
-@takes(servers=Servers, shown=Shown, terminal=Terminal, kept=Kept)
-def relaunch_export(
-    context: typer.Context, servers: Servers, shown: Shown, terminal: Terminal, kept: Kept,
-    name: Job, delta: Mode = None, operator: Operator = None, taken_over_by: TakenOver = None,
-    instance: OfInstance = None, yes: Yes = False, check: Check = False,
-) -> int:
-    """Launch an export again and follow it to its end. It never runs twice at once."""
-    if delta is None:
-        raise DoctorError("--delta or --full? An export is launched as one of them, never guessed.")
-    variables = job(name, delta, operator, taken_over_by, instance)
-    return doctor(context, servers, terminal, kept, lambda it: it.order(
-        "relaunch_export", "relaunch export", variables, shown, yes=yes, check=check,
-    ))
-
-
-@relaunch.command("import", epilog=examples(
-    "relaunch import contacts_import --delta --operator paul.roux"
-    " --no-duplicates-confirmed-by paul.roux -i hosts.yml --limit app1",
-))
-@takes(servers=Servers, shown=Shown, terminal=Terminal, kept=Kept)
-def relaunch_import(
-    context: typer.Context, servers: Servers, shown: Shown, terminal: Terminal, kept: Kept,
-    name: Job, delta: Mode = None, operator: Operator = None, taken_over_by: TakenOver = None,
-    confirmed_by: Annotated[str | None, typer.Option(
-        "--no-duplicates-confirmed-by", metavar="NAME",
-        help="Who checked the database for duplicates and found none.",
-    )] = None,
-    accept_duplicates: Annotated[bool, typer.Option(
-        "--accept-duplicates", help="Launch it although there may be duplicates.",
-    )] = False,
-    instance: OfInstance = None, yes: Yes = False, check: Check = False,
-) -> int:
-    """Launch an import again, after an operator has checked for duplicates."""
-    variables = job(
-        name, delta, operator, taken_over_by, instance,
-        campaign_no_duplicates_confirmed_by=confirmed_by,
-        campaign_accept_duplicates=accept_duplicates,
-    )
-    return doctor(context, servers, terminal, kept, lambda it: it.order(
-        "relaunch_import", "relaunch import", variables, shown, yes=yes, check=check,
     ))
 
 

@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the commands have in common: how they are run, and where they write."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import typer
+from rich.console import Console
+
+from .doctor import Doctor
+from .interrupts import Interrupts
+from .options import Kept, Servers, Terminal
+from .runner import private_directory
+
+LOG_WIDTH = 120  # of a table that goes to a file or a mail
+
+
+def examples(*commands: str) -> str:
+    """The end of a command's help."""
+    return "\n\n".join(["Examples:", *(f"  campaign-doctor {command}" for command in commands)])
+
+
+def doctor(
+    context: typer.Context,
+    servers: Servers,
+    terminal: Terminal,
+    kept: Kept,
+    work: Callable[[Doctor], int],
+) -> int:
+    """Run a command with its temporary resources."""
+    out, err = consoles()
+    with Interrupts() as interrupts, private_directory() as private:
+        return work(Doctor(
+            servers, terminal, kept, variables=context.obj, private=private,
+            interrupts=interrupts, out=out, err=err,
+        ))
+
+
+def consoles() -> tuple[Console, Console]:
+    """For the result, and for what is said beside it."""
+    found = Console(), Console(stderr=True)
+    for console in found:
+        if not console.is_terminal and "COLUMNS" not in os.environ:
+            console.width = LOG_WIDTH
+    return found
+
+
+def warn(text: str) -> None:
+    """Print a message to standard error."""
+    consoles()[1].print(text, markup=False, highlight=False, soft_wrap=True)
