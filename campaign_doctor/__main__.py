@@ -1,8 +1,33 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""python -m campaign_doctor."""
+"""Where the command begins, before anything that takes time is imported."""
 
-from .cli import main
+from __future__ import annotations
 
-main()
+import os
+import signal
+import sys
+from types import FrameType
+
+INTERRUPTED = 130  # outcome.ExitCode has it, and takes time to import
+SAID = "Interrupted. Nothing was changed.\n"
+
+
+def main() -> None:
+    """The command. Ctrl-C ends it in one line until a run has signal handlers of its own."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # nohup, or a script's background
+        signal.signal(signal.SIGINT, _interrupted)
+    from .cli import main as command  # noqa: PLC0415  it takes most of a second
+
+    command()
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    # No exception: there is code that is being imported which would make another error of it.
+    os.write(sys.stderr.fileno(), ("\n" * os.isatty(2) + SAID).encode())
+    os._exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

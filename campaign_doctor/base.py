@@ -14,6 +14,7 @@ from rich.console import Console
 from .doctor import Doctor
 from .interrupts import Interrupts
 from .options import Kept, Servers, Terminal
+from .outcome import ExitCode
 from .runner import private_directory
 
 LOG_WIDTH = 120  # of a table that goes to a file or a mail
@@ -34,10 +35,15 @@ def doctor(
     """Run a command with its temporary resources."""
     out, err = consoles()
     with Interrupts() as interrupts, private_directory() as private:
-        return work(Doctor(
-            servers, terminal, kept, variables=context.obj, private=private,
-            interrupts=interrupts, out=out, err=err,
-        ))
+        try:
+            return work(Doctor(
+                servers, terminal, kept, variables=context.obj, private=private,
+                interrupts=interrupts, out=out, err=err,
+                config=context.find_root().params.get("config"),
+            ))
+        except KeyboardInterrupt:  # at a question; typer would end without a word
+            err.print("\n" * err.is_terminal + "Interrupted. Nothing was changed.")
+            return ExitCode.INTERRUPTED
 
 
 def consoles() -> tuple[Console, Console]:

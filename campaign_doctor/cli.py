@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +20,7 @@ from rich.table import Table
 from typer.exceptions import TyperException
 from typer.rich_utils import rich_format_error
 
-from . import changes_view, configuration, explanation
+from . import changes_view, configuration, explanation, holding
 from .base import consoles, doctor, examples, warn
 from .configuration import Settings
 from .errors import DoctorError
@@ -176,6 +177,36 @@ def watch(
                   lambda it: it.watch(scope.variables(), every, Shown(output=output)))
 
 
+Hosts = Annotated[str, typer.Argument(
+    metavar="HOST", help="A host of the inventory, or a pattern of hosts.",
+)]
+
+
+@app.command(epilog=examples("ledger app1 -i hosts.yml"))
+@takes(servers=Servers, terminal=Terminal, kept=Kept)
+def ledger(
+    context: typer.Context, host: Hosts, servers: Servers, terminal: Terminal, kept: Kept,
+) -> int:
+    """Show which run holds a host, and what was done there last. Changes nothing."""
+    return doctor(context, replace(servers, limit=host), terminal, kept, holding.ledger)
+
+
+@app.command(epilog=examples("unlock app1 -i hosts.yml", "unlock app1 -i hosts.yml --check"))
+@takes(servers=Servers, terminal=Terminal, kept=Kept)
+def unlock(
+    context: typer.Context, host: Hosts, servers: Servers, terminal: Terminal, kept: Kept,
+    yes: Yes = False,
+    check: Check = False,
+    force: Annotated[bool, typer.Option(
+        "--force", help="Free it even while a step of the run that holds it is in progress.",
+    )] = False,
+) -> int:
+    """Free a host that another run holds. After a killed run remediate needs no unlocking."""
+    how = holding.Freeing(yes=yes, check=check, force=force)
+    return doctor(context, replace(servers, limit=host), terminal, kept,
+                  lambda it: holding.unlock(it, how))
+
+
 @app.command(epilog=examples("history", "history --last 100"))
 @takes(kept=Kept)
 def history(
@@ -275,7 +306,7 @@ def call() -> int:
         warn(str(error))
         return ExitCode.NOT_RUN
     except (typer.Abort, KeyboardInterrupt):
-        warn("Interrupted. Nothing was started.")
+        warn("Interrupted. Nothing was changed.")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         with suppress(OSError):  # whoever read this has gone

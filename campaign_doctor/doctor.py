@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.prompt import Confirm
 
-from . import changes_view, live, outcome, plan_view
+from . import changes_view, hints, live, outcome, plan_view
 from .configuration import seconds
 from .errors import DoctorError
 from .files import PRIVATE, write_whole
@@ -55,8 +55,10 @@ class Doctor:
         interrupts: Interrupts,
         out: Console,
         err: Console,
+        config: Path | None = None,
     ) -> None:
         self.servers = servers
+        self.config = config
         self.terminal = terminal
         self.kept = kept
         self.private = private
@@ -84,7 +86,7 @@ class Doctor:
     def diagnose(self, scope: Mapping[str, Any], shown: Shown) -> int:
         """Find out what is wrong."""
         order = Order("diagnose", {**scope, **self._previous()})
-        return self._finish("diagnose", self._run(order, outcome.of_diagnosis), shown)
+        return self._finish("diagnose", self.perform(order, outcome.of_diagnosis), shown)
 
     def plan(self, scope: Mapping[str, Any], save: Path | None, shown: Shown) -> int:
         """Say what a remediation would do, and save it."""
@@ -93,7 +95,7 @@ class Doctor:
             **scope, **self._previous(), "campaign_plan_only": True,
             "campaign_plan_write": str(draft),
         })
-        result = self._run(order, outcome.of_diagnosis)
+        result = self.perform(order, outcome.of_diagnosis)
         code = self._finish("plan", result, shown)
         if save is not None and draft.is_file():
             try:
@@ -122,24 +124,24 @@ class Doctor:
         if check or yes:
             order = Order("remediate", variables, check=check, changes=not check)
             command = "remediate --check" if check else "remediate"
-            return self._finish(command, self._run(order, outcome.of_diagnosis), shown)
-        self._must_ask()
+            return self._finish(command, self.perform(order, outcome.of_diagnosis), shown)
+        self.must_ask()
         draft = self.private / "plan.json"
         planning = {"campaign_plan_only": True, "campaign_plan_write": str(draft)}
-        first = self._run(Order("remediate", {**variables, **planning}), outcome.of_diagnosis)
+        first = self.perform(Order("remediate", {**variables, **planning}), outcome.of_diagnosis)
         if first.report is None or first.code is ExitCode.INTERRUPTED:
             return self._finish("remediate", first, shown)
         steps = plan_view.show(self.err, first.report)
         if not steps:
             self.say("Nothing can be repaired automatically.")
             return self._finish("remediate", first, shown)
-        if not self._agrees(f"Do {'this' if steps == 1 else f'these {steps} steps'}?"):
+        if not self.agrees(f"Do {'this' if steps == 1 else f'these {steps} steps'}?"):
             self.say("Nothing was changed.")
             return first.code
         if plan is None:
             variables["campaign_plan_file"] = str(self._agreed_to(draft))
         order = Order("remediate", variables, changes=True)
-        return self._finish("remediate", self._run(order, outcome.of_diagnosis), shown)
+        return self._finish("remediate", self.perform(order, outcome.of_diagnosis), shown)
 
     def order(
         self,
@@ -153,19 +155,19 @@ class Doctor:
     ) -> int:
         """What a person orders for one module or job, by a playbook of its own."""
         if not (check or yes):
-            self._must_ask()
-            first = self._run(Order(playbook, variables, check=True), outcome.of_order)
+            self.must_ask()
+            first = self.perform(Order(playbook, variables, check=True), outcome.of_order)
             if first.report is None or first.code in (ExitCode.INTERRUPTED, ExitCode.NOT_RUN):
                 return self._finish(command, first, shown)
             plan_view.show_order(self.err, first.report)
-            if not self._agrees("Do this?"):
+            if not self.agrees("Do this?"):
                 self.say("Nothing was changed.")
                 return ExitCode.NOT_RUN
         order = Order(
             playbook, {**variables, **self._previous()}, check=check, changes=not check
         )
         command = f"{command} --check" if check else command
-        return self._finish(command, self._run(order, outcome.of_order), shown)
+        return self._finish(command, self.perform(order, outcome.of_order), shown)
 
     def replay(self, snapshots: list[Path], shown: Shown) -> int:
         """Judge saved snapshots; no server is asked."""
@@ -176,7 +178,7 @@ class Doctor:
         local = replace(self.access, inventory=("localhost,",), limit=None)
         order = Order("replay", {"campaign_snapshot_file": names})
         return self._finish(
-            "replay", self._run(order, outcome.of_diagnosis, local), shown, keep=False
+            "replay", self.perform(order, outcome.of_diagnosis, local), shown, keep=False
         )
 
     def show(self, name: str, shown: Shown) -> int:
@@ -190,7 +192,7 @@ class Doctor:
                 self._saved(self.history.get(former.number), "previous")
             )
         local = replace(self.access, inventory=("localhost,",), limit=None)
-        result = self._run(
+        result = self.perform(
             Order("show_report", variables), outcome.of_diagnosis, local, progress=False
         )
         result.code = ExitCode(kept.exit_code)
@@ -201,7 +203,7 @@ class Doctor:
         before, seen = self._last(), False
         while True:
             began = time.monotonic()
-            result = self._run(
+            result = self.perform(
                 Order("diagnose", {**scope}), outcome.of_diagnosis, progress=False
             )
             if result.ended.stopped:
@@ -229,7 +231,7 @@ class Doctor:
 
     # -- Their parts --------------------------------------------------------------------------
 
-    def _run(
+    def perform(
         self,
         order: Order,
         decide: Decide,
@@ -237,6 +239,7 @@ class Doctor:
         *,
         progress: bool = True,
     ) -> Result:
+        """Run a playbook: show how it goes on, and tell what must be told of how it ended."""
         watcher = live.watcher(
             self.err,
             quiet=self.terminal.quiet or not progress,
@@ -255,19 +258,20 @@ class Doctor:
             ended.errors.append(fault)
         begun = watcher.progress.changed if order.changes else []
         code = outcome.of_run(ended, report, decide, changed=begun)
-        if ended.killed:
-            self.say("Killed.")
-        elif ended.stopped:
+        if ended.stopped and not order.changes:
+            self.say("Interrupted. Nothing was changed.")
+        elif ended.stopped and not ended.killed:
             self.say("Interrupted: not everything was checked or done; the report says what was.")
-        if ended.killed or report is None:
+        if order.changes and (ended.killed or report is None):
             unknown = watcher.progress.changing or begun
-            if unknown and order.changes:
+            if unknown:
                 self.say(
-                    f"State unknown: {', '.join(unknown)}. The ledger on the host shows what was "
-                    "begun; run a diagnosis first.", style="bold red",
+                    f"{'Killed. ' if ended.killed else ''}State unknown: {', '.join(unknown)}. What"
+                    f" was begun there: {self.command('ledger', unknown[0])}. The next remediate"
+                    " takes the host over and finishes it.", style="bold red",
                 )
             elif ended.killed:
-                self.say("State unknown of what was being checked; nothing was being changed.")
+                self.say("Killed. No repair had begun.")
         return Result(code, report, ended)
 
     def _finish(self, command: str, result: Result, shown: Shown, *, keep: bool = True) -> int:
@@ -277,7 +281,8 @@ class Doctor:
             if shown.format == "nagios":
                 self.out.file.write(f"CAMPAIGN UNKNOWN - {why}\n")
                 return int(nagios.State.UNKNOWN)
-            self.say(why, style="bold red")
+            if not result.ended.killed:  # then it has been said
+                self.say(why, style="bold red")
             return int(result.code)
         code = self._deliver(result, result.report, shown)
         if keep:
@@ -352,18 +357,21 @@ class Doctor:
                 asked[pattern] = getpass.getpass(prompt)
         return asked
 
-    def _must_ask(self) -> None:
+    def must_ask(self) -> None:
+        """Refuse where nobody can be asked."""
         if not sys.stdin.isatty():
             raise DoctorError(
                 "There is no terminal to ask for confirmation, so nothing is changed. --yes agrees "
                 "beforehand, --check only shows what would be done."
             )
 
-    def _agrees(self, question: str) -> bool:
+    def agrees(self, question: str) -> bool:
+        """Ask; the answer is no unless it is yes."""
         with self.interrupts.asking():
             try:
                 return Confirm.ask(question, console=self.err, default=False)
             except EOFError:
+                self.err.print()  # the question stays open: what follows has a line of its own
                 return False
 
     def _tell(self, text: str) -> None:
@@ -379,6 +387,10 @@ class Doctor:
             with self.err.status(f"Next diagnosis in at most {every}; Ctrl-C ends this."):
                 return self.interrupts.pause(rest)
         return self.interrupts.pause(rest)
+
+    def command(self, *words: str) -> str:
+        """A command of ours for the same servers, complete, to be copied."""
+        return hints.command(self.servers, self.config, *words)
 
     def say(self, text: str, style: str = "") -> None:
         """A line for a person, beside the result."""

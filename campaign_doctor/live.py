@@ -69,7 +69,7 @@ class Quiet:
         """Time has passed."""
 
     def stopping(self) -> None:
-        """Say what a first Ctrl-C does."""
+        """Say what a first Ctrl-C does to a repair."""
         busy = self.progress.changing
         what = (
             f"{', '.join(busy)} {'finishes' if len(busy) == 1 else 'finish'} the current step"

@@ -94,6 +94,8 @@ class Ended:
     stats: dict[str, Any] | None = None
     errors: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)  # what Ansible said in plain lines
+    answers: dict[str, Event] = field(default_factory=dict)  # of hosts asked for their lock
+    failed: dict[str, str] = field(default_factory=dict)  # hosts that failed, and the last reason
     warnings: list[str] = field(default_factory=list)  # of variables that have no effect
     stopped: bool = False
     killed: bool = False
@@ -210,7 +212,8 @@ def run(
 ) -> Ended:
     """Run it to its end, or until a person stops it.
 
-    The first Ctrl-C lets every host finish what it is doing and begins no other; the second kills.
+    The first Ctrl-C ends at once what changes nothing. In a repair it lets every host finish what it
+    is doing and begins no other; the second kills.
     There is no time limit: those of the tasks are in the playbooks, and to kill a repair is the
     one way not to know how it ended.
     """
@@ -242,9 +245,10 @@ def run(
             break
         if interrupts.count and not ended.stopped:
             ended.stopped = True
-            (folder / "stop").touch()
-            watcher.stopping()
-        if interrupts.count > 1 and not ended.killed:
+            if order.changes:
+                (folder / "stop").touch()
+                watcher.stopping()
+        if interrupts.count > order.changes and not ended.killed:
             _kill_children()
             ended.killed = True
         if time.monotonic() - looked > ROOM_LOOK_SECONDS:
@@ -418,6 +422,11 @@ def _note(event: Event, ended: Ended) -> None:
     # Ansible's own warnings are about Ansible.
     ended.warnings += [text for text in (data.get("res") or {}).get("warnings") or ()
                        if str(text).startswith("campaign_") and text not in ended.warnings]
+    result = data.get("res") or {}
+    if event.get("event") == "runner_on_ok" and "holder" in result and "text" in result:
+        ended.answers[str(data.get("host"))] = result
+    if event.get("event") in ("runner_on_failed", "runner_on_unreachable") and data.get("host"):
+        ended.failed[str(data["host"])] = one_line(str(result.get("msg") or ""))
     text = plain(event.get("stdout") or "")
     if event.get("event") == "runner_on_failed" and data.get("host") and ended.stats is None:
         message = (data.get("res") or {}).get("msg")

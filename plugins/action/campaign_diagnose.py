@@ -31,7 +31,7 @@ from ..plugin_utils._campaign.snapshot.thresholds import InvalidThreshold, Thres
 OWN = ("snapshot", "return_snapshot", "fail_on", "thresholds", "unless_stopped", "gone",
        "gone_within", "plain_module")
 SNAPSHOT_MODULE = "campaign.remediation.campaign_info"
-STOPPED = "The run was asked to stop (campaign_stop_file)."
+STOPPED = "The run was asked to stop."
 PAUSE_SECONDS = 2.0  # between two looks at whether a finding is gone
 
 

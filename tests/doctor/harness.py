@@ -15,7 +15,7 @@ import psutil
 
 from campaign_doctor.history import History
 from campaign_lab.layout import LAB_PASSWORD
-from integration.harness import BIN, INVENTORY, Lab, environment, leaks
+from integration.harness import BIN, CHECKOUT, INVENTORY, Lab, environment, leaks
 
 DOCTOR = BIN / "campaign-doctor"
 SECONDS = 300  # whatever takes longer hangs, on a busy machine too
@@ -111,7 +111,9 @@ class Person:
             place.mkdir(mode=0o700, exist_ok=True)
         self.env = {
             **environment(), "HOME": str(self.home), "TMPDIR": str(self.tmp),
-            "ANSIBLE_HOME": str(self.home / ".ansible"), "COLUMNS": "120", **env,
+            "ANSIBLE_HOME": str(self.home / ".ansible"), "COLUMNS": "120",
+            # This checkout's package, whichever one the virtual environment points to.
+            "PYTHONPATH": f"{environment()['PYTHONPATH']}{os.pathsep}{CHECKOUT}", **env,
         }
         # Of the tests' own making; the command has to do without.
         for name in ("ANSIBLE_NOCOLOR", "ANSIBLE_DEPRECATION_WARNINGS"):

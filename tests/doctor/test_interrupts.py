@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
+import sys
+import tomllib
 from typing import Any
 
 import pytest
 
 from doctor.harness import FAST, SECONDS, Said, Site, until
 from doctor.replay import Replay
-from integration.harness import INVENTORY
+from integration.harness import CHECKOUT, INVENTORY
 
 # Two steps, the first of which takes its time: its module has to stay up for a while.
 SLOW = ("--yes", *FAST, "-e", "campaign_wait=12")
@@ -93,20 +95,50 @@ def test_the_second_kills_and_says_that_the_state_is_unknown(repairing: Site) ->
     repairing.nothing_left(told)
 
 
-def test_a_diagnosis_is_interrupted_with_what_it_has(site: Site) -> None:
-    """One fork, so hosts wait."""
-    app1 = site.variables()
-    hosts = site.inventory({"app1": app1, **{f"app{n}": app1 for n in range(2, 20)}})
-    process = site.start("diagnose", "-i", hosts, "--forks", "1", "--module", "mta")
+def test_what_only_looks_stops_at_once(replay: Replay) -> None:
+    """Ansible would go on for as long as the test lets it."""
+    begun = replay.folder / "begun"
+    replay.env["FAKE_RUNS"] = str(begun)
+    process = replay.start("diagnose", "-i", "app1,")
     with Said(process) as said:
-        said.until("app1: ")
+        until(SECONDS, begun.exists)
         process.send_signal(signal.SIGINT)
         told = said.end()
+        assert begun.exists()
     assert process.returncode == 130, told
-    assert "Stopping: what is being checked is finished" in told, told
-    statuses = [host["status"] for host in site.report()["hosts"]]
-    assert statuses[0] == "diagnosed" and statuses[-1] == "failed", statuses
-    site.nothing_left(told)
+    assert told.splitlines() == ["Interrupted. Nothing was changed."], told
+    assert replay.processes() == []
+    replay.nothing_left(told)
+
+
+# Ctrl-C while this module is being imported.
+EARLY = """
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+
+class Interrupting(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+from campaign_doctor.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["campaign_doctor.cli", "typer", "pydantic", "ansible_runner"])
+def test_in_the_first_second_it_is_one_line(replay: Replay, module: str) -> None:
+    replay.command = [sys.executable, "-c", EARLY, module]
+    process = replay.start("--version")
+    with Said(process) as said:
+        told = said.end()
+    assert (process.returncode, told) == (130, "Interrupted. Nothing was changed.\n")
+
+
+def test_the_command_begins_there() -> None:
+    settings = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert settings["project"]["scripts"] == {"campaign-doctor": "campaign_doctor.__main__:main"}
 
 
 def test_killed_from_outside_leaves_no_secret_for_long(interrupted: Replay) -> None:
@@ -135,4 +167,5 @@ def test_ansible_killed_in_the_middle_of_a_repair_is_3(interrupted: Replay) -> N
         told = said.end()
     assert process.returncode == 3, told
     assert "wrote no report" in told and "State unknown: app1" in told, told
+    assert "campaign-doctor ledger app1 -i app1," in told, told
     interrupted.nothing_left(told)

@@ -119,7 +119,7 @@ def test_whatever_is_not_yes_changes_nothing(planned: Replay, answer: str) -> No
     else:
         terminal.child.sendline(answer)
     assert terminal.end() == 1, terminal.text
-    assert "Nothing was changed." in terminal.text, terminal.text
+    assert terminal.text.splitlines()[-1] == "Nothing was changed.", terminal.text
 
 
 def test_ctrl_c_at_the_question_changes_nothing(planned: Replay) -> None:
@@ -127,6 +127,7 @@ def test_ctrl_c_at_the_question_changes_nothing(planned: Replay) -> None:
     terminal.until(r"Do this\?")
     terminal.child.sendintr()
     assert terminal.end() == 130, terminal.text
+    assert terminal.text.splitlines()[-1] == "Interrupted. Nothing was changed.", terminal.text
 
 
 def test_an_order_is_shown_and_asked(replay: Replay) -> None:

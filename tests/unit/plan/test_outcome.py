@@ -259,7 +259,7 @@ def elsewhere(instance: str) -> DoneElsewhere:
 @pytest.mark.parametrize(
     ("known", "changes", "reason"),
     [
-        ({"stopping": True}, {}, "the run was asked to stop (campaign_stop_file)"),
+        ({"stopping": True}, {}, "the run was asked to stop"),
         ({}, {"not_after": "11:59"}, "its maintenance window closed at 11:59"),
         ({}, {"not_after": "12:00"}, ""),
         ({}, {"asks": True}, "it needs a confirmation, and nobody gave it"),

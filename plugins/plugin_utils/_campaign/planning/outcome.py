@@ -117,7 +117,7 @@ def _not_done(step: Step, lost: str, known: Known) -> str:
         if (done.module, done.instance, done.remedy) == (step.module, step.instance, step.remedy)
     ]
     if known.stopping:
-        return "the run was asked to stop (campaign_stop_file)"
+        return "the run was asked to stop"
     if lost:
         return "the host is no longer reachable"
     if step.not_after and step.not_after < known.now:

@@ -1,0 +1,89 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Who holds a host, what its ledger says last, and how to free it: what unlock.yml shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from . import words
+from .doctor import Doctor, Result, reason
+from .outcome import ExitCode, worst
+from .runner import Order
+
+PLAYBOOK = "unlock"
+FREE = "Nobody holds this host."
+
+
+@dataclass(frozen=True)
+class Freeing:
+    """How a host is freed. `force`: even while a step of the run that holds it is at work."""
+
+    yes: bool = False
+    check: bool = False
+    force: bool = False
+
+
+def ledger(doctor: Doctor) -> int:
+    """Show who holds each host and the last lines of its ledger."""
+    return _ask(doctor)[0]
+
+
+def unlock(doctor: Doctor, how: Freeing) -> int:
+    """The same, and free the hosts once a person has agreed."""
+    if not (how.yes or how.check):
+        doctor.must_ask()
+    code, result = _ask(doctor)
+    held = [name for name, answer in result.ended.answers.items() if answer.get("holder")]
+    if code is ExitCode.INTERRUPTED or not held or how.check:
+        return code
+    if not how.yes and not doctor.agrees(f"Free {', '.join(held)}?"):
+        doctor.say("Nothing was changed.")
+        return ExitCode.NOT_RUN
+    variables = {"campaign_unlock": True, "campaign_accept_other_run": how.force}
+    done = doctor.perform(
+        Order(PLAYBOOK, variables, changes=True), lambda _report: ExitCode.HEALTHY, progress=False
+    )
+    for name, answer in done.ended.answers.items():
+        _line(doctor, f"{name}: {answer.get('msg', '')}", "green")
+    return worst([code, _failures(doctor, done, refused=not how.force)])
+
+
+def _ask(doctor: Doctor) -> tuple[ExitCode, Result]:
+    result = doctor.perform(
+        Order(PLAYBOOK), lambda _report: ExitCode.HEALTHY, progress=False
+    )
+    for number, (name, answer) in enumerate(result.ended.answers.items()):
+        holder, *lines = (str(line) for line in answer.get("text") or [FREE])
+        _line(doctor, f"{chr(10) if number else ''}{name}: {holder}", "bold")
+        for line in lines:
+            _line(doctor, f"  {line}")
+    return _failures(doctor, result), result
+
+
+def _failures(doctor: Doctor, result: Result, *, refused: bool = False) -> ExitCode:
+    """Tell of the hosts that did not answer; the exit code."""
+    ended = result.ended
+    if ended.stopped:
+        return ExitCode.INTERRUPTED
+    for name, text in ended.failed.items():
+        doctor.say(f"{name}: {text}", style="bold red")
+    dark = set((ended.stats or {}).get("dark") or ())
+    if set(ended.failed) - dark:
+        if refused:
+            doctor.say("--force frees it all the same: only where that run is known to be dead.")
+        return ExitCode.NOT_RUN
+    if dark:
+        return ExitCode.UNREACHABLE
+    if not ended.answers:
+        doctor.say(reason(ended), style="bold red")
+        return ExitCode.NOT_RUN
+    return ExitCode.HEALTHY
+
+
+def _line(doctor: Doctor, text: str, style: str = "") -> None:
+    kept = "\n".join(words.clean(line) for line in text.split("\n"))
+    doctor.out.print(Text(kept, style=style), soft_wrap=True)
