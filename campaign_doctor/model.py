@@ -150,7 +150,7 @@ class Step(_Part):
         return label(self.module, self.instance)
 
 
-class Left(_Part):
+class Unplanned(_Part):
     """A finding that the plan does not repair."""
 
     id: str
@@ -212,7 +212,7 @@ class Host(_Part):
     findings: tuple[Finding, ...] = ()
     unseen: tuple[Probe, ...] = ()
     plan: tuple[Step, ...] = ()
-    left: tuple[Left, ...] = ()
+    left: tuple[Unplanned, ...] = ()
     plan_refused: str | None = None
     plan_notes: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()

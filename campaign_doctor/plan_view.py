@@ -34,9 +34,9 @@ def show(console: Console, report: Report) -> int:
         table.show(console, table.heading("Not diagnosed"))
         for host in blind:
             _line(console, f"  {host.name}: {host.status.replace('_', ' ')}: {host.error}")
-    left = outline.left(report)
-    if left.entries:
-        _section(console, left)
+    unplanned = outline.unplanned(report)
+    if unplanned.entries:
+        _section(console, unplanned)
     return len(steps)
 
 

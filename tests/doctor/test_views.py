@@ -98,7 +98,7 @@ def test_the_plan_is_the_outline_with_what_is_at_work_and_what_is_left() -> None
     data = Report.of(report(host(plan=[STEP], left=[LEFT]), unreachable("app2")))
     count, text = shown(plan_view.show, data)
     assert count == 1
-    for section in (outline.plan(data), outline.left(data)):
+    for section in (outline.plan(data), outline.unplanned(data)):
         assert section.title in text and section.entries
         for entry in section.entries:
             assert entry.head in text, text

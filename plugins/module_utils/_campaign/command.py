@@ -117,8 +117,8 @@ def _read(process: "Popen[bytes]", end: float) -> "List[bytes]":
     still_open = len(outputs)
     try:
         while still_open:
-            left = end - time.monotonic()
-            ready = poll.poll(left * 1000) if left > 0 else []
+            remaining = end - time.monotonic()
+            ready = poll.poll(remaining * 1000) if remaining > 0 else []
             if not ready:
                 raise _TooLate()
             for output, _event in ready:
@@ -176,8 +176,8 @@ class Call:
 
     def wait(self, end: float) -> bool:
         """Has it come to its end before that time (of time.monotonic)?"""
-        left = max(0.0, end - time.monotonic())
-        return self._ended.wait(None if left == FOREVER else left)
+        remaining = max(0.0, end - time.monotonic())
+        return self._ended.wait(None if remaining == FOREVER else remaining)
 
 
 def begin(functions: "Iterable[Callable[[], Any]]") -> "List[Call]":
@@ -294,8 +294,8 @@ def in_child(function: "Callable[[], bytes]", limit: float) -> "Optional[bytes]"
     poll = select.poll()
     poll.register(reader, select.POLLIN | select.POLLHUP)
     while True:
-        left = end - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
+        remaining = end - time.monotonic()
+        if remaining <= 0 or not poll.poll(remaining * 1000):
             end_child(pid)
             return None
         block = os.read(reader, 1024 * 1024)

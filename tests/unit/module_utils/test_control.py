@@ -393,4 +393,4 @@ def test_service_of_another_home_is_not_used(tmp_path, monkeypatch, home, text, 
     ],
 )
 def test_what_a_change_leaves(before, after, left):
-    assert control.left(before, after) == left
+    assert control.state_after(before, after) == left

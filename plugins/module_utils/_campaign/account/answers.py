@@ -74,15 +74,15 @@ def _no_number(text: str) -> None:
 
 def cleaned(value: "Any") -> "Any":
     """The same with readable texts only, and not too much nor too deep."""
-    left = [ITEMS]
+    remaining = [ITEMS]
 
     def clean(value: "Any", depth: int) -> "Any":
         kind = type(value)
         if kind is str:
             return printable(value)
         if kind in (dict, list):
-            left[0] -= len(value)
-            if depth > DEPTH or left[0] < 0:
+            remaining[0] -= len(value)
+            if depth > DEPTH or remaining[0] < 0:
                 raise WrongAnswer("its answer is too large or too deeply nested")
             if kind is list:
                 return [clean(one, depth + 1) for one in value]

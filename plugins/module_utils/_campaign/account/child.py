@@ -136,8 +136,8 @@ class Line:
         end = time.monotonic() + seconds
         with self._heard:
             while name not in self._values:
-                left = end - time.monotonic()
-                if left <= 0 or not self._heard.wait(left):
+                remaining = end - time.monotonic()
+                if remaining <= 0 or not self._heard.wait(remaining):
                     return None
             return self._values[name]
 
@@ -195,8 +195,8 @@ class Child:
                     text = bytes(self._data[HEAD : HEAD + size])
                     del self._data[: HEAD + size]
                     return opened(text)
-            left = max(0.0, end - time.monotonic())
-            if self._over or not self._poll.poll(left * 1000):
+            remaining = max(0.0, end - time.monotonic())
+            if self._over or not self._poll.poll(remaining * 1000):
                 return None
             block = os.read(self._answers, 1024 * 1024)
             self._total += len(block)

@@ -459,7 +459,7 @@ class Budget:
     """
 
     def __init__(self, seconds: "Optional[float]" = None) -> None:
-        self._left = ALL_TAILS
+        self._remaining = ALL_TAILS
         self._end = None if seconds is None else time.monotonic() + seconds
 
     def share(self) -> "Optional[float]":
@@ -468,8 +468,8 @@ class Budget:
 
     def tail(self, path: str, since: float) -> "Tail":
         """What read_tail gives."""
-        found = read_tail(path, since, max(TAIL_LEAST, min(TAIL_LIMIT, self._left)))
-        self._left -= sum(map(len, found[0]))
+        found = read_tail(path, since, max(TAIL_LEAST, min(TAIL_LIMIT, self._remaining)))
+        self._remaining -= sum(map(len, found[0]))
         return found
 
 

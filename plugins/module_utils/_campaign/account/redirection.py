@@ -78,17 +78,17 @@ def corrupt_lines(directory: str) -> "Entry":
                 continue  # trackinglogd has just thrown it away
             files.append((status.st_mtime, path, status.st_size))
     found: "List[Entry]" = []
-    count, left, unread = 0, BYTES, 0
+    count, remaining, unread = 0, BYTES, 0
     for changed, path, size in sorted(files, reverse=True):
-        if left <= 0:
+        if remaining <= 0:
             unread += size
             continue
         try:
-            numbers, read = _in_file(path, left, time.time() - changed < WRITING_SECONDS)
+            numbers, read = _in_file(path, remaining, time.time() - changed < WRITING_SECONDS)
         except OSError:
             unread += size
             continue
-        left -= read
+        remaining -= read
         unread += max(0, size - read)
         count += len(numbers)
         found.extend(

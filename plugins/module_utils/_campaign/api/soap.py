@@ -347,11 +347,11 @@ class Client:
         except SoapError as error:
             raise SoapError(error.kind, self._scrub(error.message), error.code) from None
 
-    def _left(self) -> float:
-        left = self._end - time.monotonic()
-        if left <= 0:
+    def _remaining(self) -> float:
+        remaining = self._end - time.monotonic()
+        if remaining <= 0:
             raise SoapError("timeout", "the time limit for the API is used up")
-        return left
+        return remaining
 
     def _post(self, url: str, headers: "Dict[str, str]", body: bytes) -> "Tuple[int, str, bytes]":
         """(status, content type, data) of a POST, through Ansible's own HTTP."""
@@ -360,7 +360,7 @@ class Client:
                 self._http = self._opener(url)
             try:
                 answer = self._http.open(
-                    "POST", url, data=body, headers=headers, timeout=self._left()
+                    "POST", url, data=body, headers=headers, timeout=self._remaining()
                 )
             except HTTPError as error:
                 answer = error
@@ -400,7 +400,7 @@ class Client:
     def _read(self, answer: "Any") -> bytes:
         data = b""
         while len(data) <= ANSWER_LIMIT:
-            self._left()
+            self._remaining()
             block = answer.read1(65536)
             if not block:
                 return data

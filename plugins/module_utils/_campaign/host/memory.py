@@ -32,8 +32,8 @@ def texts(paths: "List[str]", limit: int) -> "List[Optional[bytes]]":
     for one that does not answer.
     """
     found: "List[Optional[bytes]]" = []
-    left = HANGING
-    while len(found) < len(paths) and left:
+    remaining = HANGING
+    while len(found) < len(paths) and remaining:
         asked = paths[len(found) :]
         if asked[0] in _hanging:
             found.append(b"")
@@ -45,7 +45,7 @@ def texts(paths: "List[str]", limit: int) -> "List[Optional[bytes]]":
                 if text is None:
                     _hanging.add(path)
                     found.append(b"")
-                    left -= 1
+                    remaining -= 1
                     break
                 found.append(None if isinstance(text, int) else text)
         finally:
@@ -149,8 +149,9 @@ def _exactly(answers: int, size: int, end: float) -> "Optional[bytes]":
     poll.register(answers, select.POLLIN | select.POLLHUP)
     data = b""
     while len(data) < size:
-        left = end - time.monotonic()
-        block = os.read(answers, size - len(data)) if left > 0 and poll.poll(left * 1000) else b""
+        remaining = end - time.monotonic()
+        ready = remaining > 0 and poll.poll(remaining * 1000)
+        block = os.read(answers, size - len(data)) if ready else b""
         if not block:
             return None
         data += block

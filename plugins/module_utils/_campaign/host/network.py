@@ -82,11 +82,11 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
-    def left(self) -> float:
-        left = self._end - time.monotonic()
-        if left <= 0:
+    def remaining(self) -> float:
+        remaining = self._end - time.monotonic()
+        if remaining <= 0:
             raise NetworkError("timeout")
-        return left
+        return remaining
 
 
 def split_url(url: str) -> "Tuple[str, str, Optional[int], str]":
@@ -100,7 +100,7 @@ def split_url(url: str) -> "Tuple[str, str, Optional[int], str]":
 def _read(stream: socket.socket, deadline: Deadline, enough: "Callable[[bytes], bool]") -> bytes:
     data = b""
     while not enough(data) and len(data) < READ_LIMIT:
-        stream.settimeout(deadline.left())
+        stream.settimeout(deadline.remaining())
         block = stream.recv(16384)
         if not block:
             break
@@ -120,7 +120,7 @@ def get(url: str, timeout: float) -> "Tuple[int, str]":
     """(status, body) of a GET; no redirect is followed. Raises NetworkError or OSError."""
     scheme, host, port, path = split_url(url)
     deadline = Deadline(timeout)
-    stream = socket.create_connection((_name(host), port), deadline.left())
+    stream = socket.create_connection((_name(host), port), deadline.remaining())
     try:
         if scheme == "https":
             import ssl
@@ -135,7 +135,7 @@ def get(url: str, timeout: float) -> "Tuple[int, str]":
             except ssl.SSLError:
                 raise NetworkError("tls") from None
         request = "GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: campaign_info\r\n\r\n" % (path, host)
-        stream.settimeout(deadline.left())
+        stream.settimeout(deadline.remaining())
         stream.sendall(request.encode("utf-8"))
         data = _read(stream, deadline, _complete)
     finally:
@@ -264,7 +264,7 @@ def target(
 def _open(found: "Found", deadline: Deadline) -> socket.socket:
     stream = socket.socket(found[0], found[1], found[2])
     try:
-        stream.settimeout(deadline.left())
+        stream.settimeout(deadline.remaining())
         stream.connect(found[4])
     except Exception:
         stream.close()
@@ -301,7 +301,7 @@ def udp(entry: "Entry", found: "Found", deadline: Deadline) -> None:
     stream = _open(found, deadline)
     try:
         stream.send(b"")
-        stream.settimeout(min(ICMP_WAIT, deadline.left()))
+        stream.settimeout(min(ICMP_WAIT, deadline.remaining()))
         try:
             stream.recv(1)
             entry["reachable"] = True
@@ -348,7 +348,7 @@ def mailbox(login: "Optional[str]", password: "Optional[str]") -> "Talk":
     talk = pop3(login, password)
 
     def either(entry: "Entry", found: "Found", deadline: Deadline) -> None:
-        half = Deadline(deadline.left() / 2)
+        half = Deadline(deadline.remaining() / 2)
         try:
             talk(entry, found, half)
         except (NetworkError, OSError) as error:
@@ -407,7 +407,7 @@ def _answer(
     secret: str = "",
 ) -> bytes:
     if command is not None:
-        stream.settimeout(deadline.left())
+        stream.settimeout(deadline.remaining())
         stream.sendall(command.replace("\r", "").replace("\n", "").encode("utf-8") + b"\r\n")
     line = _line(stream, deadline)
     if not line.startswith(b"+OK"):
@@ -431,7 +431,7 @@ def redirection(url: str) -> "Talk":
     """A conversation that asks another redirection server for /r/test."""
 
     def ask(entry: "Entry", dummy: "Found", deadline: Deadline) -> None:
-        status, body = get(url.rstrip("/") + "/r/test", deadline.left())
+        status, body = get(url.rstrip("/") + "/r/test", deadline.remaining())
         entry["reachable"] = True
         entry["detail"] = {"status": status, "redir": redir(body)}
 

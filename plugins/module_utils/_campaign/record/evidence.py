@@ -89,7 +89,7 @@ class _Bundle:
     def __init__(self, store: "Store", name: str, limit: int, scrub: Scrubber) -> None:
         self.store = store
         self.name = name
-        self.left = limit
+        self.remaining = limit
         self.scrub = scrub
         self.files: "List[Entry]" = []
         self.missing: "List[Entry]" = []
@@ -115,11 +115,11 @@ class _Bundle:
         if not isinstance(text, str):
             text = json.dumps(text, indent=1, sort_keys=True)
         data = (text if scrubbed else self.scrub(text)).encode("utf-8", "replace")
-        limit = min(limit, self.left)
+        limit = min(limit, self.remaining)
         cut = len(data) > limit
         if cut:
             data = data[len(data) - limit :] if tail else data[:limit]
-        self.left -= len(data)
+        self.remaining -= len(data)
         self.write(name, data)
         self.files.append({"name": name, "bytes": len(data), "cut": cut})
 

@@ -30,12 +30,12 @@ def walk(path: str) -> int:
     """A descriptor of a directory, reached from the root by folders and links that only root can
     change. Raises StoreError for any other, OSError where there is none.
     """
-    left = [name for name in reversed(path.split("/")) if name]
+    remaining = [name for name in reversed(path.split("/")) if name]
     links = LINKS
     stack = [(os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), "/")]
     try:
-        while left:
-            name = left.pop()
+        while remaining:
+            name = remaining.pop()
             descriptor, place = stack[-1]
             if name == "..":
                 if len(stack) > 1:
@@ -53,7 +53,7 @@ def walk(path: str) -> int:
                 if links < 0:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), where)
                 target = os.readlink(name, dir_fd=descriptor)
-                left.extend(part for part in reversed(target.split("/")) if part)
+                remaining.extend(part for part in reversed(target.split("/")) if part)
                 if target.startswith("/"):
                     while len(stack) > 1:
                         os.close(stack.pop()[0])

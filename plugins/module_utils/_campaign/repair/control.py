@@ -89,7 +89,7 @@ def describe(processes: "Sequence[Entry]") -> "Entry":
     }
 
 
-def left(before: "Entry", after: "Entry") -> str:
+def state_after(before: "Entry", after: "Entry") -> str:
     """How a change leaves a module: `as_before`, in the state and with the log precision that it
     was found in (a new process counts as that), or `changed`."""
     return "as_before" if all(before[k] == after[k] for k in KEPT) else "changed"
@@ -348,10 +348,10 @@ class Controller:
                     "Its process %d ended after %.1f s and %s; see its log."
                     % (pid, time.monotonic() - began, came)
                 )
-            left = began + seconds - time.monotonic()
-            if left <= 0:
+            remaining = began + seconds - time.monotonic()
+            if remaining <= 0:
                 break
-            self._sleep(min(POLL_SECONDS, left))
+            self._sleep(min(POLL_SECONDS, remaining))
         if state == "D":
             state = proc.look_again([{"pid": pid, "state": state}], state=_state_of)[0]["state"]
         if state in HUNG:
@@ -373,10 +373,10 @@ class Controller:
             if found:
                 raise ControlError("It was stopped, but something started it again (pid %d)."
                                    % found[0]["pid"])
-            left = end - time.monotonic()
-            if left <= 0:
+            remaining = end - time.monotonic()
+            if remaining <= 0:
                 return self.observe()
-            self._sleep(min(POLL_SECONDS, left))
+            self._sleep(min(POLL_SECONDS, remaining))
 
     def put_back(self, before: "Entry", seconds: float, service: "Entry") -> str:
         """After a failure: have it as it was found, where that can be done. One sentence."""

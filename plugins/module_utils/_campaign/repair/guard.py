@@ -398,14 +398,14 @@ class GuardedChange:
                 groups = proc.processes(proc.scan(self.context.home))
                 running = set((p["name"], p["instance"]) for p in groups["modules"])
             inside = begun.get("inside")
-            left = [] if own or finished or inside else unfinished(begun, running)
+            open_ends = [] if own or finished or inside else unfinished(begun, running)
             names = ("run", "host", "module", "instance", "remedy", "state", "before", "inside")
             same = dict((name, begun.get(name)) for name in names)
             present = self.present(begun["module"], begun["instance"])
             told = dict((name, begun.get(name)) for name in ("at", "who", "from", "command"))
             if not finished and not inside:
-                self.interrupted.append(dict(same, present=present, unfinished=left, **told))
-            if write and not left:
+                self.interrupted.append(dict(same, present=present, unfinished=open_ends, **told))
+            if write and not open_ends:
                 reason = "The run ended before this repair did; %s it is %s." % (
                     "run %s finished it: now" % self.run if finished else "now",
                     "running (pid %d)" % present["pid"] if present["pid"] else "stopped",

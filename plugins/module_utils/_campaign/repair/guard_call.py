@@ -171,7 +171,7 @@ class Call:
         self.result.update(before=before, after=after, seconds=self.seconds, left="unknown")
         seen = [state for state in (before, after) if state and set(control.KEPT) <= set(state)]
         if len(seen) == 2:
-            self.result["left"] = control.left(*seen)
+            self.result["left"] = control.state_after(*seen)
         line = dict(self.line(), result=self.options["result"], reason=self.options["reason"])
         self.guarded.note("ended", **line)
         if self.options["remedy"] == FINISH and self.options["result"] == "done":

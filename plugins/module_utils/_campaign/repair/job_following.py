@@ -174,11 +174,11 @@ class Following:
             started = self.record.started()
             if self.record.end() or (only_start and started) or not self.present(started):
                 return
-            left = end - time.monotonic()
-            if left <= 0:
+            remaining = end - time.monotonic()
+            if remaining <= 0:
                 return
             self.beat()
-            self.sleep(min(pause, left))
+            self.sleep(min(pause, remaining))
             pause = min(pause * 1.5, 2.0)
 
     def beat(self) -> None:

@@ -170,7 +170,7 @@ class Change:
             after = self.controller.observe()
         self.result.update(
             after=after,
-            left=control.left(self.before, after),
+            left=control.state_after(self.before, after),
             commands=self.controller.commands,
             seconds=round(time.monotonic() - began, 3),
             changed=not failure or after["pid"] != self.before["pid"],

@@ -72,7 +72,7 @@ def describe(seen: "Entry") -> str:
     return "%s, process %d" % (text, seen["process_id"]) if seen["process_id"] else text
 
 
-def left(before: "Entry", after: "Optional[Entry]") -> str:
+def state_after(before: "Entry", after: "Optional[Entry]") -> str:
     """How a workflow is left: as_before, changed or unknown."""
     if not after or after["state"] is None:
         return "unknown"

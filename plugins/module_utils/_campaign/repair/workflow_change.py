@@ -149,7 +149,7 @@ class Change:
             self.guarded.leave()
             return
         if done:
-            self.result["left"] = workflow.left(before, after)
+            self.result["left"] = workflow.state_after(before, after)
             self.guarded.note("ended", **self.line(
                 result="failed" if failure else "done", reason=failure or "", before=before,
                 after=after, seconds=self.result["seconds"], command=self.result["commands"],

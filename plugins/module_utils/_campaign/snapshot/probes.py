@@ -122,8 +122,8 @@ class Context(Known):
 
     def _processes(self) -> "Dict[str, List[Entry]]":
         groups = proc.processes(self.table(), self.child_pid)
-        left = self.end - GRACE - time.monotonic()
-        proc.look_again(groups["modules"], min(proc.DISK_SECONDS, left))
+        remaining = self.end - GRACE - time.monotonic()
+        proc.look_again(groups["modules"], min(proc.DISK_SECONDS, remaining))
         return groups
 
     def listening(self, proto: str, *expected: "Tuple[str, int]") -> "List[Entry]":
@@ -350,8 +350,8 @@ def probe_api(context: Context) -> "Entry":
     end = min(context.end - GRACE, time.monotonic() + context.options["api_timeout"])
     from ..api import api
 
-    left = max(0.5, end - time.monotonic())
-    return api.collect(context.options, context.instances, context.tomcat_url, left)
+    remaining = max(0.5, end - time.monotonic())
+    return api.collect(context.options, context.instances, context.tomcat_url, remaining)
 
 
 TABLE = {

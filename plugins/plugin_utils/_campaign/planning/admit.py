@@ -14,7 +14,7 @@ from dataclasses import replace
 from ..diagnosis.catalogue import BY_KEY
 from ..diagnosis.causes import across_hosts
 from ..diagnosis.records import Diagnosis, Finding
-from .make import explained, left_alone, module_ids_of, plan_of_host, process_of, with_work
+from .make import explained, module_ids_of, plan_of_host, process_of, unplanned_for, with_work
 from .policy import ModuleId, Policy, Refusal
 from .records import AtWork, Fingerprint, HostPlan, Plan, Step
 from .saved import InvalidPlan, epoch, iso, parts
@@ -88,7 +88,7 @@ def _admitted(
     if not planned.steps:
         return replace(planned, error=diagnosis.error, refused=None)
     reason = diagnosis.error or changed(planned.fingerprint, diagnosis)
-    left = list(planned.left)
+    unplanned = list(planned.left)
     findings = {finding.id: finding for finding in diagnosis.findings}
     fresh = plan_of_host(diagnosis, policy, frozenset(), now)
     blocked = {entry.id: entry for entry in fresh.left}
@@ -96,8 +96,8 @@ def _admitted(
     steps: list[Step] = []
     for step in sorted(planned.steps, key=lambda step: step.order):
         if reason:
-            left += [
-                left_alone(finding, Refusal("state_changed", reason))
+            unplanned += [
+                unplanned_for(finding, Refusal("state_changed", reason))
                 for finding in _findings_of(step, findings)
             ]
             continue
@@ -107,8 +107,8 @@ def _admitted(
             with_it = f"was planned together with {alone[0].id}, which is no longer planned"
             refusal = Refusal(alone[0].why, with_it)
         if refusal:
-            left += alone
-            left += [left_alone(findings[id], refusal) for id in step.because if id not in blocked]
+            unplanned += alone
+            unplanned += [unplanned_for(findings[id], refusal) for id in step.because if id not in blocked]
         else:
             steps.append(_bounded(step, policy, module_ids, now))
     return replace(
@@ -116,7 +116,7 @@ def _admitted(
         error=diagnosis.error,
         refused=reason,
         steps=tuple(replace(step, order=number) for number, step in enumerate(steps, 1)),
-        left=tuple(left),
+        left=tuple(unplanned),
     )
 
 

@@ -23,7 +23,7 @@ from .blocked import blocked
 from .ladder import REMEDIES
 from .merge import Draft, merged
 from .policy import ModuleId, Policy, Refusal
-from .records import AtWork, Fingerprint, HostPlan, Left, Plan, Step, Why
+from .records import AtWork, Fingerprint, HostPlan, Plan, Step, Unplanned, Why
 from .saved import iso
 
 WHYS: tuple[Why, ...] = get_args(Why)
@@ -70,7 +70,7 @@ def plan_of_host(
     module_ids = module_ids_of(diagnosis)
     gravest = _gravest(findings)
     wanted: list[Finding] = []
-    left: list[Left] = []
+    unplanned: list[Unplanned] = []
     notes: list[str] = []
     for finding in findings:
         if finding.severity is INFO and not finding.remedy:
@@ -86,7 +86,7 @@ def plan_of_host(
         if refusal is None:
             wanted.append(finding)
         else:
-            left.append(left_alone(finding, refusal))
+            unplanned.append(unplanned_for(finding, refusal))
     drafts = sorted(merged(wanted), key=Draft.sort_key)
     steps = tuple(
         _step(number, draft, policy, module_ids, now, diagnosis)
@@ -97,7 +97,7 @@ def plan_of_host(
         error=diagnosis.error,
         fingerprint=fingerprint(diagnosis, steps),
         steps=steps,
-        left=tuple(left),
+        left=tuple(unplanned),
         notes=tuple(notes),
     )
 
@@ -144,9 +144,9 @@ def _gravest(findings: Sequence[Finding]) -> dict[str, Severity]:
     return gravest
 
 
-def left_alone(finding: Finding, refusal: Refusal) -> Left:
+def unplanned_for(finding: Finding, refusal: Refusal) -> Unplanned:
     """A finding that nothing is planned for, and why."""
-    return Left(
+    return Unplanned(
         id=finding.id,
         key=finding.key,
         module=finding.module,

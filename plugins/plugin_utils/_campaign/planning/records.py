@@ -78,7 +78,7 @@ class Step(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Left(Record):
+class Unplanned(Record):
     """A finding that the plan does not repair."""
 
     id: str = ""
@@ -131,7 +131,7 @@ class HostPlan(Record):
     refused: str | None = None
     fingerprint: Fingerprint = field(default_factory=Fingerprint)
     steps: tuple[Step, ...] = ()
-    left: tuple[Left, ...] = ()
+    left: tuple[Unplanned, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -17,7 +17,7 @@ from ..diagnosis.records import Record
 from ..snapshot.reader import ABSENT, fields_of
 from . import ladder
 from .ladder import REMEDIES
-from .records import SCHEMA, Fingerprint, HostPlan, Left, Plan, Step
+from .records import SCHEMA, Fingerprint, HostPlan, Plan, Step, Unplanned
 
 
 class InvalidPlan(ValueError):
@@ -40,7 +40,7 @@ def parse(data: object) -> Plan:
         _shape("a host", host, HostPlan)
         _shape(host["name"], host["fingerprint"], Fingerprint)
         for entry in host["left"]:
-            _shape(f"what is left on {host['name']}", entry, Left)
+            _shape(f"what is left on {host['name']}", entry, Unplanned)
         for step in host["steps"]:
             _shape(f"a step of {host['name']}", step, Step)
     plan = Plan.of(data)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
 from ..diagnosis.records import Finding, Key, Module, Moment, Probe, Record, Schema, Severity
-from ..planning.records import Action, Left, Step
+from ..planning.records import Action, Step, Unplanned
 
 # What a report is made of is to be had here, too.
-__all__ = ("Action", "Finding", "Left", "Module", "Probe", "Severity", "Step")
+__all__ = ("Action", "Finding", "Module", "Probe", "Severity", "Step", "Unplanned")
 
 SCHEMA: Final = 1
 
@@ -52,7 +52,7 @@ class Host(Record):
     findings: tuple[Finding, ...]
     unseen: tuple[Probe, ...]
     plan: tuple[Step, ...] = ()
-    left: tuple[Left, ...] = ()
+    left: tuple[Unplanned, ...] = ()
     plan_refused: str | None = None
     plan_notes: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()

@@ -93,7 +93,7 @@ class Section(NamedTuple):
 def sections(report: Report) -> dict[str, Section]:
     """Those that have something to say, by name, in the order in which they are read."""
     every = (
-        *findings(report), repairs(report), plan(report), left(report), unseen(report),
+        *findings(report), repairs(report), plan(report), unplanned(report), unseen(report),
     )
     told = {section.name: section for section in every if section.entries}
     if report.changes is not None:
@@ -213,7 +213,7 @@ def _step(group: repair.Group[Step]) -> Entry:
     )
 
 
-def left(report: Report) -> Section:
+def unplanned(report: Report) -> Section:
     """Plans that were refused, what a plan remarks, and findings that no step repairs, with why."""
     entries = [
         Entry("warning", f"{host.name}: plan refused: {host.plan_refused}")
@@ -223,7 +223,7 @@ def left(report: Report) -> Section:
         Entry("plain", f"{host.name}: {note}")
         for host in report.hosts for note in host.plan_notes
     ]
-    for group in repair.left(report):
+    for group in repair.unplanned(report):
         item = group.item
         until = f", until {words.moment(item.until)}" if item.until else ""
         why = item.why.replace("_", " ")

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from .model import Action, Host, Left, Report, Step
+    from .model import Action, Host, Report, Step, Unplanned
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ def _rank(action: Action) -> int:
     return RESULTS.index(action.result) if action.result in RESULTS else len(RESULTS)
 
 
-def left(report: Report) -> list[Group[Left]]:
+def unplanned(report: Report) -> list[Group[Unplanned]]:
     """What is not repaired and why, without what another finding explains."""
     return _grouped(
         (
