@@ -178,7 +178,7 @@ def test_json_is_as_documented(report: Json) -> None:
     full = model.Report.of(report).as_dict()
     built = {
         "step": model.Step(instances=("prod", "prod2")).as_dict(),
-        "left": model.Unplanned().as_dict(),
+        "unplanned": model.Unplanned().as_dict(),
         "action": model.Action().as_dict(),
         "report": report,
         "host": report["hosts"][1],
