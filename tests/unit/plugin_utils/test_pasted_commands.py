@@ -29,7 +29,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
     advice,
     as_account,
     as_root,
-    found,
+    hold,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.shell import (
     LONGEST_FACT,
@@ -96,7 +96,7 @@ def _server(home: str = STANDARD_HOME, user: str = "neolane") -> Server:
 def _fix(problem: Problem, facts: dict[str, Any], home: str, user: str = "neolane") -> str:
     # The facts that a finding always has are hostile, too.
     evidence = Evidence({name: facts[name] for name in facts}, facts.get("instance", "prod"))
-    return found(problem, _server(home, user), evidence).fix
+    return str(hold(problem, _server(home, user), evidence).finding.fix)
 
 
 # --- what a shell makes of it -----------------------------------------------------------------
@@ -437,7 +437,7 @@ def test_the_longest_fact_is_shown_and_no_longer_one() -> None:
 
 def test_the_name_of_an_instance_gets_into_the_command_by_that_of_the_module() -> None:
     evidence = Evidence({"pid": 1, "state": "T"}, "a\nb")
-    fix = found(BY_KEY["mta.hung"], _server(), evidence).fix
+    fix = hold(BY_KEY["mta.hung"], _server(), evidence).finding.fix
     assert fix == "# no command can be shown: target holds characters that cannot be typed"
 
 

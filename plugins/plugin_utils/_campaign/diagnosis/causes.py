@@ -18,10 +18,9 @@ from graphlib import TopologicalSorter
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DEFAULT
 
 from ..snapshot.server import LOOPBACK
-from . import records
 from .catalogue import BY_KEY
-from .model import Finding, Problem, say
-from .records import Diagnosis
+from .model import Evidence, Held, Problem, finding_of
+from .records import Diagnosis, Finding
 
 
 def depths(problems: Iterable[Problem]) -> dict[str, int]:
@@ -56,46 +55,46 @@ _TRACES: dict[str, re.Pattern[str]] = {
 }
 
 
-def explains(cause: Finding, effect: Finding) -> bool:
+def explains(cause: Held, effect: Held) -> bool:
     """Whether a finding of a right kind concerns the same instance, or one shares with all.
 
     It must not have begun after its effect. Where the effect shows in log lines, these must speak
     of the cause. An effect can name the instance whose module it depends on: `stat_instance`.
     """
-    if cause.key not in effect.problem.causes:
+    key, shown = cause.problem.key, effect.evidence
+    if key not in effect.problem.causes:
         return False
-    began = effect.began_at
-    if cause.began_at is not None and began is not None and (
-        cause.began_at > began + EARLIER_SECONDS
-    ):
+    began, effects = cause.evidence.began_at, shown.began_at
+    if began is not None and effects is not None and began > effects + EARLIER_SECONDS:
         return False
-    trace = _TRACES.get(cause.key)
-    if effect.words and trace and not trace.search(effect.words):
+    trace = _TRACES.get(key)
+    if shown.words and trace and not trace.search(shown.words):
         return False
+    instance = cause.evidence.instance
     dependence = f"{cause.problem.module}_instance"
-    if dependence in effect.facts:
-        return cause.instance in (effect.facts[dependence], DEFAULT) and (
-            effect.facts[dependence] is not None
+    if dependence in shown.facts:
+        return instance in (shown.facts[dependence], DEFAULT) and (
+            shown.facts[dependence] is not None
         )
-    return DEFAULT in (cause.instance, effect.instance) or cause.instance == effect.instance
+    return DEFAULT in (instance, shown.instance) or instance == shown.instance
 
 
-def link(findings: Iterable[Finding], depth: Mapping[str, int]) -> list[Finding]:
+def link(held: Iterable[Held], depth: Mapping[str, int]) -> list[Held]:
     """The findings with their nearest causes."""
-    linked: list[Finding] = []
+    linked: list[Held] = []
     above: dict[str, set[str]] = {}  # id of a finding: ids of all that explain it
-    for finding in sorted(findings, key=lambda finding: (depth[finding.key], finding.id)):
-        causes = [cause for cause in linked if explains(cause, finding)]
+    for effect in sorted(held, key=lambda each: (depth[each.problem.key], each.id)):
+        causes = [cause for cause in linked if explains(cause, effect)]
         further = {id for cause in causes for id in above[cause.id]}
         nearest = tuple(cause for cause in causes if cause.id not in further)
-        above[finding.id] = further | {cause.id for cause in causes}
-        linked.append(replace(finding, causes=nearest))
+        above[effect.id] = further | {cause.id for cause in causes}
+        linked.append(effect.explained(nearest) if nearest else effect)
     return linked
 
 
-def chain(finding: Finding) -> Iterator[Finding]:
+def chain(held: Held) -> Iterator[Held]:
     """All that explains a finding, near and far."""
-    for cause in finding.causes:
+    for cause in held.causes:
         yield cause
         yield from chain(cause)
 
@@ -143,7 +142,7 @@ def across_hosts(diagnoses: Sequence[Diagnosis]) -> list[Diagnosis]:
 
 
 def _asked(
-    finding: records.Finding, known: Mapping[str, Diagnosis]
+    finding: Finding, known: Mapping[str, Diagnosis]
 ) -> tuple[Diagnosis | None, tuple[str, ...]]:
     """The other host that a finding is about, and the keys of what explains it there."""
     role, keys = _ELSEWHERE.get(finding.key, ("", ()))
@@ -155,9 +154,7 @@ def _asked(
     return next((known[name.lower()] for name in names if name.lower() in known), None), keys
 
 
-def _explained(
-    finding: records.Finding, host: str, causes: Iterable[records.Finding]
-) -> records.Finding:
+def _explained(finding: Finding, host: str, causes: Iterable[Finding]) -> Finding:
     """A finding with causes on another host beside its own."""
     return replace(
         finding,
@@ -182,20 +179,14 @@ def _names(diagnosis: Diagnosis) -> Iterator[str]:
             yield text
 
 
-def _silence(diagnosis: Diagnosis) -> records.Finding:
+def _silence(diagnosis: Diagnosis) -> Finding:
     """The finding that a host does not answer."""
-    facts = {"error": diagnosis.error}
-    words = {**facts, "name": diagnosis.name}
-    problem = BY_KEY["host.does_not_answer"]
-    silence = Finding(
-        problem, DEFAULT, "", dict(facts), say(problem.summary, words),
-        fix=problem.fix.text(words), reason=problem.reason, severity=problem.severity,
-        remedy=problem.remedy,
-    )
-    return silence.record()
+    evidence = Evidence({"error": diagnosis.error})
+    words = {**evidence.facts, "name": diagnosis.name}
+    return finding_of(BY_KEY["host.does_not_answer"], evidence, words)
 
 
-def _nearest(diagnosis: Diagnosis, keys: tuple[str, ...]) -> list[records.Finding]:
+def _nearest(diagnosis: Diagnosis, keys: tuple[str, ...]) -> list[Finding]:
     """The findings of some keys that are not themselves explained by others of them."""
     held = [finding for finding in diagnosis.findings if finding.key in keys]
     causes = {id for finding in held for id in finding.caused_by_ids}

@@ -26,7 +26,7 @@ from ..snapshot.thresholds import Thresholds
 from .bugs import noted
 from .catalogue import CATALOGUE, ORDER
 from .causes import chain, depths, link
-from .model import HOST, INFO, Finding, found, say
+from .model import HOST, INFO, Held, hold, say
 from .records import Diagnosis, Module, ModuleVerdict, Probe
 
 DEPTHS = depths(CATALOGUE)
@@ -45,7 +45,7 @@ def diagnose(
     """
     server = Server(snapshot, thresholds)
     header = server.header
-    findings = asked_for(server, findings_of(server)) if header.installed else []
+    holding = asked_for(server, findings_of(server)) if header.installed else []
     modules = [module for module in server.modules if _asked(server, module.name, module.instance)]
     known = {*addresses, server.machine.hostname, header.address} - LOOPBACK - {name}
     return Diagnosis(
@@ -62,9 +62,9 @@ def diagnose(
         installed=header.installed,
         instances=tuple(_instances(server)),
         modules=tuple(
-            _module(server, module, findings) for module in modules if header.installed
+            _module(server, module, holding) for module in modules if header.installed
         ),
-        findings=tuple(finding.record() for finding in findings),
+        findings=tuple(held.finding for held in holding),
         unseen=tuple(
             Probe(probe=probe, kind=failure.kind, message=failure.message)
             for probe, failure in (*server.failures.items(), *_not_asked(server))
@@ -86,30 +86,29 @@ def inconclusive(server: Server) -> dict[str, str]:
     return found
 
 
-def findings_of(server: Server) -> list[Finding]:
+def findings_of(server: Server) -> list[Held]:
     """Every problem that holds, with its causes: roots first, then by severity and start order."""
-    held: dict[str, Finding] = {}
+    holding: dict[str, Held] = {}
     for problem in CATALOGUE:
         if all(server.seen(probe) for probe in problem.needs):
             for evidence in problem.find(server):
-                finding = found(problem, server, evidence)
-                held.setdefault(finding.id, finding)
-    findings = [noted(server, finding) for finding in link(held.values(), DEPTHS)]
-    return sorted(findings, key=_sort_key)
+                held = hold(problem, server, evidence)
+                holding.setdefault(held.id, held)
+    return sorted((noted(server, held) for held in link(holding.values(), DEPTHS)), key=_sort_key)
 
 
-def _sort_key(finding: Finding) -> tuple[bool, int, int, str]:
-    problem = finding.problem
-    return bool(finding.causes), finding.severity.rank, ORDER[problem.module], finding.id
+def _sort_key(held: Held) -> tuple[bool, int, int, str]:
+    finding = held.finding
+    return bool(held.causes), finding.severity.rank, ORDER[finding.module], finding.id
 
 
-def asked_for(server: Server, findings: list[Finding]) -> list[Finding]:
+def asked_for(server: Server, holding: list[Held]) -> list[Held]:
     """The findings of the modules and instances asked for, and whatever explains them."""
     kept: set[str] = set()
-    for finding in findings:
-        if _asked(server, finding.problem.module, finding.instance):
-            kept |= {finding.id, *(cause.id for cause in chain(finding))}
-    return [finding for finding in findings if finding.id in kept]
+    for held in holding:
+        if _asked(server, held.finding.module, held.finding.instance):
+            kept |= {held.id, *(cause.id for cause in chain(held))}
+    return [held for held in holding if held.id in kept]
 
 
 def _asked(server: Server, module: str, instance: str) -> bool:
@@ -139,10 +138,10 @@ def _not_asked(server: Server) -> Iterator[tuple[str, ProbeError]]:
         yield "api", ProbeError("skipped", text)
 
 
-def _module(server: Server, module: ModuleInstance, findings: list[Finding]) -> Module:
+def _module(server: Server, module: ModuleInstance, holding: list[Held]) -> Module:
     own = [
-        finding for finding in findings
-        if (finding.problem.module, finding.instance) == (module.name, module.instance)
+        held for held in holding
+        if (held.finding.module, held.finding.instance) == (module.name, module.instance)
     ]
     process = module.process
     return Module(
@@ -155,7 +154,7 @@ def _module(server: Server, module: ModuleInstance, findings: list[Finding]) -> 
         started_at=module.started_at,
         precision=process.precision if process else None,
         filters=tuple(_filters(module)),
-        findings=tuple(finding.id for finding in own),
+        findings=tuple(held.id for held in own),
     )
 
 
@@ -167,15 +166,15 @@ def _filters(module: ModuleInstance) -> list[str]:
     return filters(added(module.process.arguments, standard))
 
 
-def verdict(server: Server, module: ModuleInstance, findings: list[Finding]) -> ModuleVerdict:
+def verdict(server: Server, module: ModuleInstance, holding: list[Held]) -> ModuleVerdict:
     """healthy, degraded, down, unknown or not_expected."""
-    if any(finding.problem.down for finding in findings):
+    if any(held.problem.down for held in holding):
         return "down"
     if module.state == "unknown":
         return "unknown"
     if module.state == "stopped" and not module.expected:
         return "unknown" if module.expected is None else "not_expected"
-    if any(finding.severity is not INFO for finding in findings):
+    if any(held.finding.severity is not INFO for held in holding):
         return "degraded"
     if module.state == "stopped" or _overlooked(server, module.name):
         return "unknown"

@@ -9,7 +9,7 @@ import posixpath
 import re
 import string
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, Literal, NamedTuple
 
@@ -17,8 +17,8 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 
 from ..snapshot.records import ModuleInstance
 from ..snapshot.server import STANDARD_HOME, Server
-from . import records, sources
-from .records import Severity
+from . import sources
+from .records import Finding, Severity
 from .shell import NotShown, Shell, fill, measured, pieces, quoted
 
 Fact = str | int | float | bool | None
@@ -209,59 +209,31 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A problem that holds."""
+class Held:
+    """A problem that holds: the finding as the report has it, and by what its causes are known."""
 
     problem: Problem
-    instance: str
-    subject: str
-    facts: Facts
-    summary: str
-    fix: str
-    reason: str | None
-    causes: tuple[Finding, ...] = field(default=(), compare=False)
-    severity: Severity = WARNING
-    remedy: str | None = None
-    words: str = ""
-    began_at: float | None = None
-
-    @property
-    def key(self) -> str:
-        """The key of the problem."""
-        return self.problem.key
+    evidence: Evidence
+    finding: Finding
+    causes: tuple[Held, ...] = ()
 
     @property
     def id(self) -> str:
         """Unique on the host and the same in every run."""
-        return f"{self.key}@{self.instance}" + (f"#{self.subject}" if self.subject else "")
+        return self.finding.id
 
-    def record(self) -> records.Finding:
-        """The finding as the report has it."""
-        problem = self.problem
-        return records.Finding(
-            id=self.id,
-            key=self.key,
-            module=problem.module,
-            instance=self.instance,
-            severity=self.severity,
-            title=problem.title,
-            summary=self.summary,
-            evidence={
-                name: str(fact) if isinstance(fact, Shell) else fact
-                for name, fact in self.facts.items()
-            },
-            caused_by=tuple(dict.fromkeys(cause.key for cause in self.causes)),
-            caused_by_ids=tuple(cause.id for cause in self.causes),
-            remedy=self.remedy,
-            automatic=self.remedy is not None,
-            reason=self.reason,
-            fix=self.fix,
-            source=sources.url(problem.source),
+    def explained(self, causes: tuple[Held, ...]) -> Held:
+        """The same with what explains it."""
+        finding = replace(
+            self.finding,
+            caused_by=tuple(dict.fromkeys(cause.problem.key for cause in causes)),
+            caused_by_ids=tuple(cause.id for cause in causes),
         )
+        return replace(self, finding=finding, causes=causes)
 
 
-def found(problem: Problem, server: Server, evidence: Evidence) -> Finding:
-    """The finding: the problem's words with the facts of the evidence."""
+def hold(problem: Problem, server: Server, evidence: Evidence) -> Held:
+    """The problem's words with the facts of the evidence."""
     label = problem.module
     if evidence.instance != DEFAULT:
         label += f"@{evidence.instance}"
@@ -270,19 +242,31 @@ def found(problem: Problem, server: Server, evidence: Evidence) -> Finding:
         "instance": evidence.instance, "target": label,
         **evidence.facts,
     }
+    return Held(problem, evidence, finding_of(problem, evidence, facts))
+
+
+def finding_of(problem: Problem, evidence: Evidence, facts: Mapping[str, Fact]) -> Finding:
+    """The finding, these facts filled into its texts."""
     told = evidence.by_hand or ByHand(problem.reason)
+    remedy = problem.remedy if evidence.by_hand is None else None
+    id = f"{problem.key}@{evidence.instance}"
     return Finding(
-        problem=problem,
+        id=f"{id}#{evidence.subject}" if evidence.subject else id,
+        key=problem.key,
+        module=problem.module,
         instance=evidence.instance,
-        subject=evidence.subject,
-        facts=evidence.facts,
-        summary=say(told.summary or problem.summary, facts),
-        fix=(told.fix or problem.fix).text(facts),
-        reason=None if told.reason is None else say(told.reason, facts),
         severity=evidence.severity or problem.severity,
-        remedy=problem.remedy if evidence.by_hand is None else None,
-        words=evidence.words,
-        began_at=evidence.began_at,
+        title=problem.title,
+        summary=say(told.summary or problem.summary, facts),
+        evidence={
+            name: str(fact) if isinstance(fact, Shell) else fact
+            for name, fact in evidence.facts.items()
+        },
+        remedy=remedy,
+        automatic=remedy is not None,
+        reason=None if told.reason is None else say(told.reason, facts),
+        fix=(told.fix or problem.fix).text(facts),
+        source=sources.url(problem.source),
     )
 
 
