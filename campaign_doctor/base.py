@@ -11,6 +11,7 @@ from collections.abc import Callable
 import typer
 from rich.console import Console
 
+from . import checking
 from .doctor import Doctor
 from .interrupts import Interrupts
 from .options import Kept, Servers, Terminal
@@ -34,6 +35,7 @@ def doctor(
 ) -> int:
     """Run a command with its temporary resources."""
     out, err = consoles()
+    checking.variables(context.obj, servers.extra_vars)
     with Interrupts() as interrupts, private_directory() as private:
         try:
             return work(Doctor(

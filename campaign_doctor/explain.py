@@ -114,9 +114,13 @@ class Code(_Entry):
 
 
 class Catalogue(_Entry):
-    """All that is known. `modules` are in the order in which they are started."""
+    """All that is known. `modules` are in the order in which they are started, `variables` those of
+    the playbooks, `thresholds` the names in campaign_thresholds.
+    """
 
     modules: list[Module]
+    variables: list[str]
+    thresholds: list[str]
     problems: list[Problem]
     codes: list[Code]
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from . import checking
 from .configuration import seconds, state_home
 from .formats import RENDERERS
 from .modules import names as module_names
@@ -43,8 +44,9 @@ def format_names(incomplete: str) -> list[str]:
 
 def checked_format(name: str) -> str:
     """A format that there is."""
-    if name not in FORMATS:
-        raise typer.BadParameter(f"'{name}' is not one of {', '.join(FORMATS)}.")
+    why = checking.refusal("format", name, FORMATS)
+    if why:
+        raise typer.BadParameter(why)
     return name
 
 
@@ -114,7 +116,8 @@ class Scope:
     )] = field(default_factory=list)
 
     def variables(self) -> dict[str, Any]:
-        """As the playbooks take them."""
+        """As the playbooks take them. Raises DoctorError for a module that there is not."""
+        checking.modules_known(self.module)
         given = {"campaign_modules": self.module, "campaign_instances": self.instance}
         return {name: value for name, value in given.items() if value}
 

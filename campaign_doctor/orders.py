@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from . import checking
 from .base import doctor, examples
 from .errors import DoctorError
 from .options import Check, Kept, Servers, Shown, Terminal, Yes, checked_time, modules, takes
@@ -26,6 +27,7 @@ def target(text: str) -> dict[str, str]:
     module, at, instance = text.partition("@")
     if not module or (at and not instance):
         raise DoctorError(f"'{text}' is neither MODULE nor MODULE@INSTANCE, such as mta@prod.")
+    checking.modules_known([module])
     return {"campaign_module": module} | ({"campaign_instance": instance} if instance else {})
 
 

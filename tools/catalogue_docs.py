@@ -21,6 +21,9 @@ from common import CHECKOUT
 from common.writer import Writer
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DECLARED
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.known import (
+    VARIABLES,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (
     sources,
 )
@@ -138,6 +141,8 @@ def data() -> dict[str, Any]:
     """The same for a program."""
     return {
         "modules": [{"name": module.name, "column": module.column} for module in DECLARED],
+        "variables": sorted(VARIABLES),
+        "thresholds": sorted(dict(Thresholds().values())),
         "problems": [_problem(problem) for problem in CATALOGUE],
         "codes": [
             {

@@ -56,7 +56,6 @@ RUNS = {
     "stopped": Saved(("diagnose", *ONLY), (STOPPED,)),
     "one_unreachable": Saved(("diagnose", *ONLY), (STOPPED,), {"gone": UNREACHABLE}),
     "all_unreachable": Saved(("diagnose", "--limit", "gone"), (), {"gone": UNREACHABLE}),
-    "wrong_module": Saved(("diagnose", "--module", "postfix")),
     "wrong_instance": Saved(("diagnose", "--instance", "prdo")),
     "wrong_option": Saved(("diagnose", "-e", "campaign_timeout=soon")),
     "planned": Saved(("plan", *ONLY), (STOPPED,)),
@@ -74,7 +73,6 @@ RUNS = {
     "precision_checked": Saved(("precision", "raise", "inMail@prod", "--check", *FAST)),
     "no_such_job": Saved(("relaunch", "export", "no_such_job", "--delta", "--operator", "anna.berg",
                           "--yes")),
-    "no_such_module": Saved(("precision", "raise", "postfix", "--yes")),
     "no_such_instance": Saved(("precision", "raise", "mta@elsewhere", "--yes")),
 }
 

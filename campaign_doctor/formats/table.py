@@ -40,6 +40,7 @@ STYLES = {
 # What matters most at the end, where the eye is.
 ORDER = ("notes", "unseen", "causes", "repairs", "plan", "left", "changes")
 NUMBERED = ("causes", "plan")
+NAME_COLUMNS = 30
 COLUMN = 10  # of the labels
 MARKS = {"changes": 6}  # columns for what stands before the sentences, where they are in line
 
@@ -53,7 +54,9 @@ def render(report: Report) -> RenderableType:
     """All of it, what matters most at the end, where the eye is."""
     told = outline.sections(report)
     parts = [part for name in ORDER if name in told for part in section(told[name])]
-    return Group(hosts(report), *parts, Text(), summary(report))
+    dark = outline.undiagnosed(report)
+    errors = section(dark) if dark.entries else []
+    return Group(hosts(report), *errors, *parts, Text(), summary(report))
 
 
 def section(told: outline.Section) -> list[RenderableType]:
@@ -133,32 +136,37 @@ class _Hosts:
         yield grid if fits <= options.max_width else self._list()
         if self.healthy:
             yield Text(f"and {self.healthy} healthy hosts", style="green")
+        if not self.columns:
+            return
         signs = [f"{sign} {verdict.replace('_', ' ')}" for verdict, (sign, _) in VERDICTS.items()]
         yield Text("  ".join(signs), style="dim")
 
+    def _host_column(self, table: Table, heading: str) -> None:
+        """Wide enough for the names, whatever the other columns want."""
+        longest = max(len(words.clean(host.name)) for host in self.hosts)
+        width = min(NAME_COLUMNS, max(4, longest))
+        table.add_column(heading, overflow="fold", min_width=width, max_width=width)
+
     def _matrix(self) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-        table.add_column("Host", overflow="fold", min_width=8, max_width=30)
+        self._host_column(table, "Host")
         table.add_column("", no_wrap=True)
         table.add_column("Score", justify="right", no_wrap=True)
         for name in self.columns:
             table.add_column(name, no_wrap=True)
         for host in self.hosts:
-            told = host.error if host.status != "diagnosed" else None
             cells = [_cell(host, name) for name in self.columns]
             table.add_row(plain(host.name), _word(host), _score(host), *cells)
-            if told:
-                table.add_row("", plain(f"  {told}", "dim"))
         return table
 
     def _list(self) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=False)
-        table.add_column(overflow="fold", max_width=30)
+        self._host_column(table, "")
         table.add_column(no_wrap=True)
         table.add_column(justify="right", no_wrap=True)
         table.add_column(overflow="fold")
         for host in self.hosts:
-            text = plain(host.error) if host.status != "diagnosed" else _by_verdict(host)
+            text = _by_verdict(host) if host.status == "diagnosed" else Text()
             table.add_row(plain(host.name), _word(host), _score(host), text)
         return table
 

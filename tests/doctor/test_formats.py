@@ -249,7 +249,7 @@ def test_table_of_hosts_by_modules() -> None:
     assert lines[1].split() == ["app1", "✓", "healthy", "100", "A", "✓", "✓", "✓"]
     assert lines[2].split() == ["app2", CROSS, "down", "30", "F", "✓", CROSS, "!"]
     assert lines[3].split() == ["app3", "unreachable"]
-    assert lines[4].split() == ["timed", "out"]
+    assert "UNREACHABLE app3: timed out" in lines
     assert lines[-1] == (
         "3 hosts: 1 healthy, 1 down, 1 unreachable; 2 critical findings, 1 warning, 2 root causes."
     )
@@ -263,6 +263,35 @@ def test_table_on_a_narrow_terminal() -> None:
         "app1", CROSS, "down", "100", "A", CROSS, "mta", "✓", "10", "healthy"
     ]
     assert max(map(len, lines)) <= 80
+
+
+LONG = "Failed to connect to the host via ssh: " + "kex_exchange_identification: reset " * 9
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("modules", [["wfserver"], MODULES], ids=["one", "all"])
+def test_table_a_long_error_leaves_the_names_where_they_are(
+    width: int, modules: list[str]
+) -> None:
+    name = "marketing-app1.example.com"
+    dark = unreachable("gone.example.com") | {"error": LONG}
+    lines = shown(report(host(name, modules=[module(each) for each in modules]), dark),
+                  width).splitlines()
+    rows = [line.split()[0] for line in lines[:lines.index("")] if line[:1].isalpha()]
+    assert rows in ([name, "gone.example.com"], ["Host", name, "gone.example.com"]), lines
+    assert " ".join(LONG.split()) in " ".join(" ".join(lines).split()), "in full, below the table"
+
+
+def test_table_hosts_that_say_the_same_share_a_line_with_what_to_do() -> None:
+    refused = "Unknown instance 'prdo': this server has default, prod."
+    dark = [host(f"app{n}", status="failed", verdict="unknown", error=refused, modules=[])
+            for n in range(3)]
+    empty = host("web9", status="not_installed", verdict="unknown", error="no Campaign at /opt")
+    lines = shown(report(*dark, empty, unreachable("app8"))).splitlines()
+    assert [line for line in lines if refused in line] == [f"NOT DIAGNOSED app0, app1, app2: {refused}"]
+    assert "   Name one of those that the server has." in lines
+    assert any("--limit 'all:!web9'" in line for line in lines)
+    assert any("ansible_host" in line for line in lines), "timed out"
 
 
 def test_table_names_instances_where_there_are_several() -> None:

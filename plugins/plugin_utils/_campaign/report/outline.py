@@ -101,6 +101,25 @@ def sections(report: Report) -> dict[str, Section]:
     return told
 
 
+def undiagnosed(report: Report) -> Section:
+    """The hosts without a diagnosis, with what to do; those that say the same share an entry."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for host in report.hosts:
+        if host.status != "diagnosed":
+            told = host.error or "no reason is known"
+            word = view.STATUS_WORDS.get(host.status, host.status)
+            what = view.advice(host)
+            groups.setdefault((word, told, what), []).append(host.name)
+    entries = [
+        Entry(
+            "critical", f"{some(names, ROOM_ALONE)}: {told}", mark=word,
+            body=(Detail("", what),), hosts=tuple(names),
+        )
+        for (word, told, what), names in groups.items()
+    ]
+    return Section("undiagnosed", "Hosts without a diagnosis", entries)
+
+
 def findings(report: Report) -> tuple[Section, Section]:
     """The root causes, and what is only to be noted."""
     causes: list[Entry] = []

@@ -41,6 +41,27 @@ HOST_CHANGES = {
 }
 
 
+# What to do about an error that holds one of these, in lower case; the first that fits.
+ADVICE = (
+    (("could not resolve hostname", "name or service not known"),
+     "Correct the name in the inventory, or set ansible_host."),
+    (("permission denied",),
+     "Check ansible_user and its key: ssh must log in without a question."),
+    (("host key verification failed",), "Check the host's key, and add it to known_hosts."),
+    (("connection refused", "timed out", "no route to host", "network is unreachable"),
+     "Check that the server runs and that ssh reaches it: ansible_host, ansible_port, firewall."),
+    (("missing sudo password", "a password is required", "incorrect sudo password",
+      "not in the sudoers", "sudo: command not found"),
+     "Give sudo's password (--ask-become-pass), or see what the login may do: sudo -l."),
+    (("vault",), "Give the vault's password: --ask-vault-pass, or --vault-password-file."),
+    (("interpreter", "python"), "Install Python 3.6 or later, or set ansible_python_interpreter."),
+    (("no space left",), "Make room on the host."),
+    (("unknown instance",), "Name one of those that the server has."),
+    (("was asked to stop",), "Run it again."),
+)
+OTHERWISE = ("Run it again with -v: it shows what Ansible said.", "Try to log in with ssh.")
+
+
 class Cause(NamedTuple):
     """Root causes that are the same on one or more hosts."""
 
@@ -80,6 +101,19 @@ def causes(report: Report) -> list[Cause]:
 def status_word(host: Host) -> str:
     """The verdict on a host in one or two words."""
     return STATUS_WORDS.get(host.status) or VERDICT_WORDS[host.verdict]
+
+
+def advice(host: Host) -> str:
+    """What to do about a host that has no diagnosis."""
+    told = (host.error or "").casefold()
+    if host.status == "not_installed":
+        return (
+            "Say where Campaign is installed (campaign_home), or leave the host out"
+            f" (--limit 'all:!{words.clean(host.name)}')."
+        )
+    return next((text for marks, text in ADVICE if any(mark in told for mark in marks)), OTHERWISE[
+        host.status == "unreachable"
+    ])
 
 
 def module_names(host: Host, verdict: str) -> list[str]:

@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Names that are typed, held against those that there are, before any host is asked."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from . import modules
+from .errors import DoctorError
+from .explain import catalogue
+from .runner import extra_variables
+
+ALIKE = 0.6
+# A site may have variables of its own that begin so: refused is only what is nearly one of ours, one
+# letter of thirteen but not two.
+PREFIX = "campaign_"
+ALIKE_VARIABLE = 0.92
+
+
+def refusal(kind: str, name: str, known: Sequence[str]) -> str | None:
+    """Why a name is none of those that there are, and which is the nearest; None if it is one."""
+    if name in known:
+        return None
+    same = [each for each in known if each.casefold() == name.casefold()]
+    near = same or _alike(name, known, ALIKE)
+    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+    return f"'{name}' is not a {kind}. {hint}"
+
+
+def _alike(name: str, known: Sequence[str], cutoff: float) -> list[str]:
+    """Those that are written alike, the nearest first: two letters exchanged is the usual slip."""
+    found = difflib.get_close_matches(name, known, 3, cutoff)
+    return sorted(found, key=lambda each: sorted(each) != sorted(name))
+
+
+def modules_known(names: Iterable[str]) -> None:
+    """Raises DoctorError for the first that is no module of Campaign."""
+    for name in names:
+        _refuse(refusal("Campaign module", name, modules.names()))
+
+
+def variables(configured: Mapping[str, Any], extra: Iterable[str]) -> None:
+    """Raises DoctorError for a variable that is misspelt, or names no module or no threshold."""
+    for given in (configured, *map(_given, extra)):
+        for name, value in given.items():
+            if name.startswith(PREFIX) and name not in catalogue().variables:
+                near = _alike(name, catalogue().variables, ALIKE_VARIABLE)
+                _refuse(f"There is no variable {name}. Did you mean {near[0]}?" if near else None)
+            if name == "campaign_thresholds" and isinstance(value, Mapping):
+                for threshold in value:
+                    _refuse(refusal("threshold", str(threshold), catalogue().thresholds))
+            if name == "campaign_modules" and isinstance(value, list):
+                modules_known(map(str, value))
+
+
+def _given(text: str) -> Mapping[str, Any]:
+    """What -e says; of a file what can be read without a vault's password."""
+    if not text.startswith("@"):
+        return extra_variables(text)
+    with suppress(OSError, ValueError, yaml.YAMLError):  # Ansible says what is wrong with it
+        loaded = yaml.safe_load(Path(text[1:]).expanduser().read_text(encoding="utf-8"))
+        if isinstance(loaded, Mapping):
+            return {str(name): value for name, value in loaded.items()}
+    return {}
+
+
+def _refuse(why: str | None) -> None:
+    if why:
+        raise DoctorError(f"{why} No host was asked.")
