@@ -14,7 +14,7 @@ from rich.console import Console
 from . import checking
 from .doctor import Doctor
 from .interrupts import Interrupts
-from .options import Kept, Servers, Terminal
+from .options import AnsibleOptions, HistoryOptions, TerminalOptions
 from .outcome import ExitCode
 from .runner import private_directory
 
@@ -28,9 +28,9 @@ def examples(*commands: str) -> str:
 
 def doctor(
     context: typer.Context,
-    servers: Servers,
-    terminal: Terminal,
-    kept: Kept,
+    servers: AnsibleOptions,
+    terminal: TerminalOptions,
+    kept: HistoryOptions,
     work: Callable[[Doctor], int],
 ) -> int:
     """Run a command with its temporary resources."""

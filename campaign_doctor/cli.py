@@ -28,12 +28,12 @@ from .explain import Unknown, names
 from .history import History, UnknownRun, compare
 from .model import InvalidReport
 from .options import (
+    AnsibleOptions,
     Check,
-    Kept,
-    Scope,
-    Servers,
-    Shown,
-    Terminal,
+    HistoryOptions,
+    OutputOptions,
+    ScopeOptions,
+    TerminalOptions,
     Yes,
     checked_time,
     takes,
@@ -107,10 +107,11 @@ def defaults_for(group: Any, defaults: dict[str, Any]) -> dict[str, Any]:
     "diagnose -i hosts.yml --format nagios --quiet",
     "diagnose -i hosts.yml --format openmetrics --output /var/lib/node_exporter",
 ))
-@takes(servers=Servers, scope=Scope, shown=Shown, terminal=Terminal, kept=Kept)
+@takes(servers=AnsibleOptions, scope=ScopeOptions, shown=OutputOptions,
+       terminal=TerminalOptions, kept=HistoryOptions)
 def diagnose(
-    context: typer.Context, servers: Servers, scope: Scope, shown: Shown, terminal: Terminal,
-    kept: Kept,
+    context: typer.Context, servers: AnsibleOptions, scope: ScopeOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
 ) -> int:
     """Find out what is wrong, and why. Changes nothing."""
     return doctor(context, servers, terminal, kept,
@@ -121,10 +122,11 @@ def diagnose(
     "plan -i hosts.yml",
     "plan -i hosts.yml --save plan.json",
 ))
-@takes(servers=Servers, scope=Scope, shown=Shown, terminal=Terminal, kept=Kept)
+@takes(servers=AnsibleOptions, scope=ScopeOptions, shown=OutputOptions,
+       terminal=TerminalOptions, kept=HistoryOptions)
 def plan(
-    context: typer.Context, servers: Servers, scope: Scope, shown: Shown, terminal: Terminal,
-    kept: Kept,
+    context: typer.Context, servers: AnsibleOptions, scope: ScopeOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
     save: Annotated[Path | None, typer.Option(
         "--save", metavar="FILE", help="Save the plan, for remediate --plan.",
     )] = None,
@@ -140,10 +142,11 @@ def plan(
     "remediate -i hosts.yml --limit app1 --module mta --yes",
     "remediate -i hosts.yml --check",
 ))
-@takes(servers=Servers, scope=Scope, shown=Shown, terminal=Terminal, kept=Kept)
+@takes(servers=AnsibleOptions, scope=ScopeOptions, shown=OutputOptions,
+       terminal=TerminalOptions, kept=HistoryOptions)
 def remediate(
-    context: typer.Context, servers: Servers, scope: Scope, shown: Shown, terminal: Terminal,
-    kept: Kept,
+    context: typer.Context, servers: AnsibleOptions, scope: ScopeOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
     plan_file: Annotated[Path | None, typer.Option(
         "--plan", metavar="FILE", help="Apply this plan and nothing else.",
     )] = None,
@@ -160,9 +163,10 @@ def remediate(
     "watch -i hosts.yml",
     "watch -i hosts.yml --every 1m --output /var/www/html/campaign",
 ))
-@takes(servers=Servers, scope=Scope, terminal=Terminal, kept=Kept)
+@takes(servers=AnsibleOptions, scope=ScopeOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def watch(
-    context: typer.Context, servers: Servers, scope: Scope, terminal: Terminal, kept: Kept,
+    context: typer.Context, servers: AnsibleOptions, scope: ScopeOptions,
+    terminal: TerminalOptions, kept: HistoryOptions,
     every: Annotated[str, typer.Option(
         "--every", envvar=variable("every"), metavar="TIME", callback=checked_time,
         help="Time between two diagnoses, such as 30s, 5m or 1h.",
@@ -174,7 +178,7 @@ def watch(
 ) -> int:
     """Diagnose repeatedly and report only what changed. Ctrl-C ends it."""
     return doctor(context, servers, terminal, kept,
-                  lambda it: it.watch(scope.variables(), every, Shown(output=output)))
+                  lambda it: it.watch(scope.variables(), every, OutputOptions(output=output)))
 
 
 Hosts = Annotated[str, typer.Argument(
@@ -183,18 +187,20 @@ Hosts = Annotated[str, typer.Argument(
 
 
 @app.command(epilog=examples("ledger app1 -i hosts.yml"))
-@takes(servers=Servers, terminal=Terminal, kept=Kept)
+@takes(servers=AnsibleOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def ledger(
-    context: typer.Context, host: Hosts, servers: Servers, terminal: Terminal, kept: Kept,
+    context: typer.Context, host: Hosts, servers: AnsibleOptions,
+    terminal: TerminalOptions, kept: HistoryOptions,
 ) -> int:
     """Show which run holds a host, and what was done there last. Changes nothing."""
     return doctor(context, replace(servers, limit=host), terminal, kept, holding.ledger)
 
 
 @app.command(epilog=examples("unlock app1 -i hosts.yml", "unlock app1 -i hosts.yml --check"))
-@takes(servers=Servers, terminal=Terminal, kept=Kept)
+@takes(servers=AnsibleOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def unlock(
-    context: typer.Context, host: Hosts, servers: Servers, terminal: Terminal, kept: Kept,
+    context: typer.Context, host: Hosts, servers: AnsibleOptions,
+    terminal: TerminalOptions, kept: HistoryOptions,
     yes: Yes = False,
     check: Check = False,
     force: Annotated[bool, typer.Option(
@@ -208,9 +214,9 @@ def unlock(
 
 
 @app.command(epilog=examples("history", "history --last 100"))
-@takes(kept=Kept)
+@takes(kept=HistoryOptions)
 def history(
-    kept: Kept,
+    kept: HistoryOptions,
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many runs.")] = 20,
 ) -> int:
     """List the runs in the history."""
@@ -233,20 +239,21 @@ def history(
 @app.command(epilog=examples(
     "show last", "show 17 --format html --output report", "show last --format sarif",
 ))
-@takes(shown=Shown, terminal=Terminal, kept=Kept)
+@takes(shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def show(
-    context: typer.Context, run: Run, shown: Shown, terminal: Terminal, kept: Kept,
+    context: typer.Context, run: Run,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
 ) -> int:
     """Show a run of the history in any format. Exits with that run's own code."""
-    return doctor(context, Servers(), terminal, kept, lambda it: it.show(run, shown))
+    return doctor(context, AnsibleOptions(), terminal, kept, lambda it: it.show(run, shown))
 
 
 @app.command("compare", epilog=examples("compare last~1 last", "compare 12 17"))
-@takes(kept=Kept)
+@takes(kept=HistoryOptions)
 def compare_runs(
     old: Annotated[str, typer.Argument(metavar="RUN", help="The earlier run.")],
     new: Annotated[str, typer.Argument(metavar="RUN", help="The later run.")],
-    kept: Kept,
+    kept: HistoryOptions,
 ) -> int:
     """Show what is new, gone, worse or better between two runs."""
     runs = History(kept.history, warn)
@@ -275,16 +282,16 @@ def explain(
 
 
 @app.command(epilog=examples("replay app1.json", "replay app1.json app2.json --format html -o out"))
-@takes(shown=Shown, terminal=Terminal, kept=Kept)
+@takes(shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def replay(
     context: typer.Context,
     snapshots: Annotated[list[Path], typer.Argument(
         metavar="SNAPSHOT...", help="Saved snapshots; each host is named after its file.",
     )],
-    shown: Shown, terminal: Terminal, kept: Kept,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
 ) -> int:
     """Diagnose saved snapshots with today's rules. No server is needed."""
-    return doctor(context, Servers(), terminal, kept, lambda it: it.replay(snapshots, shown))
+    return doctor(context, AnsibleOptions(), terminal, kept, lambda it: it.replay(snapshots, shown))
 
 
 def main() -> None:

@@ -25,9 +25,9 @@ from .formats import FILES, RENDERERS, nagios, table
 from .history import History, compare
 from .interrupts import Interrupts
 from .model import InvalidReport, Report
-from .options import Kept, Servers, Shown, Terminal
+from .options import AnsibleOptions, HistoryOptions, OutputOptions, TerminalOptions
 from .outcome import ExitCode
-from .runner import BECOME_PROMPT, VAULT_PROMPT, Access, Ended, Order, run
+from .runner import BECOME_PROMPT, VAULT_PROMPT, Access, Ended, PlaybookRun, run
 
 Decide = Callable[[Report], ExitCode]
 
@@ -46,9 +46,9 @@ class Doctor:
 
     def __init__(
         self,
-        servers: Servers,
-        terminal: Terminal,
-        kept: Kept,
+        servers: AnsibleOptions,
+        terminal: TerminalOptions,
+        kept: HistoryOptions,
         *,
         variables: Mapping[str, Any],
         private: Path,
@@ -83,19 +83,19 @@ class Doctor:
 
     # -- Commands -----------------------------------------------------------------------------
 
-    def diagnose(self, scope: Mapping[str, Any], shown: Shown) -> int:
+    def diagnose(self, scope: Mapping[str, Any], shown: OutputOptions) -> int:
         """Find out what is wrong."""
-        order = Order("diagnose", {**scope, **self._previous()})
-        return self._finish("diagnose", self.perform(order, outcome.of_diagnosis), shown)
+        playbook_run = PlaybookRun("diagnose", {**scope, **self._previous()})
+        return self._finish("diagnose", self.perform(playbook_run, outcome.of_diagnosis), shown)
 
-    def plan(self, scope: Mapping[str, Any], save: Path | None, shown: Shown) -> int:
+    def plan(self, scope: Mapping[str, Any], save: Path | None, shown: OutputOptions) -> int:
         """Say what a remediation would do, and save it."""
         draft = self.private / "plan.json"
-        order = Order("remediate", {
+        playbook_run = PlaybookRun("remediate", {
             **scope, **self._previous(), "campaign_plan_only": True,
             "campaign_plan_write": str(draft),
         })
-        result = self.perform(order, outcome.of_diagnosis)
+        result = self.perform(playbook_run, outcome.of_diagnosis)
         code = self._finish("plan", result, shown)
         if save is not None and draft.is_file():
             try:
@@ -111,7 +111,7 @@ class Doctor:
         self,
         scope: Mapping[str, Any],
         plan: Path | None,
-        shown: Shown,
+        shown: OutputOptions,
         *,
         yes: bool,
         check: bool,
@@ -122,13 +122,13 @@ class Doctor:
         if plan is not None:
             variables["campaign_plan_file"] = str(self._agreed_to(plan))
         if check or yes:
-            order = Order("remediate", variables, check=check, changes=not check)
+            playbook_run = PlaybookRun("remediate", variables, check=check, changes=not check)
             command = "remediate --check" if check else "remediate"
-            return self._finish(command, self.perform(order, outcome.of_diagnosis), shown)
+            return self._finish(command, self.perform(playbook_run, outcome.of_diagnosis), shown)
         self.must_ask()
         draft = self.private / "plan.json"
         planning = {"campaign_plan_only": True, "campaign_plan_write": str(draft)}
-        first = self.perform(Order("remediate", {**variables, **planning}), outcome.of_diagnosis)
+        first = self.perform(PlaybookRun("remediate", {**variables, **planning}), outcome.of_diagnosis)
         if first.report is None or first.code is ExitCode.INTERRUPTED:
             return self._finish("remediate", first, shown)
         steps = plan_view.show(self.err, first.report)
@@ -140,15 +140,15 @@ class Doctor:
             return first.code
         if plan is None:
             variables["campaign_plan_file"] = str(self._agreed_to(draft))
-        order = Order("remediate", variables, changes=True)
-        return self._finish("remediate", self.perform(order, outcome.of_diagnosis), shown)
+        playbook_run = PlaybookRun("remediate", variables, changes=True)
+        return self._finish("remediate", self.perform(playbook_run, outcome.of_diagnosis), shown)
 
     def order(
         self,
         playbook: str,
         command: str,
         variables: Mapping[str, Any],
-        shown: Shown,
+        shown: OutputOptions,
         *,
         yes: bool,
         check: bool,
@@ -156,32 +156,32 @@ class Doctor:
         """What a person orders for one module or job, by a playbook of its own."""
         if not (check or yes):
             self.must_ask()
-            first = self.perform(Order(playbook, variables, check=True), outcome.of_order)
+            first = self.perform(PlaybookRun(playbook, variables, check=True), outcome.of_order)
             if first.report is None or first.code in (ExitCode.INTERRUPTED, ExitCode.NOT_RUN):
                 return self._finish(command, first, shown)
             plan_view.show_order(self.err, first.report)
             if not self.agrees("Do this?"):
                 self.say("Nothing was changed.")
                 return ExitCode.NOT_RUN
-        order = Order(
+        playbook_run = PlaybookRun(
             playbook, {**variables, **self._previous()}, check=check, changes=not check
         )
         command = f"{command} --check" if check else command
-        return self._finish(command, self.perform(order, outcome.of_order), shown)
+        return self._finish(command, self.perform(playbook_run, outcome.of_order), shown)
 
-    def replay(self, snapshots: list[Path], shown: Shown) -> int:
+    def replay(self, snapshots: list[Path], shown: OutputOptions) -> int:
         """Judge saved snapshots; no server is asked."""
         for path in snapshots:
             if not path.is_file():
                 raise DoctorError(f"{path} is not a file. Where is the snapshot?")
         names = [str(path.absolute()) for path in snapshots]
         local = replace(self.access, inventory=("localhost,",), limit=None)
-        order = Order("replay", {"campaign_snapshot_file": names})
+        playbook_run = PlaybookRun("replay", {"campaign_snapshot_file": names})
         return self._finish(
-            "replay", self.perform(order, outcome.of_diagnosis, local), shown, keep=False
+            "replay", self.perform(playbook_run, outcome.of_diagnosis, local), shown, keep=False
         )
 
-    def show(self, name: str, shown: Shown) -> int:
+    def show(self, name: str, shown: OutputOptions) -> int:
         """A run of the history again, in any format."""
         kept = self.history.find(name)
         report = self.history.get(kept.number)
@@ -193,18 +193,18 @@ class Doctor:
             )
         local = replace(self.access, inventory=("localhost,",), limit=None)
         result = self.perform(
-            Order("show_report", variables), outcome.of_diagnosis, local, progress=False
+            PlaybookRun("show_report", variables), outcome.of_diagnosis, local, progress=False
         )
         result.code = ExitCode(kept.exit_code)
         return self._finish("show", result, shown, keep=False)
 
-    def watch(self, scope: Mapping[str, Any], every: str, shown: Shown) -> int:
+    def watch(self, scope: Mapping[str, Any], every: str, shown: OutputOptions) -> int:
         """Diagnose again and again, and tell only what changed, until somebody ends it."""
         before, seen = self._last(), False
         while True:
             began = time.monotonic()
             result = self.perform(
-                Order("diagnose", {**scope}), outcome.of_diagnosis, progress=False
+                PlaybookRun("diagnose", {**scope}), outcome.of_diagnosis, progress=False
             )
             if result.ended.stopped:
                 break
@@ -233,7 +233,7 @@ class Doctor:
 
     def perform(
         self,
-        order: Order,
+        playbook_run: PlaybookRun,
         decide: Decide,
         access: Access | None = None,
         *,
@@ -247,7 +247,7 @@ class Doctor:
         )
         with watcher:
             ended = run(
-                order, access or self.access, self.private, watcher, self.interrupts
+                playbook_run, access or self.access, self.private, watcher, self.interrupts
             )
         for text in ended.warnings:
             if text not in self._warned:
@@ -256,13 +256,13 @@ class Doctor:
         report, fault = read_report(ended)
         if fault:
             ended.errors.append(fault)
-        begun = watcher.progress.changed if order.changes else []
+        begun = watcher.progress.changed if playbook_run.changes else []
         code = outcome.of_run(ended, report, decide, changed=begun)
-        if ended.stopped and not order.changes:
+        if ended.stopped and not playbook_run.changes:
             self.say("Interrupted. Nothing was changed.")
         elif ended.stopped and not ended.killed:
             self.say("Interrupted: not everything was checked or done; the report says what was.")
-        if order.changes and (ended.killed or report is None):
+        if playbook_run.changes and (ended.killed or report is None):
             unknown = watcher.progress.changing or begun
             if unknown:
                 self.say(
@@ -274,7 +274,7 @@ class Doctor:
                 self.say("Killed. No repair had begun.")
         return Result(code, report, ended)
 
-    def _finish(self, command: str, result: Result, shown: Shown, *, keep: bool = True) -> int:
+    def _finish(self, command: str, result: Result, shown: OutputOptions, *, keep: bool = True) -> int:
         """Show, write and keep what came of a run."""
         if result.report is None:
             why = reason(result.ended)
@@ -398,7 +398,7 @@ class Doctor:
 
     # -- What is delivered --------------------------------------------------------------------
 
-    def _deliver(self, result: Result, report: Report, shown: Shown) -> int:
+    def _deliver(self, result: Result, report: Report, shown: OutputOptions) -> int:
         """Print the result in the format asked for, and write the files; the code after that."""
         code = result.code
         if shown.output is not None:
@@ -427,7 +427,7 @@ class Doctor:
             return table.as_text(report)
         return (result.ended.folder / FILES[name]).read_text(encoding="utf-8")
 
-    def _write(self, result: Result, report: Report, shown: Shown) -> None:
+    def _write(self, result: Result, report: Report, shown: OutputOptions) -> None:
         """All that the run wrote, evidence included, and the format asked for."""
         folder = shown.output
         assert folder is not None

@@ -8,10 +8,10 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from .options import Servers
+from .options import AnsibleOptions
 
 
-def command(servers: Servers, config: Path | None, *words: str) -> str:
+def command(servers: AnsibleOptions, config: Path | None, *words: str) -> str:
     """campaign-doctor with these words and what this call said of the servers.
 
     A value of -e may be a secret: only names of files are repeated.

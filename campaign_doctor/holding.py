@@ -12,7 +12,7 @@ from rich.text import Text
 from . import words
 from .doctor import Doctor, Result, reason
 from .outcome import ExitCode, worst
-from .runner import Order
+from .runner import PlaybookRun
 
 PLAYBOOK = "unlock"
 FREE = "Nobody holds this host."
@@ -45,7 +45,8 @@ def unlock(doctor: Doctor, how: Freeing) -> int:
         return ExitCode.NOT_RUN
     variables = {"campaign_unlock": True, "campaign_accept_other_run": how.force}
     done = doctor.perform(
-        Order(PLAYBOOK, variables, changes=True), lambda _report: ExitCode.HEALTHY, progress=False
+        PlaybookRun(PLAYBOOK, variables, changes=True), lambda _report: ExitCode.HEALTHY,
+        progress=False,
     )
     for name, answer in done.ended.answers.items():
         _line(doctor, f"{name}: {answer.get('msg', '')}", "green")
@@ -54,7 +55,7 @@ def unlock(doctor: Doctor, how: Freeing) -> int:
 
 def _ask(doctor: Doctor) -> tuple[ExitCode, Result]:
     result = doctor.perform(
-        Order(PLAYBOOK), lambda _report: ExitCode.HEALTHY, progress=False
+        PlaybookRun(PLAYBOOK), lambda _report: ExitCode.HEALTHY, progress=False
     )
     for number, (name, answer) in enumerate(result.ended.answers.items()):
         holder, *lines = (str(line) for line in answer.get("text") or [FREE])

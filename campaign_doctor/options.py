@@ -61,7 +61,7 @@ def checked_time(text: str | None) -> str | None:
 
 
 @dataclass
-class Servers:
+class AnsibleOptions:
     """Which servers, and how Ansible reaches them."""
 
     inventory: Annotated[list[str], typer.Option(
@@ -102,7 +102,7 @@ class Servers:
 
 
 @dataclass
-class Scope:
+class ScopeOptions:
     """What is looked at on each server."""
 
     module: Annotated[list[str], typer.Option(
@@ -123,7 +123,7 @@ class Scope:
 
 
 @dataclass
-class Shown:
+class OutputOptions:
     """How the result is shown."""
 
     format: Annotated[str, typer.Option(
@@ -138,7 +138,7 @@ class Shown:
 
 
 @dataclass
-class Terminal:
+class TerminalOptions:
     """What is said while a run goes on."""
 
     quiet: Annotated[bool, typer.Option(
@@ -152,7 +152,7 @@ class Terminal:
 
 
 @dataclass
-class Kept:
+class HistoryOptions:
     """Where runs are kept."""
 
     history: Annotated[Path, typer.Option(

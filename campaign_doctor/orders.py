@@ -12,7 +12,17 @@ import typer
 from . import checking
 from .base import doctor, examples
 from .errors import DoctorError
-from .options import Check, Kept, Servers, Shown, Terminal, Yes, checked_time, modules, takes
+from .options import (
+    AnsibleOptions,
+    Check,
+    HistoryOptions,
+    OutputOptions,
+    TerminalOptions,
+    Yes,
+    checked_time,
+    modules,
+    takes,
+)
 
 precision = typer.Typer(
     help="Raise or restore a module's log precision.", no_args_is_help=True,
@@ -41,9 +51,10 @@ Target = Annotated[str, typer.Argument(
     "precision raise wfserver@prod -i hosts.yml --limit app1",
     "precision raise mta -i hosts.yml --limit app1 --filters soap,wdbc --for 15m",
 ))
-@takes(servers=Servers, shown=Shown, terminal=Terminal, kept=Kept)
+@takes(servers=AnsibleOptions, shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def raise_precision(
-    context: typer.Context, servers: Servers, shown: Shown, terminal: Terminal, kept: Kept,
+    context: typer.Context, servers: AnsibleOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
     module: Target,
     filters: Annotated[str, typer.Option(
         "--filters", metavar="LIST",
@@ -72,9 +83,10 @@ def raise_precision(
     "precision restore -i hosts.yml --limit app1",
     "precision restore wfserver@prod -i hosts.yml --limit app1",
 ))
-@takes(servers=Servers, shown=Shown, terminal=Terminal, kept=Kept)
+@takes(servers=AnsibleOptions, shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def restore_precision(
-    context: typer.Context, servers: Servers, shown: Shown, terminal: Terminal, kept: Kept,
+    context: typer.Context, servers: AnsibleOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
     module: Annotated[str | None, typer.Argument(
         metavar="[MODULE[@INSTANCE]]", help="Only this one; by default all whose precision is raised.",
         autocompletion=modules,
@@ -128,9 +140,10 @@ def job(
 @relaunch.command("export", epilog=examples(
     "relaunch export contacts_export --delta --operator anna.berg -i hosts.yml --limit app1",
 ))
-@takes(servers=Servers, shown=Shown, terminal=Terminal, kept=Kept)
+@takes(servers=AnsibleOptions, shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def relaunch_export(
-    context: typer.Context, servers: Servers, shown: Shown, terminal: Terminal, kept: Kept,
+    context: typer.Context, servers: AnsibleOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
     name: Job, delta: Mode = None, operator: Operator = None, taken_over_by: TakenOver = None,
     instance: OfInstance = None, yes: Yes = False, check: Check = False,
 ) -> int:
@@ -147,9 +160,10 @@ def relaunch_export(
     "relaunch import contacts_import --delta --operator paul.roux"
     " --no-duplicates-confirmed-by paul.roux -i hosts.yml --limit app1",
 ))
-@takes(servers=Servers, shown=Shown, terminal=Terminal, kept=Kept)
+@takes(servers=AnsibleOptions, shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def relaunch_import(
-    context: typer.Context, servers: Servers, shown: Shown, terminal: Terminal, kept: Kept,
+    context: typer.Context, servers: AnsibleOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
     name: Job, delta: Mode = None, operator: Operator = None, taken_over_by: TakenOver = None,
     confirmed_by: Annotated[str | None, typer.Option(
         "--no-duplicates-confirmed-by", metavar="NAME",

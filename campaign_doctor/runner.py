@@ -76,7 +76,7 @@ class Access:
 
 
 @dataclass(frozen=True)
-class Order:
+class PlaybookRun:
     """One run of a playbook. `changes`: whether it may change something on a server."""
 
     playbook: str
@@ -208,7 +208,8 @@ def playbook_path(name: str) -> str:
 
 
 def run(
-    order: Order, access: Access, private: Path, watcher: Watcher, interrupts: Interrupts
+    playbook_run: PlaybookRun, access: Access, private: Path, watcher: Watcher,
+    interrupts: Interrupts,
 ) -> Ended:
     """Run it to its end, or until a person stops it.
 
@@ -222,7 +223,7 @@ def run(
     events: SimpleQueue[Event] = SimpleQueue()
     # ansible-runner kills the group only: it hears of it when all are dead, or it would make
     # orphans of the workers, which nobody finds any more.
-    runner = _prepare(order, access, folder, events.put, lambda: ended.killed)
+    runner = _prepare(playbook_run, access, folder, events.put, lambda: ended.killed)
     failure: list[BaseException] = []
 
     def work() -> None:
@@ -245,15 +246,15 @@ def run(
             break
         if interrupts.count and not ended.stopped:
             ended.stopped = True
-            if order.changes:
+            if playbook_run.changes:
                 (folder / "stop").touch()
                 watcher.stopping()
-        if interrupts.count > order.changes and not ended.killed:
+        if interrupts.count > playbook_run.changes and not ended.killed:
             _kill_children()
             ended.killed = True
         if time.monotonic() - looked > ROOM_LOOK_SECONDS:
             looked = time.monotonic()
-            if not order.changes and not full and not shutil.disk_usage(folder).free:
+            if not playbook_run.changes and not full and not shutil.disk_usage(folder).free:
                 # Nothing is lost, and it would hang. A repair is left to end what it can.
                 full = True
                 ended.errors.insert(0, f"No space left in {private.parent}.")
@@ -267,14 +268,14 @@ def run(
 
 
 def _prepare(
-    order: Order,
+    playbook_run: PlaybookRun,
     access: Access,
     folder: Path,
     put: Callable[[Event], None],
     cancelled: Callable[[], bool],
 ) -> Any:
     variables = {
-        **order.variables,
+        **playbook_run.variables,
         "campaign_report_dir": str(folder / "report"),
         "campaign_stop_file": str(folder / "stop"),
     }
@@ -291,12 +292,12 @@ def _prepare(
         runner = ansible_runner.interface.init_runner(
             private_data_dir=str(folder),
             project_dir=str(Path.cwd()),
-            playbook=playbook_path(order.playbook),
+            playbook=playbook_path(playbook_run.playbook),
             inventory=[_inventory(each) for each in access.inventory],
             limit=access.limit,
             forks=access.forks,
             verbosity=access.verbosity or None,
-            cmdline=shlex.join(_options(order, access, folder)) or None,
+            cmdline=shlex.join(_options(playbook_run, access, folder)) or None,
             envvars=environment,
             passwords=dict(access.passwords),
             fact_cache_type="memory",
@@ -315,8 +316,8 @@ def _prepare(
     return runner
 
 
-def _options(order: Order, access: Access, folder: Path) -> list[str]:
-    words: list[str] = ["--check", "--diff"] if order.check else []
+def _options(playbook_run: PlaybookRun, access: Access, folder: Path) -> list[str]:
+    words: list[str] = ["--check", "--diff"] if playbook_run.check else []
     if access.variables:
         _write(folder / "env" / "configured", dict(access.variables))
         words += ["-e", f"@{folder / 'env' / 'configured'}"]

@@ -28,7 +28,7 @@ from common.command_line import Parser
 
 from campaign_doctor import cli, doctor, runner
 from campaign_doctor.interrupts import Interrupts
-from campaign_doctor.runner import Access, Ended, Event, Order, Watcher
+from campaign_doctor.runner import Access, Ended, Event, PlaybookRun, Watcher
 from doctor.fake_ansible_playbook import asked
 from doctor.harness import FAST, UNREACHABLE
 from integration.harness import INVENTORY, Lab, environment
@@ -127,7 +127,8 @@ def record(saved: Saved, lab: Lab, folder: Path) -> Json:
     kept: Json = {}
 
     def run(
-        order: Order, access: Access, private: Path, watcher: Watcher, interrupts: Interrupts
+        playbook_run: PlaybookRun, access: Access, private: Path, watcher: Watcher,
+        interrupts: Interrupts,
     ) -> Ended:
         events: list[Json] = []
 
@@ -143,11 +144,12 @@ def record(saved: Saved, lab: Lab, folder: Path) -> Json:
         for text in access.extra:
             extra.update(runner.extra_variables(text))
         tee = Tee(watcher, heard)
-        ended = runner.run(order, access, private, tee, interrupts)
-        written = order.variables.get("campaign_plan_write")
+        ended = runner.run(playbook_run, access, private, tee, interrupts)
+        written = playbook_run.variables.get("campaign_plan_write")
         kept.update(
             command=" ".join(word for word in saved.words),
-            asked=asked(order.playbook, order.variables, extra, order.check, access.limit),
+            asked=asked(playbook_run.playbook, playbook_run.variables, extra, playbook_run.check,
+                        access.limit),
             rc=ended.rc, tells=tee.tells, events=events,
             report=read(ended.report_file), plan=read(Path(written)) if written else None,
         )

@@ -14,7 +14,7 @@ from rich.console import Console
 from campaign_doctor import runner
 from campaign_doctor.interrupts import Interrupts
 from campaign_doctor.live import LiveTable
-from campaign_doctor.runner import Access, Order, private_directory
+from campaign_doctor.runner import Access, PlaybookRun, private_directory
 
 HOSTS = 500
 
@@ -38,9 +38,9 @@ def test_the_table_does_not_fall_behind(fake: Path, monkeypatch: pytest.MonkeyPa
     watcher = Measured(Console(file=screen, width=120, height=40, force_terminal=True))
     watcher.lags = []
     used = time.process_time()
-    order, access = Order("diagnose", {"hosts": HOSTS}), Access(inventory=("none,",))
+    playbook_run, access = PlaybookRun("diagnose", {"hosts": HOSTS}), Access(inventory=("none,",))
     with Interrupts() as interrupts, private_directory() as private, watcher:
-        ended = runner.run(order, access, private, watcher, interrupts)
+        ended = runner.run(playbook_run, access, private, watcher, interrupts)
         left = sorted(path.name for path in private.rglob("*.json"))
     used = time.process_time() - used
     assert ended.rc == 0 and ended.stats is not None, ended

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from campaign_doctor import doctor, runner
-from campaign_doctor.runner import Ended, Order
+from campaign_doctor.runner import Ended, PlaybookRun
 from doctor.harness import Site
 from doctor.replay import Replay
 from integration.harness import INVENTORY
@@ -19,7 +19,7 @@ HELD = [
     "2026-11-29T12:00:00Z by-hand run_opened host@default",
 ]
 Events = list[dict[str, Any]]
-Plays = Callable[..., list[Order]]
+Plays = Callable[..., list[PlaybookRun]]
 
 
 def event(kind: str, host: str, **result: Any) -> dict[str, Any]:
@@ -41,11 +41,11 @@ def shown(text: list[str], holder: str | None, **more: Any) -> Events:
 def plays(monkeypatch: pytest.MonkeyPatch) -> Plays:
     """What Ansible tells, one list for each run; the orders that it got."""
 
-    def of(*runs: Events) -> list[Order]:
+    def of(*runs: Events) -> list[PlaybookRun]:
         left, orders = list(runs), []
 
-        def run(order: Order, _access: object, private: Path, *_more: object) -> Ended:
-            orders.append(order)
+        def run(playbook_run: PlaybookRun, _access: object, private: Path, *_more: object) -> Ended:
+            orders.append(playbook_run)
             ended = Ended(folder=private)
             for each in left.pop(0):
                 runner._note(each, ended)
@@ -62,7 +62,7 @@ def test_the_ledger_is_shown_and_nothing_is_changed(replay: Replay, plays: Plays
     done = replay.doctor("ledger app1")
     assert done.code == 0, str(done)
     assert done.out.splitlines() == [f"app1: {HELD[0]}", *(f"  {line}" for line in HELD[1:])]
-    assert [(order.changes, dict(order.variables)) for order in orders] == [(False, {})]
+    assert [(playbook_run.changes, dict(playbook_run.variables)) for playbook_run in orders] == [(False, {})]
 
 
 def test_unlock_frees_what_is_held(replay: Replay, plays: Plays) -> None:
@@ -80,7 +80,7 @@ def test_unlock_only_looks_where_there_is_nothing_to_do(
     free = ["Nobody holds this host.", "The last lines of the ledger in /state:", "(there are none)"]
     orders = plays(shown(HELD, "by-hand") if "check" in words else shown(free, None))
     assert replay.doctor(words).code == 0
-    assert [order.changes for order in orders] == [False]
+    assert [playbook_run.changes for playbook_run in orders] == [False]
 
 
 def test_unlock_asks_first(replay: Replay, plays: Plays) -> None:

@@ -18,7 +18,7 @@ from rich.console import Console
 from campaign_doctor import runner
 from campaign_doctor.interrupts import Interrupts
 from campaign_doctor.live import Quiet
-from campaign_doctor.runner import Access, Order, private_directory
+from campaign_doctor.runner import Access, PlaybookRun, private_directory
 from doctor.harness import FAST, SECONDS, Site, until
 from doctor.replay import Replay
 from integration.harness import BIN, INVENTORY, run
@@ -73,7 +73,7 @@ def test_a_disk_that_fills_up_in_the_middle_ends_a_diagnosis(
     with Interrupts() as interrupts, private_directory() as private:
         with (private / "more").open("wb", buffering=0) as more:
             more.write(b"x" * BLOCK)
-        ended = runner.run(Order("diagnose"), Access(), private, watcher, interrupts)
+        ended = runner.run(PlaybookRun("diagnose"), Access(), private, watcher, interrupts)
     assert time.monotonic() - began < 60
     assert any("No space left" in text for text in ended.errors), ended
 
