@@ -75,7 +75,7 @@ def remedies() -> list[str]:
     rows = ["| remedy | level | what it does | interrupts |", "|---|---|---|---|"]
     for remedy in ladder.REMEDIES.values():
         title = remedy.title.format(
-            target="the module", module="", subject=f"the {remedy.each}", instance="the instance"
+            target="the module", module="", subject=f"the {remedy.subject_fact}", instance="the instance"
         )
         title = " ".join(title.split())
         cut = "whole service" if remedy.host_wide else "yes" if remedy.cuts_off else "no"

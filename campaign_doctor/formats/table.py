@@ -22,7 +22,7 @@ from .. import modules, outline, words
 from ..model import Finding, Host, Report
 
 # Beyond so many hosts the healthy ones share a line.
-HOSTS_APART = 20
+HOSTS_LISTED = 20
 
 VERDICTS = {
     "down": ("\N{MULTIPLICATION SIGN}", "bold red"),
@@ -123,8 +123,8 @@ class _Hosts:
         found = {module.module for host in report.hosts for module in host.modules}
         self.columns = [name for name in modules.names() if name in found]
         self.columns += sorted(found.difference(self.columns))
-        apart = len(report.hosts) <= HOSTS_APART
-        self.hosts = [host for host in report.hosts if apart or host.verdict != "healthy"]
+        listed = len(report.hosts) <= HOSTS_LISTED
+        self.hosts = [host for host in report.hosts if listed or host.verdict != "healthy"]
         self.healthy = len(report.hosts) - len(self.hosts)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

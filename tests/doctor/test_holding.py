@@ -112,6 +112,6 @@ def test_an_unreachable_host_is_4_and_none_is_5(replay: Replay, plays: Plays) ->
 def test_a_host_that_a_run_holds_is_shown_and_freed(site: Site) -> None:
     """As a person would after a run that was killed."""
     shown = site.run("ledger", "app1", "-i", INVENTORY)
-    assert shown.code == 0 and "app1: Nobody holds this host." in shown.out, str(shown)
+    assert shown.code == 0 and "app1: No run holds the lock of this host." in shown.out, str(shown)
     freed = site.run("unlock", "app1", "-i", INVENTORY, "--yes")
-    assert freed.code == 0 and "Nobody holds this host." in freed.out, str(freed)
+    assert freed.code == 0 and "No run holds the lock of this host." in freed.out, str(freed)

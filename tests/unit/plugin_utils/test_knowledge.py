@@ -164,15 +164,15 @@ def test_in_one_event_a_line_that_wraps_another_says_nothing_more() -> None:
         "SCR-160012 JavaScript: Error while evaluating script 'operationMgt/scheduler'.",
         "XSV-350012 Invalid login or password. Connection denied.",
     )
-    together = knowledge.apart([group(text, event="runwf:1") for text in texts])
+    together = knowledge.distinct_events([group(text, event="runwf:1") for text in texts])
     assert [each.sample for each in together] == [texts[2]]
-    alone = knowledge.apart([group(text, event=f"runwf:{n}") for n, text in enumerate(texts)])
+    alone = knowledge.distinct_events([group(text, event=f"runwf:{n}") for n, text in enumerate(texts)])
     assert len(alone) == len(texts)
 
 
 def test_two_errors_of_one_event_are_two() -> None:
     held = [group("IOB-090013 x", event="a:1"), group("QUE-370030 y", event="a:1")]
-    assert knowledge.apart(held) == held
+    assert knowledge.distinct_events(held) == held
 
 
 def test_a_code_on_a_line_of_information_belongs_to_no_finding() -> None:

@@ -182,7 +182,7 @@ def meaning_of(group: LogGroup) -> Meaning | None:
     return found[0] if found else None
 
 
-def lasting(text: str) -> Meaning | None:
+def permanent_error(text: str) -> Meaning | None:
     """What a line says is wrong, if that is documented and no new start can change it."""
     found = rows(frozenset(), text)
     if found and found[0].decides and found[0].restart in (Restart.NO, Restart.AFTER_FIX):
@@ -190,7 +190,7 @@ def lasting(text: str) -> Meaning | None:
     return None
 
 
-def apart(groups: Iterable[LogGroup]) -> list[LogGroup]:
+def distinct_events(groups: Iterable[LogGroup]) -> list[LogGroup]:
     """The groups that tell of events of their own.
 
     A line that only wraps another error, or that says in other words what another line says, is
@@ -215,7 +215,7 @@ def apart(groups: Iterable[LogGroup]) -> list[LogGroup]:
 def reported_by(problem: str, groups: Iterable[LogGroup]) -> list[LogGroup]:
     """The groups whose lines belong to an entry of the catalogue; no line of information does."""
     return [
-        group for group in apart(groups)
+        group for group in distinct_events(groups)
         if group.level != "info"
         and (row := meaning_of(group)) is not None and row.problem == problem
     ]

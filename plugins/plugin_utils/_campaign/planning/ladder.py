@@ -59,8 +59,8 @@ class Remedy:
     `risks` it is what a stop of the module cuts off. `then`: what is documented if it did not help.
     `covers`: remedies that are not needed beside it on the same module. `host_wide`: it stops the
     whole service, and covers for all modules.
-    `apart`: it touches no process of the module, so it neither covers nor is covered.
-    `each`: it is for one thing of the module, which this fact of a finding names.
+    `independent`: it touches no process of the module, so it neither covers nor is covered.
+    `subject_fact`: it is for one thing of the module, which this fact of a finding names.
     `shared`: it changes what all instances share, so one step is for all that have met it.
     `cuts_off`: running work of the module may be lost.
     `finishes`: it ends what a repair has begun, so it comes before all others, and neither a window
@@ -81,8 +81,8 @@ class Remedy:
     then: tuple[str, ...] = ()
     covers: frozenset[str] = frozenset()
     host_wide: bool = False
-    apart: bool = False
-    each: str = ""
+    independent: bool = False
+    subject_fact: str = ""
     shared: bool = False
     cuts_off: bool = False
     finishes: bool = False
@@ -137,17 +137,17 @@ REMEDIES: dict[str, Remedy] = {
             "finish_repair", 1, "Finish the interrupted repair of {target}",
             does="starts what an interrupted repair had stopped: Campaign or the module, and the"
             " front-end web server; the first step of a run",
-            risks=_LEFT_ALONE, apart=True, finishes=True, guard=Guard(),
+            risks=_LEFT_ALONE, independent=True, finishes=True, guard=Guard(),
         ),
         Remedy(
             "enable_service", 1, "Enable {target} at boot",
             does="enables the service at boot",
-            apart=True, harmless=True, guard=Guard(),
+            independent=True, harmless=True, guard=Guard(),
         ),
         Remedy(
             "clear_pid_file", 1, "Remove the stale pid file of {target}",
             does="removes the pid file that does not name a watchdog",
-            apart=True, harmless=True, guard=Guard(),
+            independent=True, harmless=True, guard=Guard(),
         ),
         Remedy(
             "reload", 1, "Reload the configuration of {target}",
@@ -170,12 +170,12 @@ REMEDIES: dict[str, Remedy] = {
             does="starts the front-end web server, with `campaign_front_service` or"
             " `campaign_front_commands`",
             risks="nothing; refuses if neither is set",
-            apart=True, harmless=True, guard=Guard(),
+            independent=True, harmless=True, guard=Guard(),
         ),
         Remedy(
             "consolidate", 2, "Consolidate the tracking logs of {instance}",
             does="`nlserver start tracking@<instance>`: one consolidation",
-            apart=True, call=Call("started"),
+            independent=True, call=Call("started"),
         ),
         Remedy(
             "relaunch", 2, "Launch {module} {subject} of {instance} again",
@@ -183,13 +183,13 @@ REMEDIES: dict[str, Remedy] = {
             " `campaign_operator` or `campaign_taken_over_by`, an import also"
             " `campaign_no_duplicates_confirmed_by`",
             risks="refuses while the job is running, or if no operator is"
-            " named", apart=True, each="job",
+            " named", independent=True, subject_fact="job",
         ),
         Remedy(
             "start_workflow", 2, "Start {subject} of {instance} again",
             does="starts the workflow and its pending tasks, through the server's API",
             risks="nothing; refuses without `campaign_api`",
-            apart=True, harmless=True, each="workflow",
+            independent=True, harmless=True, subject_fact="workflow",
         ),
         Remedy(
             "restart", 3, "Restart {target}",

@@ -180,7 +180,7 @@ def _step(
         label = "the server"
     closes = policy.closes(list(rungs_for), now)
     afterwards = ladder.AFTERWARDS.get(draft.module)
-    if remedy.apart or (afterwards and policy.on_remedy(afterwards, module_ids, now)):
+    if remedy.independent or (afterwards and policy.on_remedy(afterwards, module_ids, now)):
         afterwards = None
     everywhere = remedy.host_wide or draft.module == HOST
     commands = announce.commands(draft.remedy, draft.module, draft.instance, diagnosis)

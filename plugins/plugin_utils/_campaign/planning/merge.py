@@ -58,7 +58,7 @@ def merged(findings: Iterable[Finding]) -> list[Draft]:
         remedy = REMEDIES[name]
         if remedy.shared:
             instance = first.setdefault((finding.module, name), instance)
-        subject = str(finding.evidence.get(remedy.each) or "") if remedy.each else ""
+        subject = str(finding.evidence.get(remedy.subject_fact) or "") if remedy.subject_fact else ""
         identity = (finding.module, instance, name, subject)
         blank = Draft(name, *identity[:2], subject, ())
         drafts[identity] = drafts.get(identity, blank).with_also([finding])
@@ -78,7 +78,7 @@ def merged(findings: Iterable[Finding]) -> list[Draft]:
 
 def _covers(other: Draft, draft: Draft) -> bool:
     stronger, milder = REMEDIES[other.remedy], REMEDIES[draft.remedy]
-    if stronger.apart or milder.apart or not ladder.covers(other.remedy, draft.remedy):
+    if stronger.independent or milder.independent or not ladder.covers(other.remedy, draft.remedy):
         return False
     same = other.module == draft.module and {*draft.instances()} <= {*other.instances()}
     return stronger.host_wide or same

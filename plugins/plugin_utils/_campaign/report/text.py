@@ -14,7 +14,7 @@ from . import outline, view, words
 from .model import Host, Report
 
 # Up to so many hosts each has its line; beyond, hosts that read the same share one.
-HOSTS_APART = 12
+HOSTS_LISTED = 12
 # Up to so many, all modules are named, if need be on a second line.
 HOSTS_IN_FULL = 3
 
@@ -46,11 +46,11 @@ class Layout(NamedTuple):
     hang: int = 4  # what of the head is below its first line
     pad: int = 4  # before what is below the head
     column: int = 0  # of the labels
-    apart: bool = False  # a line between two entries
+    spaced: bool = False  # a line between two entries
 
 
 LAYOUTS = {
-    "causes": Layout("{number:>3}. {mark} ", 5, 5, 10, apart=True),
+    "causes": Layout("{number:>3}. {mark} ", 5, 5, 10, spaced=True),
     "repairs": Layout("  {mark:<12}  ", 16, 16, 9),
     "plan": Layout("{number:>3}. ", 5, 5, 10),
     "changes": Layout("  {mark:<7} ", 10),
@@ -76,7 +76,7 @@ def _section(section: outline.Section, width: int) -> Iterator[Line]:
     layout = LAYOUTS.get(section.name, Layout())
     yield from (Line(""), Line(section.title, "heading"))
     for number, entry in enumerate(section.shown, 1):
-        if layout.apart:
+        if layout.spaced:
             yield Line("")
         plain = not entry.mark and "mark" in layout.lead
         used = Layout() if plain else layout
@@ -85,7 +85,7 @@ def _section(section: outline.Section, width: int) -> Iterator[Line]:
                             hang=used.hang)
         yield from _below(entry, used, width)
     if section.left_out:
-        if layout.apart:
+        if layout.spaced:
             yield Line("")
         yield Line(f"  … and {section.left_out} more in the report", "muted")
 
@@ -133,13 +133,13 @@ def _hosts(hosts: Sequence[Host], width: int) -> Iterator[Line]:
     if not hosts:
         yield Line("  No host in this run.", "warning")
         return
-    apart = len(hosts) <= HOSTS_APART
+    listed = len(hosts) <= HOSTS_LISTED
     groups: dict[tuple[str, ...], list[Host]] = {}
     for host in hosts:
-        identity = (host.name,) if apart else _signature(host)
+        identity = (host.name,) if listed else _signature(host)
         groups.setdefault(identity, []).append(host)
     shown = list(groups.values())
-    if not apart:
+    if not listed:
         shown.sort(key=lambda group: _rank(group[0]))
     names = [_host_names(group) for group in shown]
     column = min(30, max(len(name) for name in names))
@@ -150,7 +150,7 @@ def _hosts(hosts: Sequence[Host], width: int) -> Iterator[Line]:
         tone = "critical" if host.status in ("unreachable", "failed") else TONES[host.verdict]
         head = f"  {name:<{column}}  {word:<{word_column}}  "
         room = sys.maxsize if len(hosts) <= HOSTS_IN_FULL else width - len(head)
-        yield from _wrapped(head, _host_text(host, room, grouped=not apart), width, tone)
+        yield from _wrapped(head, _host_text(host, room, grouped=not listed), width, tone)
         if len(group) > 1:
             others = outline.some((other.name for other in group), width - len(head) - 2)
             yield Line(f"{'':{len(head)}}{others}", "muted")

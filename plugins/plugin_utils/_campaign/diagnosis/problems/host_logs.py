@@ -13,7 +13,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 from ...snapshot.history import CHILD_LOGS, UPGRADE_LOG
 from ...snapshot.records import LogGroup
 from ...snapshot.server import Server
-from ..knowledge import BY_CODE, Kind, Meaning, Restart, apart, meaning_of
+from ..knowledge import BY_CODE, Kind, Meaning, Restart, distinct_events, meaning_of
 from ..model import INFO, WARNING, Evidence, advice, as_account, as_root, duration
 from ..rules import Catalogue
 from .logged import as_documented, lines, logged, meaning_facts, reported
@@ -147,7 +147,7 @@ def other_module_errors(server: Server) -> Iterator[Evidence]:
         if name in OWN_LOGS or log.module == UPGRADE_LOG:
             continue
         rows: dict[str, list[LogGroup]] = {}
-        for group in apart(log.groups):
+        for group in distinct_events(log.groups):
             row = meaning_of(group)
             if row and row.decides and not row.problem and group.level == "error" and not (
                 row.restart is Restart.HEALS and group.went_on

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...snapshot.server import Server
 from ...snapshot.work import DeclaredJob, Job, RecordedJob
-from ..knowledge import lasting
+from ..knowledge import permanent_error
 from ..model import CRITICAL, WARNING, ByHand, Evidence, Facts, advice, as_account, moment
 from ..rules import SharedRules
 
@@ -66,7 +66,7 @@ def _declared(judge: DeclaredJudge, server: Server, kind: str) -> Iterator[Evide
         facts = judge(server, job) if job.kind == kind else None
         if facts is not None:
             who = {"job": job.name, "operator": job.operator or "the operator"}
-            row = lasting(str(facts.get("sample") or ""))
+            row = permanent_error(str(facts.get("sample") or ""))
             again = f"it would fail again before this is done: {row.action}" if row else ""
             yield Evidence(
                 {**who, **facts}, job.instance, job.name, by_hand=ByHand(again) if row else None,

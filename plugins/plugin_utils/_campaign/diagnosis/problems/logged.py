@@ -15,7 +15,7 @@ from ...snapshot.history import START_LINE_SECONDS
 from ...snapshot.records import Log, LogGroup, ModuleInstance
 from ...snapshot.server import Server
 from ..aftermath import sorted_out
-from ..knowledge import BY_CODE, Kind, Meaning, Restart, apart as events, meaning_of, reported_by
+from ..knowledge import BY_CODE, Kind, Meaning, Restart, distinct_events, meaning_of, reported_by
 from ..model import INFO, WARNING, ByHand, Evidence, Facts, advice
 from ..rules import Catalogue, Inclusion, SharedRules
 from .common import INSTALLATION, MACHINE, RESTART, SUPERVISION
@@ -135,7 +135,7 @@ def _reported_here(module: str, row: Meaning, group: LogGroup) -> bool:
 def _known_errors(server: Server, name: str, *answers: Restart) -> Iterator[Evidence]:
     for module in server.instances_of(name):
         rows: dict[str, list[LogGroup]] = {}
-        held, _over = sorted_out(server, module, events(server.history.errors(module)))
+        held, _over = sorted_out(server, module, distinct_events(server.history.errors(module)))
         for group in held:
             row = meaning_of(group)
             if row is None or row.restart not in answers or recovered(server, module, group):
@@ -237,7 +237,7 @@ ADDRESS = re.compile(r"https?://([^\s/:'\"]+)")
 def _unknown_errors(server: Server, name: str, few: bool) -> Iterator[Evidence]:
     own = name if name in OWN_CHILD_ERRORS else ""
     for module in server.instances_of(name):
-        held = unknown_errors(events(server.history.errors(module, own)))
+        held = unknown_errors(distinct_events(server.history.errors(module, own)))
         held, _over = sorted_out(server, module, held)
         count = sum(group.count for group in held)
         if held and (count < server.limits.log_errors) is few:
@@ -273,7 +273,7 @@ def _past(server: Server, module: ModuleInstance, kind: str) -> Evidence | None:
     seen = server.history.errors(module) if kind == "repaired" else (
         group for log in server.history.logs_of(module) for group in log.groups
     )
-    groups = [group for group in events(seen) if group.level == "error" and not is_note(group)]
+    groups = [group for group in distinct_events(seen) if group.level == "error" and not is_note(group)]
     _now, over = sorted_out(server, module, groups)
     if kind not in over:
         return None

@@ -16,7 +16,7 @@ from ...snapshot.records import ModuleInstance
 from ...snapshot.server import Server
 from ...snapshot.work import ApiAnswers, Workflow
 from ..aftermath import sorted_out
-from ..knowledge import Meaning, apart, lasting
+from ..knowledge import Meaning, distinct_events, permanent_error
 from ..model import CRITICAL, WARNING, ByHand, Evidence, Facts, ProofCondition, advice
 from ..rules import Catalogue
 from . import every_module
@@ -103,7 +103,7 @@ START_IT = advice("start {workflow} in the console")
 def technical_workflow_failed(server: Server) -> Iterator[Evidence]:
     for answers in server.api_answers:
         for workflow in _of(answers, lambda w: w.failed and server.restartable(w)):
-            row = lasting_cause(server, answers.instance, workflow)
+            row = permanent_cause(server, answers.instance, workflow)
             because = f": {row.text}" if row else ""
             yield Evidence(
                 {**workflow_facts(workflow), "because": because},
@@ -112,7 +112,7 @@ def technical_workflow_failed(server: Server) -> Iterator[Evidence]:
             )
 
 
-def lasting_cause(server: Server, instance: str, workflow: Workflow) -> Meaning | None:
+def permanent_cause(server: Server, instance: str, workflow: Workflow) -> Meaning | None:
     """What the log says a workflow stopped on, if that is nothing that a new start can change."""
     groups = [
         group for name in ("runwf", "wfserver") if (log := server.log(name, instance))
@@ -122,8 +122,8 @@ def lasting_cause(server: Server, instance: str, workflow: Workflow) -> Meaning 
     named = re.compile(rf"(?<![\w-]){re.escape(workflow.name)}(?![\w-])")
     own = [group for group in groups if named.search(group.sample)]
     at_once = {group.event for group in own if group.event}
-    for group in apart([group for group in groups if group in own or group.event in at_once]):
-        row = lasting(group.sample)
+    for group in distinct_events([group for group in groups if group in own or group.event in at_once]):
+        row = permanent_error(group.sample)
         if row:
             return row
     return None
@@ -372,7 +372,7 @@ def children_dying(server: Server, module: ModuleInstance) -> Evidence | None:
 )
 def workflow_errors(server: Server, module: ModuleInstance) -> Evidence | None:
     groups = [
-        group for group in unknown_errors(apart(server.history.errors(module, "runwf")))
+        group for group in unknown_errors(distinct_events(server.history.errors(module, "runwf")))
         if not DEATH.search(group.sample) and not recovered(server, module, group)
     ]
     groups, _over = sorted_out(server, module, groups)
