@@ -211,7 +211,7 @@ def not_become(become: Any, error: Exception) -> str:
     """Why the connection may not become the other account, in one line."""
     said = " ".join(str(error).replace(">>>", "").split())
     return (
-        f"May not become '{become.get_option('become_user')}' ({become.name}): {said}"
+        f"Cannot become '{become.get_option('become_user')}' ({become.name}): {said}"
         " Set ansible_become_user and ansible_become_password, or ansible_become: false and"
         " connect as the Campaign account."
     )
@@ -242,4 +242,5 @@ def judged(diagnosis: Diagnosis, fail_on: str) -> dict[str, Any]:
     roots = [finding.summary for finding in bad if not finding.caused_by]
     if not bad:
         return {"failed": False}
-    return {"failed": True, "msg": f"{len(bad)} findings, {fail_on} or worse: {' '.join(roots)}"}
+    count = "1 finding" if len(bad) == 1 else f"{len(bad)} findings"
+    return {"failed": True, "msg": f"{count}, {fail_on} or worse: {' '.join(roots)}"}

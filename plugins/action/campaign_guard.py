@@ -45,7 +45,7 @@ class ActionModule(ChangingAction):
             ] if directory else []
         except (OSError, ValueError, zlib.error) as error:
             result.setdefault("warnings", []).append(
-                f"The evidence could not be brought to {directory}: {error}"
+                f"The evidence could not be copied to {directory}: {error}"
             )
         return result
 
@@ -103,7 +103,7 @@ def unpack(directory: Path, name: str, text: str) -> Path:
     files = json.loads(data)
     target = directory / name
     if not NAME.fullmatch(name) or not all(NAME.fullmatch(file) for file in files):
-        raise ValueError(f"{name} has a name that is not one of evidence files")
+        raise ValueError(f"{name} is not the name of an evidence file")
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file, content in files.items():
         descriptor = os.open(target / file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -344,7 +344,7 @@ def test_table_repairs_with_before_and_after() -> None:
     assert "Command   nlserver restart wfserver@prod" in text
     assert re.search(r"state +hung +→ +running", text)
     assert "pid" not in text, "only what changed"
-    assert "Left      unknown: look at it" in text
+    assert "Left      unknown: check it by hand" in text
 
 
 def test_table_plan() -> None:

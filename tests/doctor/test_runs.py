@@ -412,7 +412,7 @@ def test_history_show_and_compare(replay: Replay) -> None:
     page = person.run("show", "1", "--format", "html")
     assert page.out.lower().startswith("<!doctype html"), str(page)[:300]
     changes = replay.run("compare", "last~1", "last")
-    assert changes.code == 0 and "gone" in changes.out and "inMail" in changes.out, str(changes)
+    assert changes.code == 0 and "fixed" in changes.out and "inMail" in changes.out, str(changes)
     back = replay.run("compare", "last", "last~1")
     assert back.code == 1 and "new" in back.out, str(back)
     for words in (["show", "77"], ["compare", "last", "77"]):
@@ -463,7 +463,7 @@ def test_watch_tells_only_what_changed(replay: Replay) -> None:
         told = said.end()
     assert "1 host: 1 healthy" in lines[0], told
     assert "new: CRITICAL app1 inMail@prod" in lines[1], told
-    assert "gone: CRITICAL app1 inMail@prod" in lines[2], told
+    assert "fixed: CRITICAL app1 inMail@prod" in lines[2], told
     assert process.returncode == 0 and "Watching has ended" in told, told
     assert len(told.strip().splitlines()) == 4, told
     assert len(replay.run("history").out.splitlines()) == 4, "what did not change is not kept"

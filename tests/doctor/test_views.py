@@ -71,7 +71,7 @@ def test_each_change_is_told_as_the_report_does() -> None:
         "Hosts that are not in this run: app4",
         "Hosts without a diagnosis now: app2",
         "new: WARNING app1 mta@prod: Title of mta.hung",
-        "gone: CRITICAL app1 wfserver@prod: Title of wfserver.not_running",
+        "fixed: CRITICAL app1 wfserver@prod: Title of wfserver.not_running",
     ]
     heads = [entry.head for entry in outline.changes(changes).entries]
     assert all(head in line for head, line in

@@ -144,11 +144,11 @@ def edit(**changes: Any) -> Json:
         (edit(keys=["mta.tired"]), "not all finding keys of the catalogue"),
         (edit(keys=[]), "is damaged"),
         (edit(because=["wfserver.hung@prod"]), "not the ones that the plan was made for"),
-        (edit(module="mta"), "mta@prod is not what its findings are about"),
-        (edit(instance="prod2"), "wfserver@prod2 is not what its findings are about"),
-        (edit(role="../mta"), "is not what its findings are about"),
-        (edit(subject="another"), "is not what its findings are about"),
-        (edit(afterwards="relaunch"), "not what follows its ladder"),
+        (edit(module="mta"), "its findings are not about mta@prod"),
+        (edit(instance="prod2"), "its findings are not about wfserver@prod2"),
+        (edit(role="../mta"), "its findings are not about"),
+        (edit(subject="another"), "its findings are not about"),
+        (edit(afterwards="relaunch"), "not the documented end of its ladder"),
     ],
 )
 def test_a_plan_that_was_tampered_with_is_refused(plan: Any, message: str) -> None:

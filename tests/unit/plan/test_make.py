@@ -209,7 +209,7 @@ def test_a_step_for_several_instances_names_each_and_cuts_off_the_work_of_each()
 
 
 @pytest.mark.parametrize(("instances", "message"), [
-    (["prod", "prod2", "prod3"], "not what its findings are about"), ("prod", "is damaged"),
+    (["prod", "prod2", "prod3"], "its findings are not about"), ("prod", "is damaged"),
     ([1], "is damaged"),
 ])  # fmt: skip
 def test_instances_that_were_put_into_a_plan(instances: Any, message: str) -> None:

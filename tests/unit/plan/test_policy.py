@@ -256,7 +256,7 @@ def test_a_mute_ends_early_when_the_finding_explains_something_graver() -> None:
 
 def test_a_mute_that_has_ended_is_told() -> None:
     host = plan_of(RESTART, muted=[MUTE | {"until": "2025-11-01"}])
-    assert host["notes"] == [f"the mute of {RESTART} has ended (CHG-1 enlarges it)"]
+    assert host["notes"] == [f"the mute of {RESTART} has expired (CHG-1 enlarges it)"]
 
 
 # --- what is written wrongly ------------------------------------------------------------------

@@ -115,7 +115,7 @@ def test_an_account_that_sudo_refuses_is_named() -> None:
 
     action = Action(AnsibleError("Premature end of stream waiting for become success.\n>>> no"))
     action._connection.become = Sudo()
-    with pytest.raises(AnsibleActionFail, match=r"May not become 'neolane' \(sudo\): .* no"):
+    with pytest.raises(AnsibleActionFail, match=r"Cannot become 'neolane' \(sudo\): .* no"):
         action.run(None, dict(VARIABLES))
 
 

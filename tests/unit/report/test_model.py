@@ -36,9 +36,9 @@ def test_what_is_not_known_is_kept(report: Json) -> None:
 
 
 @pytest.mark.parametrize(("kind", "data", "message"), [
-    (model.Finding, {"id": "a", "key": "b"}, "no finding: module"),
-    (model.Finding, None, "no finding: id"),
-    (model.Host, {"name": 3, "reachable": True}, "no host: status"),
+    (model.Finding, {"id": "a", "key": "b"}, "not a finding: module"),
+    (model.Finding, None, "not a finding: id"),
+    (model.Host, {"name": 3, "reachable": True}, "not a host: status"),
 ])  # fmt: skip
 def test_what_a_record_cannot_do_without(kind: type[model.Node], data: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):

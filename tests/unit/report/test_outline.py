@@ -125,10 +125,12 @@ def test_the_terminal_says_what_the_playbook_says(rich: Json) -> None:
     "Running runwf -wf:nightly (pid 7)",
     "NOT REPAIRED app1 mta@prod: restart for not_repaired, 4.0 s",
     "NOT PROVED app1 mta@prod: restart for unproved, 4.0 s",
-    "Left as it was found",
+    "Left unchanged",
     "mta@prod: Title of mta.stat_unreachable",
     "Hosts that have a diagnosis again: app1",
     "worse app1 web@prod: Title of web.worse (was warning)",
+    "fixed app1 web@prod: Title of web.gone",
+    "not checked app1 web@prod: Title of web.unseen",
 ])  # fmt: skip
 def test_what_the_terminal_says(rich: Json, sentence: str) -> None:
     assert sentence in of_terminal(rich)

@@ -89,12 +89,12 @@ Repairs
                 Command  nlserver restart wfserver@prod
                 Before   state running · pid 100
                 After    state running · pid 200
-                Left     as it was found
+                Left     unchanged
   NOT REPAIRED  app1 wfserver@prod: kill_and_start, 4.2 s
                 Command  nlserver restart wfserver@prod
                 Before   state running · pid 100
                 After    state running · pid 200
-                Left     unknown: look at it
+                Left     unknown: check it by hand
   REFUSED       app2 wfserver@prod: restart, 4.2 s
                 Why      budget: 3 restarts in an hour
                 Command  nlserver restart wfserver@prod

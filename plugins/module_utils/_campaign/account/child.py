@@ -328,7 +328,8 @@ def ask(
             raise error
         return data if shape is None else fitted(data, shape)
     except WrongAnswer as error:
-        raise ProbeError("invalid", "the process running the process running as %s: %s"
+        raise ProbeError("invalid", "the process running the process running the process running"
+                                    " as %s: %s"
                                     % (account.name, error)) from None
     finally:
         child.end()

@@ -109,5 +109,5 @@ def noted(server: Server, held: Held) -> Held:
     finding = held.finding
     return replace(held, finding=replace(
         finding, evidence={**finding.evidence, "known_bug": note},
-        summary=f"{finding.summary} Perhaps a {note}.",
+        summary=f"{finding.summary} Possibly a {note}.",
     ))

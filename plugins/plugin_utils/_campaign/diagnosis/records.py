@@ -74,7 +74,7 @@ class Record:
         """From a mapping. Raises ValueError if that lacks what the record cannot do without."""
         found = read(cls, data)
         if found is ABSENT:
-            raise ValueError(f"no {cls.__name__.lower()}: {lacks(cls, data) or 'it is not an object'}")
+            raise ValueError(f"not a {cls.__name__.lower()}: {lacks(cls, data) or 'it is not an object'}")
         return typed(cls, found)
 
     def as_dict(self) -> Json:

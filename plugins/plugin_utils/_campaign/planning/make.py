@@ -112,7 +112,7 @@ def explained(finding: Finding) -> Refusal | None:
     causes = finding.caused_by_ids or finding.caused_by
     if not causes:
         return None
-    return Refusal("caused_by", f"explained by {', '.join(causes)}: to go away with it")
+    return Refusal("caused_by", f"caused by {', '.join(causes)}; should clear when that is fixed")
 
 
 def _unplannable(finding: Finding, exhausted: Collection[str]) -> Refusal | None:

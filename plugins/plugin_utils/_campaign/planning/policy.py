@@ -106,7 +106,7 @@ class Mute:
         """In what the finding is worse than it was, in words."""
         accepted = self.severity_at or finding.severity
         if gravest.rank < accepted.rank:
-            return f"it is, or explains, something {gravest.value}"
+            return f"it is {gravest.value}, or causes a finding that is"
         for name, limit in self.evidence_at.items():
             value = finding.evidence.get(name)
             if isinstance(value, (int, float)) and not isinstance(value, bool) and value > limit:
@@ -162,7 +162,7 @@ class Policy:
                 continue
             worse = mute.worse(finding, gravest)
             if now >= mute.until:
-                notes.append(f"the mute of {finding.id} has ended ({mute.reason})")
+                notes.append(f"the mute of {finding.id} has expired ({mute.reason})")
             elif worse:
                 notes.append(f"the mute of {finding.id} ends early: {worse} ({mute.reason})")
             else:
@@ -187,7 +187,7 @@ class Policy:
                 reason = f"{remedy} stops the whole service, and {touched[0]} is excluded"
                 return Refusal("excluded", reason)
         if not self.is_open(remedy, now):
-            reason = f"campaign_windows allows {remedy} only at other times"
+            reason = f"campaign_windows does not allow {remedy} at this time"
             return Refusal("window", reason, self.next_change(remedy, now))
         return None
 

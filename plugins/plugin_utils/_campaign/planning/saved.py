@@ -30,7 +30,7 @@ def parse(data: object) -> Plan:
     Nothing may be put in: the steps keep to what is documented for their findings.
     """
     if not isinstance(data, Mapping) or "hosts" not in data or "schema" not in data:
-        raise InvalidPlan("this is not a plan of campaign_plan")
+        raise InvalidPlan("this is not a plan that campaign_plan made")
     if data["schema"] != SCHEMA:
         raise InvalidPlan(f"the plan has schema {data['schema']!r}; this collection reads {SCHEMA}")
     _shape("the plan", data, Plan)
@@ -40,7 +40,7 @@ def parse(data: object) -> Plan:
         _shape("a host", host, HostPlan)
         _shape(host["name"], host["fingerprint"], Fingerprint)
         for entry in host["left"]:
-            _shape(f"what is left on {host['name']}", entry, Unplanned)
+            _shape(f"a remaining finding of {host['name']}", entry, Unplanned)
         for step in host["steps"]:
             _shape(f"a step of {host['name']}", step, Step)
     plan = Plan.of(data)
@@ -99,9 +99,9 @@ def _documented(host: HostPlan, step: Step) -> None:
         step.subject is not None and step.subject not in subjects
     ):
         what = f"{module}@{step.instance}"
-        raise InvalidPlan(f"{where}: {what} is not what its findings are about")
+        raise InvalidPlan(f"{where}: its findings are not about {what}")
     if step.afterwards not in (None, ladder.AFTERWARDS.get(module)):
-        raise InvalidPlan(f"{where}: {step.afterwards} is not what follows its ladder")
+        raise InvalidPlan(f"{where}: {step.afterwards} is not the documented end of its ladder")
 
 
 def parts(id: str) -> tuple[str, str, str]:

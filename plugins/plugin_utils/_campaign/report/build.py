@@ -161,7 +161,7 @@ def _completed(data: dict[str, Any]) -> Report:
     for root in report.roots:
         for node in (root, *root.explains):
             if (node.host, node.id) not in known:
-                raise ValueError(f"roots name {node.id} on {node.host}, which is not there")
+                raise ValueError(f"roots name {node.id} on {node.host}, which the report does not contain")
     hosts = tuple(host if "score" in written else _scored(host)
                   for host, written in zip(report.hosts, data["hosts"], strict=True))
     return replace(report, hosts=hosts, summary=_summary(hosts, report.roots))

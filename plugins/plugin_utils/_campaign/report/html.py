@@ -212,5 +212,5 @@ def _verdict(report: Report) -> tuple[str, str]:
     if blind:
         return f"{blind} of {hosts} hosts could not be diagnosed.", "critical"
     if summary.healthy < hosts:
-        return "Nothing wrong was found, but not everything could be seen.", "warning"
+        return "No problem was found, but not everything could be checked.", "warning"
     return ("All hosts are healthy." if hosts > 1 else "The host is healthy."), "ok"

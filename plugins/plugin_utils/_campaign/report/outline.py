@@ -285,7 +285,7 @@ def changes(found: Changes) -> Section:
 def _change(kind: str, tone: str, change: Change) -> Entry:
     was = f" (was {change.was.severity.value})" if change.was else ""
     text = f"{change.host} {_titled(change)}{was}"
-    return Entry(tone, text, mark=kind, item=change)
+    return Entry(tone, text, mark=view.CHANGE_WORDS.get(kind, kind), item=change)
 
 
 def summary(counts: Summary) -> Entry:

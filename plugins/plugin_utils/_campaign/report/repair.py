@@ -23,7 +23,7 @@ T = TypeVar("T")
 RESULTS = ("not_repaired", "refused", "unproved", "repaired", "done", "skipped")
 WORDS = {"not_repaired": "NOT REPAIRED", "refused": "REFUSED", "repaired": "repaired"}
 WORDS |= {"unproved": "NOT PROVED", "done": "done", "skipped": "skipped"}
-LEFT = {"as_before": "as it was found", "changed": "changed", "unknown": "unknown: look at it"}
+LEFT = {"as_before": "unchanged", "changed": "changed", "unknown": "unknown: check it by hand"}
 
 COUNTED = ("repaired", "done", "unproved", "not_repaired", "refused")
 

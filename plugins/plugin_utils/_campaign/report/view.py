@@ -33,6 +33,7 @@ VERDICTS = ("down", "degraded", "unknown", "healthy")
 CHANGES = {
     "new": "critical", "worse": "critical", "better": "ok", "gone": "ok", "unseen": "warning",
 }
+CHANGE_WORDS = {"gone": "fixed", "unseen": "not checked"}  # else the kind itself
 HOST_CHANGES = {
     "appeared": "Hosts that were not in that run",
     "vanished": "Hosts that are not in this run",

@@ -26,7 +26,7 @@ class Thresholds:
 
     disk_warning_percent: Annotated[float, "space or inodes of a file system in use", VENDOR] = 80
     disk_alert_percent: Annotated[float, "space or inodes of a file system in use", VENDOR] = 90
-    disk_full_percent: Annotated[float, "from here on nothing more can be written"] = 99
+    disk_full_percent: Annotated[float, "nothing more can be written from here on"] = 99
     memory_warning_percent: Annotated[float, "memory of the machine in use", VENDOR] = 80
     memory_alert_percent: Annotated[float, "memory of the machine in use", VENDOR] = 90
     swap_warning_percent: Annotated[float, "swap in use", VENDOR] = 80
@@ -38,33 +38,33 @@ class Thresholds:
     core_files: Annotated[float, "core files under the home", VENDOR] = 1
     zombies: Annotated[float, "defunct children of Campaign processes", VENDOR] = 2
     shared_memory_segments: Annotated[float, "segments of the account: more than two", VENDOR] = 3
-    process_age_hours: Annotated[float, "a day, by the vendor, and two hours' margin", VENDOR] = 26
-    daily_restart_minutes: Annotated[float, "around processRestartTime no restart counts"] = 10
+    process_age_hours: Annotated[float, "one day, as the vendor says, plus two hours", VENDOR] = 26
+    daily_restart_minutes: Annotated[float, "restarts this close to processRestartTime do not count"] = 10
     crash_loop_restarts: Annotated[float, "restarts in the log window"] = 3
-    crash_loop_calm_minutes: Annotated[float, "that a process runs when the loop is over"] = 10
+    crash_loop_calm_minutes: Annotated[float, "a process must run this long for the loop to be over"] = 10
     start_grace_seconds: Annotated[float, "for the watchdog to start every module"] = 30
-    configuration_grace_seconds: Annotated[float, "between a file's change and a start"] = 60
-    clock_grain_seconds: Annotated[float, "how exactly a process's start is known"] = 5
+    configuration_grace_seconds: Annotated[float, "between the change of a file and a start"] = 60
+    clock_grain_seconds: Annotated[float, "precision of a process's start time"] = 5
     clock_skew_seconds: Annotated[float, "between the server's clock and the controller's"] = 30
     nlserver_slow_seconds: Annotated[float, "for nlserver pdump"] = 8
     http_slow_seconds: Annotated[float, "for a page that needs no work"] = 3
     log_silence_minutes: Annotated[float, "without a line in any log"] = 120
     log_start_seconds: Annotated[float, "for the first line of a started module"] = 120
     log_errors: Annotated[float, "error lines of unknown meaning in the log window"] = 10
-    database_error_minutes: Annotated[float, "that a database error in a log counts"] = 15
+    database_error_minutes: Annotated[float, "a database error in a log counts for this long"] = 15
     mail_silence_minutes: Annotated[float, "without a line of inMail"] = 120
     mailbox_messages: Annotated[float, "bounce mails waiting"] = 200
-    spool_minutes: Annotated[float, "that a message waits on the disk"] = 30
+    spool_minutes: Annotated[float, "a message has waited on the disk"] = 30
     consolidation_minutes: Annotated[float, "since tracking last ran: it runs hourly"] = 180
     redirection_log_minutes: Annotated[float, "since the last line of a tracking log"] = 180
     workflow_periods: Annotated[float, "after which a technical workflow is late"] = 2
-    workflow_pending_minutes: Annotated[float, "that a workflow waits for its start"] = 10
+    workflow_pending_minutes: Annotated[float, "a workflow has waited for its start"] = 10
     bounce_hours: Annotated[float, "since the last bounce mail was processed"] = 72
-    delivery_minutes: Annotated[float, "that a delivery waits after its contact date"] = 30
+    delivery_minutes: Annotated[float, "a delivery has waited after its contact date"] = 30
     job_times: Annotated[float, "the usual running time of a job that is too long"] = 3
     job_minutes: Annotated[float, "below which no running time of a job is too long"] = 30
-    last_id_percent: Annotated[float, "of the numbers that xtkNewId can give"] = 80
-    last_id_alert_percent: Annotated[float, "of the numbers that xtkNewId can give"] = 90
+    last_id_percent: Annotated[float, "of the range of xtkNewId in use"] = 80
+    last_id_alert_percent: Annotated[float, "of the range of xtkNewId in use"] = 90
     redirection_size_percent: Annotated[float, "of maxLogsSizeOnDiskMb"] = 80
 
     @classmethod
