@@ -82,7 +82,8 @@ def types_needed(path: Path) -> set[str]:
     blocks = [node for node in tree.body
               if isinstance(node, ast.If) and ast.unparse(node.test) == "MYPY"]  # fmt: skip
     typing: set[str] = set()
-    for node in (inner for block in blocks for inner in ast.walk(block)):
+    parts = (part for block in blocks for part in block.body)
+    for node in (inner for part in parts for inner in ast.walk(part)):
         if isinstance(node, ast.alias):
             typing.add(node.asname or node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

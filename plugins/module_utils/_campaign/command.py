@@ -23,6 +23,7 @@ if MYPY:
         Iterable,
         Iterator,
         List,
+        NamedTuple,
         Optional,
         Sequence,
         Tuple,
@@ -32,13 +33,19 @@ if MYPY:
     T = TypeVar("T")
     Answer = Tuple[str, float, Any, Optional[ProbeError]]
 
+    class Result(NamedTuple):
+        return_code: int
+        out: bytes
+        err: bytes
+        seconds: float
+else:
+    Result = collections.namedtuple("Result", "return_code out err seconds")
+
 OUTPUT_LIMIT = 1024 * 1024
 PATIENCE = 0.01
 LATE = 0.2  # seconds that a probe with a limit of its own may take to say so
 FOREVER = float("inf")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-Result = collections.namedtuple("Result", "return_code out err seconds")
 
 
 class _TooLate(Exception):

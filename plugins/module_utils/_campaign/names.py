@@ -6,7 +6,18 @@ from collections import namedtuple
 
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
-    from typing import Dict, Tuple
+    from typing import Dict, NamedTuple, Tuple
+
+    class Module(NamedTuple):
+        name: str
+        column: str
+        runs: str
+        children: Tuple[str, ...]
+        logs: Tuple[str, ...]
+        reload: str
+        lost: str
+else:
+    Module = namedtuple("Module", "name column runs children logs reload lost")
 
 # The one declaration of the modules, in the order in which they are started.
 #   column    its name where there is little room
@@ -16,7 +27,6 @@ if MYPY:
 #   reload    `nlserver <that> -reload` lets it read again; the others read at their start
 #   lost      what a stop of it may cut off
 SERVER, INSTANCE, UTILITY = "server", "instance", "utility"
-Module = namedtuple("Module", "name column runs children logs reload lost")
 DECLARED = (
     Module("watchdog", "wdog", SERVER, (), (), "config", ""),
     Module("syslogd", "sysl", SERVER, (), (), "", "log lines sent in the meantime are lost"),

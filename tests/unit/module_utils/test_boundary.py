@@ -53,6 +53,20 @@ def test_types_cost_a_host_nothing(path: Path) -> None:
     assert "typing" not in modules
 
 
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_types_of_a_tuple_are_of_its_fields(path: Path) -> None:
+    """typing.NamedTuple is for mypy alone, so the fields stand in two places."""
+    typed, plain = {}, {}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef) and "NamedTuple" in map(ast.unparse, node.bases):
+            typed[node.name] = [ast.unparse(field.target) for field in node.body
+                                if isinstance(field, ast.AnnAssign)]  # fmt: skip
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("namedtuple"):
+            name, fields = map(ast.literal_eval, node.args)
+            plain[name] = fields.split()
+    assert typed == plain
+
+
 def calls_outside_children(path: Path) -> Iterator[str]:
     """What is called of account's files that a parent must not call, outside a child's work."""
     tree = ast.parse(path.read_text())

@@ -26,16 +26,33 @@ from .answers import BYTES, HEAD, WrongAnswer, fitted, opened, size_of
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
     from pwd import struct_passwd
-    from typing import Any, Callable, Collection, Dict, Iterable, List, Optional, Tuple, Union
+    from typing import (
+        Any,
+        Callable,
+        Collection,
+        Dict,
+        Iterable,
+        List,
+        NamedTuple,
+        Optional,
+        Tuple,
+        Union,
+    )
 
     Problem = Union[InputError, ProbeError]
     Answer = Tuple[str, Any, Optional[Problem], float]
 
+    class Account(NamedTuple):
+        name: str
+        uid: int
+        gid: int
+        home: str
+        become: bool  # is this process root, and the account another?
+else:
+    Account = namedtuple("Account", "name uid gid home become")
+
 GRACE = 0.3  # seconds that a child has to leave by itself
 HIGH = 20  # from here on are the descriptors of a child's own
-
-# become: is this process root, and the account another?
-Account = namedtuple("Account", "name uid gid home become")
 
 
 class NotGivenUp(Exception):

@@ -17,9 +17,40 @@ from . import memory
 
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
-    from typing import Any, Callable, Collection, Dict, Iterable, List, Optional, Tuple, Union
+    from typing import (
+        Any,
+        Callable,
+        Collection,
+        Dict,
+        Iterable,
+        List,
+        NamedTuple,
+        Optional,
+        Tuple,
+        Union,
+    )
 
     Entry = Dict[str, Any]
+
+    class Status(NamedTuple):
+        pid: int
+        comm: str
+        state: str
+        ppid: int
+        session: int
+        ticks: int
+        threads: int
+        start: int
+        rss: int
+
+    class Table(NamedTuple):
+        own: List[Status]
+        zombies: List[Status]
+        total: int  # of all processes on the machine
+        fronts: List[int]
+else:
+    Status = namedtuple("Status", "pid comm state ppid session ticks threads start rss")
+    Table = namedtuple("Table", "own zombies total fronts")
 
 PROC = "/proc"
 PRODUCT = "nlserver"
@@ -31,8 +62,6 @@ COMPARED = 30  # arguments
 DISK_SECONDS = 2.0
 DISK_POLL_SECONDS = 0.1
 
-Status = namedtuple("Status", "pid comm state ppid session ticks threads start rss")
-Table = namedtuple("Table", "own zombies count fronts")
 FRONTS = ("/apache2", "/httpd", "/apache2 (deleted)", "/httpd (deleted)")
 
 
@@ -509,7 +538,7 @@ def machine(table: Table) -> "Entry":
         "swap_free_mb": megabytes("SwapFree"),
         "files_used": int(files[0] - files[1]) if len(files) > 2 else None,
         "files_limit": int(files[2]) if len(files) > 2 else None,
-        "processes": table.count,
+        "processes": table.total,
         "processes_limit": int(limit[0]) if limit else None,
         "zombies_total": len(table.zombies),
         "zombies": [

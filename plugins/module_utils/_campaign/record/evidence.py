@@ -20,6 +20,8 @@ MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
     from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
+    from ..account.probes import Server
+    from ..snapshot.probes import Context
     from .store import Store
 
     Entry = Dict[str, Any]
@@ -46,7 +48,7 @@ class Scrubber:
     asked, what looks like a password goes all the same.
     """
 
-    def __init__(self, context: "Any") -> None:
+    def __init__(self, context: "Context") -> None:
         self._context = context
         self._done: "Dict[str, str]" = {}
 
@@ -131,7 +133,7 @@ class _Bundle:
 
 
 def collect(
-    context: "Any",
+    context: "Context",
     store: "Store",
     subject: "Tuple[str, str]",
     about: "Entry",
@@ -202,7 +204,7 @@ def prune(store: "Store", keep: int, days: float, now: float) -> None:
         shutil.rmtree(away, ignore_errors=True)
 
 
-def _fill(bundle: _Bundle, context: "Any", module: str, instance: str) -> None:
+def _fill(bundle: _Bundle, context: "Context", module: str, instance: str) -> None:
     groups = proc.processes(proc.scan(context.home))
     bundle.add("pdump-who.txt", lambda: context.ask(_pdump, shape=str), scrubbed=True)
     bundle.add("processes.json", lambda: groups)
@@ -216,14 +218,14 @@ def _fill(bundle: _Bundle, context: "Any", module: str, instance: str) -> None:
         bundle.add(target, _log(context, path, limit), limit, tail=True, scrubbed=True)
 
 
-def _log(context: "Any", path: str, limit: int) -> "Callable[[], Any]":
+def _log(context: "Context", path: str, limit: int) -> "Callable[[], Any]":
     """What returns the end of a log."""
     return lambda: context.ask(
         lambda server: _tail(server, path, limit), shape=Maybe(str), ready=False
     )
 
 
-def logs_of(context: "Any", module: str, instance: str) -> "List[Tuple[str, str, int]]":
+def logs_of(context: "Context", module: str, instance: str) -> "List[Tuple[str, str, int]]":
     """(instance, log, bytes) of the log files that tell of a module, the best first."""
     mine: "List[Tuple[str, str, int]]" = []
     if module:
@@ -238,7 +240,7 @@ def logs_of(context: "Any", module: str, instance: str) -> "List[Tuple[str, str,
     return mine
 
 
-def _pdump(server: "Any") -> str:
+def _pdump(server: "Server") -> str:
     code, out, err = server.nlserver("pdump", "-who")
     text = out if not code else "%s%s\n(ended with %d)\n" % (out, err, code)
     return secrets.Scrubber(os.path.join(server.home, "conf"))(text)
@@ -270,12 +272,12 @@ def matches(process: "Entry", module: str, instance: str) -> bool:
     return module == "watchdog" or process["instance"] == instance
 
 
-def _disk(server: "Any") -> "List[Entry]":
+def _disk(server: "Server") -> "List[Entry]":
     folders = [(server.home, "home"), (server.var_dir, "var"), (server.tmp_dir, "tmp")]
     return [mount for mount in (storage.mount(*each) for each in folders) if mount]
 
 
-def _tail(server: "Any", path: str, limit: int) -> "Optional[str]":
+def _tail(server: "Server", path: str, limit: int) -> "Optional[str]":
     try:
         with regular(path) as stream:
             size = os.fstat(stream.fileno()).st_size

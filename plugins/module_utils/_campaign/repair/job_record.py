@@ -15,17 +15,25 @@ from ..text import clean, decode
 
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
     Entry = Dict[str, Any]
+
+    class Started(NamedTuple):
+        pid: int
+        at: float
+
+    class Ended(NamedTuple):
+        exit_code: Optional[int]
+        at: Optional[float]
+else:
+    Started = namedtuple("Started", "pid at")
+    Ended = namedtuple("Ended", "exit_code at")
 
 LOCK_LIMIT = 1.5  # seconds; somebody who only looks holds the lock for a moment
 LIST_LIMIT = 20
 OUTPUT_LIMIT = 8192
 BLANK = b" " * 120 + b"\n"
-
-Started = namedtuple("Started", "pid at")
-Ended = namedtuple("Ended", "exit_code at")
 
 
 class Record:

@@ -12,14 +12,25 @@ from ..names import DEFAULT, RELOADS, UTILITIES
 
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
-    from typing import Any, Dict, List
+    from typing import Any, Dict, List, NamedTuple, Optional
 
     Entry = Dict[str, Any]
 
-# run: to its end. spawn: left running, in a session of its own. After each the process must be
-# `gone`, `up`, or just be `as_is`.
-Step = namedtuple("Step", "how command variables as_account then")
-Wanted = namedtuple("Wanted", "state precision filters immediate")
+    class Step(NamedTuple):
+        how: str  # run: to its end; spawn: left running, in a session of its own
+        command: List[str]
+        variables: Dict[str, str]
+        as_account: bool
+        then: str  # what the process must be after it: gone, up, or as_is
+
+    class Wanted(NamedTuple):
+        state: str
+        precision: Optional[str]
+        filters: List[str]
+        immediate: bool
+else:
+    Step = namedtuple("Step", "how command variables as_account then")
+    Wanted = namedtuple("Wanted", "state precision filters immediate")
 
 
 def task_name(module: str, instance: str) -> str:

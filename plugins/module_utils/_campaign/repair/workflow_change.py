@@ -11,15 +11,22 @@ from . import answer, guard, workflow
 
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
-    from typing import Any, Dict, Optional, Union
+    from typing import Any, Dict, List, NamedTuple, Optional, Union
 
     from ..snapshot.probes import Context
 
     Entry = Dict[str, Any]
 
+    class Told(NamedTuple):
+        before: Optional[Entry]
+        after: Optional[Entry]
+        commands: Optional[List[List[str]]]
+        seconds: Optional[float]
+else:
+    Told = collections.namedtuple("Told", "before after commands seconds")
+
 MODULE = "wfserver"
 REMEDY = "start_workflow"
-Told = collections.namedtuple("Told", "before after commands seconds")
 
 
 class Change:
@@ -72,8 +79,10 @@ class Change:
         """One step of it, with the calls made by the controller: begin, end, or refused."""
         if answer["step"] == "refused":
             raise self.refuse(answer["reason"])
-        names = ("before", "after", "commands", "seconds")
-        start = Told(*[answer.get(name) for name in names])
+        start = Told(
+            before=answer.get("before"), after=answer.get("after"),
+            commands=answer.get("commands"), seconds=answer.get("seconds"),
+        )  # fmt: skip
         self.tell(start)
         if answer["step"] == "begin":
             self.ask(start)
