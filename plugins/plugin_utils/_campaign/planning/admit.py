@@ -64,7 +64,10 @@ def admit(
             " (it describes the state at that time)"
         )
     if made > now + CLOCK_GRACE:
-        raise InvalidPlan(f"the plan was made at {plan.made_at}, which is in the future by the clock of this machine")
+        raise InvalidPlan(
+            f"the plan was made at {plan.made_at}, which is in the future by the clock of this"
+            " machine"
+        )
     planned = {host.name: host for host in plan.hosts}
     hosts = [
         with_work(
