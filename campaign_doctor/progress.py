@@ -124,7 +124,7 @@ class Progress:
         if kind == "runner_on_start":
             return self._started(host, task, now)
         if kind == "runner_item_on_ok" and task.includes:
-            step = (data.get("res") or {}).get("campaign_step")
+            step = (data.get("res") or {}).get("_campaign_step")
             if isinstance(step, Mapping):
                 host.steps.append(_title(step))
             return None

@@ -70,14 +70,14 @@ def _remedies(role: str, module: str) -> dict[str, str]:
     """The task files of the remedies that are one call of campaign_module."""
     subject = {"module": module}
     if module not in names.SHARED:
-        subject["instance"] = "{{ campaign_step.instance }}"
+        subject["instance"] = "{{ _campaign_step.instance }}"
     words = {"target": module, "module": module, "instance": "the instance"}
     return {
         f"tasks/{remedy.name}.yml": _tasks(
             {
                 "name": remedy.title.format(**words),
                 "campaign.remediation.campaign_module": {**subject, **_options_of(remedy.call)},
-                "register": f"{role}_change",
+                "register": f"_{role}_change",
             }
         )
         for remedy in map(ladder.REMEDIES.__getitem__, remedies_of(role))
@@ -113,7 +113,7 @@ def _main(role: str, module: str) -> str:
 - name: Repair {module}
   when: campaign_remediate | default(false) | bool
   vars:
-    campaign_diagnosis_variable: {role}_diagnosis
+    _campaign_diagnosis_variable: {role}_diagnosis
   block:
     - name: Plan the steps
       ansible.builtin.include_role:

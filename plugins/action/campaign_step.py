@@ -86,17 +86,17 @@ class Host:
     @property
     def in_progress(self) -> bool:
         """Is a step?"""
-        return bool(self._found("campaign_step"))
+        return bool(self._found("_campaign_step"))
 
     @property
     def step(self) -> Step:
         """The step in progress."""
-        return self.registered("campaign_step", Step)
+        return self.registered("_campaign_step", Step)
 
     @property
     def before(self) -> outcome.State:
         """The state that was returned before."""
-        return outcome.State.of(self._found("campaign_repair"))
+        return outcome.State.of(self._found("_campaign_repair"))
 
     def _steps(self) -> list[Step]:
         """All steps of the host."""
@@ -120,10 +120,10 @@ class Host:
         stop_file = self.option("stop_file")
         known = outcome.Known(
             now=self._now,
-            stopping=boolean(self.variables.get("campaign_stopping") or False)
+            stopping=boolean(self.variables.get("_campaign_stopping") or False)
             or bool(stop_file and Path(stop_file).exists()),
-            remaining=self.registered("campaign_present", Proof).remaining,
-            elsewhere=self.registered("campaign_opened", Opened).done_elsewhere,
+            remaining=self.registered("_campaign_present", Proof).remaining,
+            elsewhere=self.registered("_campaign_opened", Opened).done_elsewhere,
             agreed=self._agreed(),
             check=self._check,
         )
@@ -135,7 +135,7 @@ class Host:
         return any(
             answer.user_input.strip().lower() in YES
             and (answer.item[0].name, answer.item[1].order) == about
-            for answer in self.registered("campaign_answers", Answers).results
+            for answer in self.registered("_campaign_answers", Answers).results
         )
 
     def failed(self) -> outcome.State:
@@ -152,10 +152,10 @@ class Host:
             self.step,
             self.before,
             outcome.Seen(
-                begun=self.registered("campaign_begun", Begun),
+                begun=self.registered("_campaign_begun", Begun),
                 change=self._change(),
-                ended=self.registered("campaign_ended", Ended),
-                proof=self.registered("campaign_proof", Proof),
+                ended=self.registered("_campaign_ended", Ended),
+                proof=self.registered("_campaign_proof", Proof),
             ),
             check=self._check,
             within=GONE_WITHIN if within is None else within,
@@ -163,7 +163,7 @@ class Host:
         )
 
     def _change(self) -> Change:
-        return self.registered(f"{outcome.role_of(self.step)}_change", Change)
+        return self.registered(f"_{outcome.role_of(self.step)}_change", Change)
 
     def shown(self) -> outcome.State:
         """The ladder has ended, and the log shows more."""
@@ -177,5 +177,5 @@ class Host:
         """A line was awaited in a log."""
         return outcome.awaited(
             "check_syslogd", str(self._given.get("path")), self.before,
-            self.registered("campaign_change", Change), check=self._check, now=self._now,
+            self.registered("_campaign_change", Change), check=self._check, now=self._now,
         )

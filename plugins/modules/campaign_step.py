@@ -54,7 +54,7 @@ EXAMPLES = r"""
 - name: Start the step
   campaign.remediation.campaign_step:
     state: begun
-  register: campaign_repair
+  register: _campaign_repair
 """
 
 RETURN = r"""

@@ -55,5 +55,5 @@ def diagnosis(verdicts: dict[str, str], *severities: str, error: str | None = No
 
 
 def step(title: str, module: str = "stat", remedy: str = "start") -> Json:
-    return {"campaign_step": {"title": title, "module": module, "instance": "prod",
+    return {"_campaign_step": {"title": title, "module": module, "instance": "prod",
                               "remedy": remedy, "subject": None}}

@@ -25,6 +25,9 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ans
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.documentation import (
     options_of as options_documented,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.variables import (
+    HANDED_ON,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import policy
 
 from . import CHECKOUT as TOP
@@ -33,8 +36,6 @@ Json = dict[str, Any]
 
 # Options that are no variable of a site: the role's own choice, and what serves work offline.
 NOT_SHARED = {"modules", "snapshot", "return_snapshot", "unless_stopped", "gone"}
-# Options of the guards that a remedy gives itself.
-OF_A_REMEDY = {"remedy", "because", "run"}
 # Options of campaign_module that a site may set: those of a raised log precision.
 PRECISION: Json = {"log_precision": "verbose", "trace_filters": [], "precision_for": "30m"}
 # Shared variables that are no option but a keyword of the task.
@@ -155,7 +156,7 @@ def sections() -> dict[str, Json]:
     what is an option of several modules.
     """
     module = documented("campaign_module")
-    guards = [name for name in module if name in GUARDS and name not in OF_A_REMEDY]
+    guards = [name for name in module if name in GUARDS and name not in HANDED_ON]
     own = [name for name in campaign_module.ActionModule.OPTIONS if name not in GUARDS]
     precision = {name: {**module[name], "default": PRECISION[name]} for name in PRECISION}
     found = {
@@ -183,7 +184,7 @@ def own_options(role: str) -> Json:
     if role in ("export", "import"):
         shared = shared_options()
         names = [n for n in campaign_job.ActionModule.OPTIONS if f"campaign_{n}" not in shared]
-        jobs = _options(documented("campaign_job"), [n for n in names if n not in OF_A_REMEDY])
+        jobs = _options(documented("campaign_job"), [n for n in names if n not in HANDED_ON])
     return {**jobs, **OF_ROLES.get(role, {})}
 
 

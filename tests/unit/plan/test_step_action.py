@@ -36,7 +36,7 @@ def run(variables: Json, *, check: bool = False, **arguments: Any) -> Json:
     )
     action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/tmp"))
     action._templar = Templar()
-    given = {"inventory_hostname": "app1", "campaign_step": STEP, **variables}
+    given = {"inventory_hostname": "app1", "_campaign_step": STEP, **variables}
     result: Json = action.run(task_vars=given)
     return result
 
@@ -48,10 +48,10 @@ def test_from_its_beginning_to_its_proof() -> None:
     )
     ended = run(
         {
-            "campaign_repair": begun,
-            "campaign_begun": {"skipped": True},
-            "wfserver_change": {"commands": [["nlserver", "restart"]], "left": "changed"},
-            "campaign_proof": {"remaining": {}, "unproved": {ILL: "no workflow ran"}},
+            "_campaign_repair": begun,
+            "_campaign_begun": {"skipped": True},
+            "_wfserver_change": {"commands": [["nlserver", "restart"]], "left": "changed"},
+            "_campaign_proof": {"remaining": {}, "unproved": {ILL: "no workflow ran"}},
             "campaign_gone_within": 5,
         },
         state="ended",
@@ -71,18 +71,18 @@ def test_all_that_is_returned_is_documented() -> None:
 def test_a_remedy_of_ansible_s_own_modules_is_bracketed() -> None:
     step = STEP | {"remedy": "restart_service", "rungs": ["restart_service"],
                    "rungs_for": {"restart_service": [ILL]}}
-    begun = run({"campaign_step": step}, state="begun")
+    begun = run({"_campaign_step": step}, state="begun")
     assert begun["guard"] == {"restart": True, "whole_server": True, "lasting": False}
 
 
 def test_the_default_time_of_a_proof_is_told() -> None:
     proof = {"remaining": {}, "unproved": {ILL: "x"}}
-    before = {"campaign_repair": {"rung": "restart", "open": [ILL]}, "campaign_proof": proof}
+    before = {"_campaign_repair": {"rung": "restart", "open": [ILL]}, "_campaign_proof": proof}
     assert "within 60 s" in run(before, state="ended")["actions"][0]["reason"]
 
 
 def test_a_task_that_failed() -> None:
-    before = {"campaign_repair": {"rung": "restart", "actions": [{"because": []}]}}
+    before = {"_campaign_repair": {"rung": "restart", "actions": [{"because": []}]}}
     failure = {"failed": True, "refused": True, "msg": "held", "invocation": {"password": "x"}}
     failed = run({**before, "ansible_failed_result": failure}, state="failed")
     assert failed["failure"] == {"failed": True, "msg": "held"}
@@ -104,9 +104,9 @@ def test_a_person_s_word_is_for_one_step_of_one_host(
 ) -> None:
     item = [{"name": host}, {"order": order}]
     answers = {"results": [{"skipped": True, "item": item}, {"user_input": answer, "item": item}]}
-    asking = {"campaign_step": STEP | {"asks": True}, "campaign_answers": answers}
+    asking = {"_campaign_step": STEP | {"asks": True}, "_campaign_answers": answers}
     assert (run(asking, state="begun")["rung"] == "restart") == agreed
-    assert run(asking | {"campaign_answers": {"skipped": True}}, state="begun", check=True)["rung"]
+    assert run(asking | {"_campaign_answers": {"skipped": True}}, state="begun", check=True)["rung"]
 
 
 @pytest.mark.parametrize("how", ["variable", "file", "template"])
@@ -115,7 +115,7 @@ def test_a_run_that_is_asked_to_stop(how: str, tmp_path: Path) -> None:
     asked: Json = {"campaign_stop_file": str(stop)}
     assert run(asked, state="begun")["not_done"] == ""
     if how == "variable":
-        asked["campaign_stopping"] = "True"
+        asked["_campaign_stopping"] = "True"
     elif how == "template":
         asked["campaign_stop_file"] = "{{ at }}"
     else:
@@ -126,26 +126,26 @@ def test_a_run_that_is_asked_to_stop(how: str, tmp_path: Path) -> None:
 def test_what_another_name_of_the_server_has_had_done() -> None:
     done = {key: STEP[key] for key in ("module", "instance", "remedy")} | {"host": "app9"}
     order = STEP | {"because": []}
-    opened = {"campaign_step": order, "campaign_opened": {"done_elsewhere": [done]}}
+    opened = {"_campaign_step": order, "_campaign_opened": {"done_elsewhere": [done]}}
     assert run(opened, state="begun")["not_done"].endswith("under the name app9")
 
 
 def test_what_is_gone_since() -> None:
-    looked = {"campaign_present": {"remaining": {}}}
+    looked = {"_campaign_present": {"remaining": {}}}
     assert run(looked, state="begun")["not_done"] == "its findings are already gone"
-    assert run({"campaign_present": {"skipped": True}}, state="begun")["not_done"] == ""
+    assert run({"_campaign_present": {"skipped": True}}, state="begun")["not_done"] == ""
 
 
 def test_the_steps_are_looked_at_where_they_are_needed() -> None:
     finish = STEP | {"remedy": "finish_repair", "rungs": ["finish_repair"], "because": []}
-    both = {"campaign_step": finish, "campaign_steps": [finish, STEP]}
+    both = {"_campaign_step": finish, "campaign_steps": [finish, STEP]}
     assert run(both, state="begun")["looks_again"] is True
     assert run(both | {"campaign_steps": [finish]}, state="begun")["looks_again"] is False
 
 
 def test_the_repair_of_the_host_failed() -> None:
     variables = {
-        "campaign_steps": [STEP], "campaign_repair": {"actions": [], "lost": ""},
+        "campaign_steps": [STEP], "_campaign_repair": {"actions": [], "lost": ""},
         "ansible_failed_result": {"failed": True, "msg": "cannot be reached"},
     }
     (action,) = run(variables, state="cut")["actions"]
@@ -153,8 +153,8 @@ def test_the_repair_of_the_host_failed() -> None:
 
 
 def test_a_line_that_was_awaited_needs_no_step() -> None:
-    change = {"campaign_change": {"commands": [["nlserver", "config", "-reload"]]}}
-    result = run({**change, "campaign_step": None}, state="awaited", path="/log")
+    change = {"_campaign_change": {"commands": [["nlserver", "config", "-reload"]]}}
+    result = run({**change, "_campaign_step": None}, state="awaited", path="/log")
     (action,) = result["actions"]
     assert (action["result"], action["remedy"]) == ("done", "check_syslogd")
     assert action["command"] == [["nlserver", "config", "-reload"]]

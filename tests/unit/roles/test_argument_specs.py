@@ -83,17 +83,17 @@ def test_every_option_that_comes_from_a_variable_is_specified(role: Path, shared
     taken = {
         *campaign_diagnose.FROM_VARIABLES, *policy.OPTIONS, *campaign_guard.ActionModule.OPTIONS,
         *campaign_module.ActionModule.OPTIONS,
-    } - {*site_variables.OF_A_REMEDY, "modules"}
+    } - {*site_variables.HANDED_ON, "modules"}
     assert {f"campaign_{name}" for name in taken} <= set(shared)
     if role.name in ("export", "import"):
-        taken = set(campaign_job.ActionModule.OPTIONS) - site_variables.OF_A_REMEDY
+        taken = set(campaign_job.ActionModule.OPTIONS) - site_variables.HANDED_ON
         assert {f"campaign_{name}" for name in taken} <= {*shared, *own_of(role)}
 
 
 VARIABLE = re.compile(r"\b(campaign_\w+) \| default\(")
 # What tasks hand to each other, and what a targeted playbook orders.
 HANDED_ON = {
-    "campaign_actions", "campaign_diagnosis_variable", "campaign_immediate", "campaign_instance",
+    "campaign_actions", "campaign_immediate", "campaign_instance",
     "campaign_line_within", "campaign_plan_only",
 }
 
@@ -195,3 +195,43 @@ def test_no_default_is_a_template(top: Path) -> None:
     """Ansible fills it in when it checks the arguments: with variables that a site may not set."""
     for path in sorted(top.glob("roles/*/meta/argument_specs.yml")):
         assert "{{" not in path.read_text(encoding="utf-8"), path
+
+
+def handed(node: Any) -> set[str]:
+    """The variables that tasks register, set or hand to other tasks."""
+    if isinstance(node, list):
+        return set().union(*map(handed, node))
+    if not isinstance(node, dict):
+        return set()
+    found = {str(node[key]) for key in ("register", "loop_var") if key in node}
+    for key in ("vars", "ansible.builtin.set_fact"):
+        found |= set(node.get(key) or {})
+    hosts = node.get("ansible.builtin.add_host") or {}
+    return found | set(hosts) - {"name", "groups", "ansible_connection"} | handed(list(node.values()))
+
+
+def returned() -> set[str]:
+    """The facts that are documented: where campaign_plan and campaign_report look by themselves."""
+    return {
+        option["default"]
+        for module in ("campaign_plan", "campaign_report")
+        for name, option in site_variables.documented(module).items()
+        if name == "variable" or name.endswith("_variable")
+    } | {f"{role}_diagnosis" for role in ROLES}
+
+
+def test_what_tasks_hand_to_each_other_is_told_from_options_by_its_name(
+    top: Path, shared: Json
+) -> None:
+    """Begin it with `_campaign_`, or with `_<role>_` in another role."""
+    options = {*shared, *specs_of(top / "roles" / "campaign")["main"]["options"], *returned()}
+    roles = [path for path in top.glob("roles/*/*/*.yml") if path.parent.name in ("tasks", "vars")]
+    seen: set[str] = set()
+    for path in [*roles, *top.glob("playbooks/*.yml"), *top.glob("playbooks/[pt]*/*.yml")]:
+        role = path.parts[-3] if path in roles else "campaign"
+        content = load(path)
+        names = set(content) if path.parent.name == "vars" else handed(content)
+        own = {name for name in names if name.startswith((f"_{role}_", "_campaign_"))}
+        assert names - own <= options, path
+        seen |= own
+    assert {"_campaign_step", "_campaign_repair", "_mta_change", "_campaign_order"} <= seen

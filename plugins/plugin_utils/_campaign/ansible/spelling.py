@@ -16,9 +16,6 @@ from typing import Any
 from .known import VARIABLES
 from .variables import PREFIX
 
-# What tasks hand to each other and is nearly a variable of a site.
-HANDED_ON = frozenset({"campaign_asked", "campaign_front_command", "campaign_waited"})
-_KNOWN = VARIABLES | HANDED_ON
 _SORTED = sorted(VARIABLES)
 # One letter of thirteen, `campaign_hmoe`, but not two, `campaign_port`.
 _NEAR = 0.92
@@ -28,7 +25,7 @@ def warn(result: dict[str, Any], variables: Iterable[str]) -> None:
     """Add to the result of an action what is probably misspelt. The text names no host: what several
     hosts say alike, Ansible shows once.
     """
-    odd = sorted(name for name in variables if name.startswith(PREFIX) and name not in _KNOWN)
+    odd = sorted(name for name in variables if name.startswith(PREFIX) and name not in VARIABLES)
     found = [f"{name} has no effect. Did you mean {near}?"
              for name in odd if (near := _nearest(name))]  # fmt: skip
     if found:

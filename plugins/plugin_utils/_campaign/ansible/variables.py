@@ -10,6 +10,8 @@ from types import NoneType
 from typing import Any, Protocol
 
 PREFIX = "campaign_"
+# Options that the engine gives the modules of a remedy, in variables of its own.
+HANDED_ON = frozenset({"because", "remedy", "run"})
 DIAGNOSIS = "campaign_diagnosis"  # where the playbooks register what campaign_diagnose found
 
 
@@ -36,19 +38,24 @@ class Templar(Protocol):
         """The value with its templates filled in."""
 
 
+def variable_of(option: str) -> str:
+    """The variable that an option is taken from where a task leaves it out."""
+    return f"_{PREFIX}{option}" if option in HANDED_ON else PREFIX + option
+
+
 def with_variables(
     given: Mapping[str, Any],
     options: Iterable[str],
     variables: Mapping[str, Any],
     templar: Templar,
 ) -> dict[str, Any]:
-    """The given options, and for each one left out the host's variable `campaign_<option>`. Plain:
-    to check, copy and send a value with Ansible's marks on each part takes ten times as long.
+    """The given options, and for each one left out the host's variable (`variable_of`). Plain: to
+    check, copy and send a value with Ansible's marks on each part takes ten times as long.
     """
     found = {
-        name: variables[PREFIX + name]
+        name: variables[variable]
         for name in options
-        if name not in given and PREFIX + name in variables
+        if name not in given and (variable := variable_of(name)) in variables
     }
     open_ = {name: value for name, value in found.items() if not complete(value)}
     filled = templar.template(open_) if open_ else {}
