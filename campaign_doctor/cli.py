@@ -204,7 +204,8 @@ def unlock(
     yes: Yes = False,
     check: Check = False,
     force: Annotated[bool, typer.Option(
-        "--force", help="Free it even while a step of the run that holds it is in progress.",
+        "--force", help="Remove the lock even while a step of the run that holds it is in"
+                        " progress.",
     )] = False,
 ) -> int:
     """Free a host that another run holds. After a killed run remediate needs no unlocking."""

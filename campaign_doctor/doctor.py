@@ -266,12 +266,12 @@ class Doctor:
             unknown = watcher.progress.changing or begun
             if unknown:
                 self.say(
-                    f"{'Killed. ' if ended.killed else ''}State unknown: {', '.join(unknown)}. What"
-                    f" was begun there: {self.command('ledger', unknown[0])}. The next remediate"
-                    " takes the host over and finishes it.", style="bold red",
+                    f"{'Killed. ' if ended.killed else ''}State unknown: {', '.join(unknown)}. To"
+                    f" see what was started there: {self.command('ledger', unknown[0])}. The next"
+                    " remediate takes over the host and finishes it.", style="bold red",
                 )
             elif ended.killed:
-                self.say("Killed. No repair had begun.")
+                self.say("Killed. No repair had started.")
         return Result(code, report, ended)
 
     def _finish(self, command: str, result: Result, shown: OutputOptions, *, keep: bool = True) -> int:

@@ -15,7 +15,7 @@ from .outcome import ExitCode, worst
 from .runner import PlaybookRun
 
 PLAYBOOK = "unlock"
-FREE = "Nobody holds this host."
+FREE = "No run holds the lock of this host."
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def unlock(doctor: Doctor, how: Freeing) -> int:
     held = [name for name, answer in result.ended.answers.items() if answer.get("holder")]
     if code is ExitCode.INTERRUPTED or not held or how.check:
         return code
-    if not how.yes and not doctor.agrees(f"Free {', '.join(held)}?"):
+    if not how.yes and not doctor.agrees(f"Remove the lock of {', '.join(held)}?"):
         doctor.say("Nothing was changed.")
         return ExitCode.NOT_RUN
     variables = {"campaign_unlock": True, "campaign_accept_other_run": how.force}
@@ -75,7 +75,8 @@ def _failures(doctor: Doctor, result: Result, *, refused: bool = False) -> ExitC
     dark = set((ended.stats or {}).get("dark") or ())
     if set(ended.failed) - dark:
         if refused:
-            doctor.say("--force frees it all the same: only where that run is known to be dead.")
+            doctor.say("--force removes the lock anyway: use it only if you know that the run is"
+                       " dead.")
         return ExitCode.NOT_RUN
     if dark:
         return ExitCode.UNREACHABLE

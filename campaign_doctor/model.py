@@ -380,7 +380,7 @@ class Report(_Part):
                 if (node.host, node.id) not in report.index:
                     raise InvalidReport(
                         f"{name} is damaged: roots name {node.id} on {node.host}, which it does"
-                        " not hold."
+                        " not contain."
                     )
         return report
 

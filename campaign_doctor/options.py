@@ -147,7 +147,7 @@ class TerminalOptions:
     )] = False
     verbose: Annotated[int, typer.Option(
         "--verbose", "-v", count=True, rich_help_panel=ANSIBLE,
-        help="Show Ansible's own output as well; -vv and more make it say more.",
+        help="Show Ansible's own output as well; -vv and more show more of it.",
     )] = 0
 
 

@@ -88,7 +88,8 @@ def restore_precision(
     context: typer.Context, servers: AnsibleOptions,
     shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
     module: Annotated[str | None, typer.Argument(
-        metavar="[MODULE[@INSTANCE]]", help="Only this one; by default all whose precision is raised.",
+        metavar="[MODULE[@INSTANCE]]", help="Only this module; by default every module whose"
+                                            " precision is raised.",
         autocompletion=modules,
     )] = None,
     yes: Yes = False,
@@ -124,7 +125,7 @@ def job(
     if not (operator or taken_over_by):
         raise DoctorError(
             "Whose job is it? --operator names the one who scheduled it and agrees,"
-            " --taken-over-by the person who takes it over."
+            " --taken-over-by the operator who takes it over."
         )
     given = {
         "campaign_job": name,
@@ -149,7 +150,7 @@ def relaunch_export(
 ) -> int:
     """Launch an export again and follow it to its end. It never runs twice at once."""
     if delta is None:
-        raise DoctorError("--delta or --full? An export is launched as one of them, never guessed.")
+        raise DoctorError("Add --delta or --full: an export needs one of them.")
     variables = job(name, delta, operator, taken_over_by, instance)
     return doctor(context, servers, terminal, kept, lambda it: it.order(
         "relaunch_export", "relaunch export", variables, shown, yes=yes, check=check,

@@ -34,9 +34,9 @@ MEANINGS = {
     ExitCode.FINDINGS: "findings remain: critical ones or warnings",
     ExitCode.NOT_REPAIRED: "a repair failed, and the former state was kept or restored",
     ExitCode.STATE_UNKNOWN: "a repair failed, and the state changed or is unknown",
-    ExitCode.UNREACHABLE: "some hosts could not be reached, diagnosed, or seen in full",
+    ExitCode.UNREACHABLE: "some hosts could not be reached, diagnosed or checked completely",
     ExitCode.NOT_RUN: "it did not run: bad input, no host, no inventory, a refused order",
-    ExitCode.INTERRUPTED: "interrupted: the run is incomplete, and nothing follows from its code",
+    ExitCode.INTERRUPTED: "interrupted: the run is incomplete",
 }
 
 # The worst wins. An interrupted run proves nothing; then what a person has to look at first.

@@ -65,7 +65,7 @@ def _at_work(host: Host, step: Step) -> Iterator[str]:
     if not step.cancels:
         return
     if step.work is None:
-        yield f"{host.name} {step.label}: could not be seen"
+        yield f"{host.name} {step.label}: could not be checked"
         return
     for each in step.work:
         where = f"from {each.origin}" if each.origin else f"pid {each.pid}"

@@ -131,13 +131,14 @@ def private_directory() -> Iterator[Path]:
         free = shutil.disk_usage(base).free
         if free < ROOM_BYTES:
             raise DoctorError(
-                f"{base} has {free // 1024} kB left, a run needs {ROOM_BYTES // 1024}. Make room,"
-                " or say with TMPDIR where there is some."
+                f"{base} has only {free // 1024} kB left, but a run needs {ROOM_BYTES // 1024} kB."
+                " Free some space, or set TMPDIR to another directory."
             )
         path, lock = _made()
     except OSError as error:
         raise DoctorError(
-            f"No temporary directory can be made: {error.strerror or error}. TMPDIR says where."
+            f"A temporary directory cannot be created: {error.strerror or error}. Set TMPDIR to"
+            " another directory."
         ) from None
     try:
         yield path

@@ -77,7 +77,7 @@ def test_unlock_frees_what_is_held(replay: Replay, plays: Plays) -> None:
 def test_unlock_only_looks_where_there_is_nothing_to_do(
     replay: Replay, plays: Plays, words: str
 ) -> None:
-    free = ["Nobody holds this host.", "The last lines of the ledger in /state:", "(there are none)"]
+    free = ["No run holds the lock of this host.", "The last lines of the ledger (/state):", "(none)"]
     orders = plays(shown(HELD, "by-hand") if "check" in words else shown(free, None))
     assert replay.doctor(words).code == 0
     assert [playbook_run.changes for playbook_run in orders] == [False]

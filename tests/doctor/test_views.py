@@ -111,7 +111,7 @@ def test_the_plan_is_the_outline_with_what_is_at_work_and_what_is_left() -> None
 
 def test_work_that_nobody_could_see_is_told_as_such() -> None:
     blind = Report.of(report(host(plan=[{**STEP, "work": None}])))
-    assert "app1 wfserver@prod: could not be seen" in shown(plan_view.show, blind)[1]
+    assert "app1 wfserver@prod: could not be checked" in shown(plan_view.show, blind)[1]
 
 
 @pytest.mark.parametrize("more", [{"cancels": None}, {"work": []}])

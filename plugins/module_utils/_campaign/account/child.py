@@ -346,7 +346,7 @@ def ask(
         return data if shape is None else fitted(data, shape)
     except WrongAnswer as error:
         raise ProbeError("invalid", "the process running the process running the process running"
-                                    " as %s: %s"
+                                    " the process running as %s: %s"
                                     % (account.name, error)) from None
     finally:
         child.end()
