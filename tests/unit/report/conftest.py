@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
+from unit.report.browser import CHROMIUM, DESK, Open, Page
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.records import (
     Diagnosis,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import build
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
+    build,
+    changes,
+    html,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
+    Report,
+)
 
 FINISHED = 1763894405.0
 SHARED = ("watchdog", "syslogd", "web", "trackinglogd")
@@ -196,3 +207,84 @@ def make_report() -> Any:
 @pytest.fixture
 def make_fleet() -> Any:
     return many
+
+
+def action(result: str, started: str, finished: str, **more: Any) -> Json:
+    return {
+        "module": "wfserver", "instance": "prod", "remedy": "restart", "rung": "restart",
+        "subject": None, "because": ["wfserver.hung@prod"], "result": result, "reason": None,
+        "command": [["nlserver", "restart", "wfserver@prod", "-noconsole"]], "guard": None,
+        "left": "changed",
+        "before": {"state": "hung", "pid": 100}, "after": {"state": "running", "pid": 200},
+        "seconds": 2.5, "started": started, "finished": finished,
+        "evidence": "/var/evidence/1", **more,
+    }
+
+
+@pytest.fixture
+def full(report: Json) -> Json:
+    """A report in which every part of the page has something to say."""
+    report["hosts"][0]["actions"] = [
+        action("not_repaired", "2025-11-23T10:39:57Z", "2025-11-23T10:40:01Z",
+               reason="It still hangs."),
+        action("repaired", "2025-11-23T10:40:06Z", "2025-11-23T10:40:10Z",
+               remedy="kill_and_start", rung=None),
+    ]
+    report["hosts"][2]["left"] = [
+        {"id": "a@b", "key": "a", "module": "mta", "instance": "b", "why": "policy",
+         "reason": "not allowed", "until": None},
+    ]
+    old = report_of([diagnosis("app2"), diagnosis("gone1")])
+    report["changes"] = changes.between(Report.of(old), Report.of(report), {}).as_dict()
+    return report
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
+    """Opens a report; afterwards the page must have been silent and alone."""
+    contexts = []
+    said: list[str] = []
+    asked: list[str] = []
+
+    def open_(
+        report: Json | Report, width: int = DESK, scheme: str = "light", scripts: bool = True,
+        clock: bool = False,
+    ) -> Page:
+        path = tmp_path / "report.html"
+        typed = report if isinstance(report, Report) else Report.of(report)
+        path.write_text(html.render(typed), encoding="utf-8")
+        context = browser.new_context(
+            viewport={"width": width, "height": 800},
+            color_scheme=scheme,  # type: ignore[arg-type]
+            java_script_enabled=scripts,
+            reduced_motion="reduce",  # it is where it scrolls to at once
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        if clock:
+            page.clock.install()
+        page.goto(path.as_uri())
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert set(asked) <= {(tmp_path / "report.html").as_uri()}
+
+
+@pytest.fixture
+def make_action() -> Any:
+    return action

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import time
 from html.parser import HTMLParser
@@ -26,6 +27,7 @@ Json = dict[str, Any]
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\x00\x1b[31m\ud800\uffff"
 JUNIT = xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))
 VOID = {"meta", "link", "br", "img", "hr", "input"}
+ENDED_BY_OTHERS = {"tr", "td", "th", "thead", "tbody", "li", "dt", "dd"}  # HTML asks for no end tag
 
 
 class Page(HTMLParser):
@@ -48,6 +50,8 @@ class Page(HTMLParser):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
+        while self.open[-1] != tag and self.open[-1] in ENDED_BY_OTHERS:
+            self.open.pop()
         assert self.open.pop() == tag
 
 
@@ -94,7 +98,7 @@ def test_page_escapes_what_a_host_says(hostile: Json) -> None:
     page = Page(text)
     assert "img" not in page.names
     assert page.names.count("script") == 1
-    assert page.links == ["#causes"]
+    assert [link for link in page.links if not re.fullmatch(r"#[A-Za-z0-9._@-]+", link)] == []
     assert "\x1b" not in text
     assert "\x00" not in text
 

@@ -11,45 +11,32 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
-from functools import cache
+from collections import Counter
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import jinja2
 
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import MODULES
-
-from . import outline, picture, repair, timeline, view, words
+from . import alike, anchors, matrix, outline, repair, timeline, tree, view, words
 from .changes import SEVERITIES
-from .model import Change, Changes, Host, Module, Report, Severity, Summary
+from .model import Action, Change, Changes, Report, Severity, Summary
 
 FOLDER = Path(__file__).with_name("page")
 
-# Sign and words of each verdict: no colour stands alone.
-SIGNS = {
-    "down": "\N{MULTIPLICATION SIGN}", "degraded": "!", "unknown": "?",
-    "healthy": "\N{CHECK MARK}", "not_expected": "\N{EN DASH}",
-}
 KINDS = ("healthy", "degraded", "down", "unknown", "unreachable", "failed", "not_installed")
 KIND_WORDS = {"failed": "not diagnosed", "not_installed": "without Campaign"}
-TONES = {"healthy": "ok", "degraded": "warning", "down": "critical", "unknown": "warning",
-         "unreachable": "critical", "failed": "critical", "not_installed": "none",
+# Red is for what is critical alone; blind is for what nobody could see.
+TONES = {"healthy": "ok", "degraded": "warning", "down": "critical", "unknown": "blind",
+         "unreachable": "blind", "failed": "blind", "not_installed": "none",
          "not_expected": "none"}
+# Of verdicts: the style sheet has the sign and the colour of each.
+CLASSES = {"down": "x", "degraded": "w", "unknown": "u", "healthy": "h", "not_expected": "e"}
+MARKS = {"new": "info", "worse": "info"}  # kinds of change
+MANY = 40  # hosts and cards: beyond, a browser lays out those in view
+BARS = {**outline.RESULT_TONES, "not_repaired": "warning", "diagnosis": "info"}  # of the time line
+BUILDS_IN_FULL = 3
 TITLES = {"plan": "Plan", "remediate": "Remediation", "targeted": "Order", "replay": "Replay"}
-
-
-class Row(NamedTuple):
-    """A host in the table."""
-
-    host: Host
-    kind: str
-    word: str
-    cells: dict[str, list[Module]]
-    severities: str
-    troubled: str  # names of the modules that are not healthy
-    healthy: int
-    change: dict[str, int | str] | None
 
 
 class Segment(NamedTuple):
@@ -64,25 +51,76 @@ class Segment(NamedTuple):
 def render(report: Report) -> str:
     """The page's text."""
     found = view.causes(report)
-    rows = sorted((_row(host, report.changes) for host in report.hosts), key=_sort_key)
+    named = anchors.of(report, found)
+    told = outline.sections(report)
+    causes = [cause for cause in found if cause.finding.severity is not Severity.INFO]
+    notes = [cause for cause in found if cause.finding.severity is Severity.INFO]
+    columns = matrix.columns(report.hosts)
+    line = timeline.of(report)
     script = _file("page.js")
     page = _environment().get_template("page.html.j2").render(
         report=report,
         title=f"Campaign {TITLES.get(report.mode, 'diagnosis').lower()}",
         verdict=_verdict(report),
-        rows=rows,
-        columns=_columns(report.hosts),
+        anchors=named,
+        rows=matrix.rows(report, named, matrix.titles(found, named)),
+        columns=columns,
+        tracks=matrix.tracks(columns, report.changes is not None),
         ring=_ring(report.summary),
-        causes=[cause for cause in found if cause.finding.severity is not Severity.INFO],
-        notes=[cause for cause in found if cause.finding.severity is Severity.INFO],
-        told=outline.sections(report),
+        causes=causes,
+        notes=notes,
+        told=told,
+        contents=_contents(report, told, len(notes), line is not None),
         changed=_changed(report.changes),
-        line=timeline.of(report),
+        repair_tone=partial(_repair_tone, report),
+        line=line,
+        builds=_builds(report),
+        many=len(found) + sum(1 + len(host.actions) + len(host.plan) for host in report.hosts) > MANY,
         style=_file("page.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
     return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def _contents(
+    report: Report, told: dict[str, outline.Section], notes: int, line: bool
+) -> list[tuple[str, str, int | None]]:
+    """The sections of the page: anchor, heading, and how many entries."""
+    found: list[tuple[str, str, int | None]] = [
+        ("hosts", "Hosts", len(report.hosts)), ("causes", "Root causes", report.summary.roots),
+    ]
+    for name in ("changes", "repairs", "plan", "left", "notes", "unseen"):
+        if name == "notes" and notes:
+            found.append((name, "Notes", notes))
+        elif name == "changes" and name in told:
+            found.append((name, "Changes", None))
+        elif name != "notes" and name in told:
+            found.append((name, told[name].title, len(told[name].entries)))
+    return [*found, ("time", "Time line", None)] if line else found
+
+
+def _builds(report: Report) -> str:
+    """The versions of Campaign in this run, the most frequent first."""
+    counts = Counter(host.build for host in report.hosts if host.build)
+    if len(counts) == 1:
+        return next(iter(counts))
+    listed = (f"{build} ({count} host{'' if count == 1 else 's'})"
+              for build, count in counts.most_common(BUILDS_IN_FULL))
+    others = len(counts) - BUILDS_IN_FULL
+    return ", ".join([*listed, *([f"{others} more"] if others > 0 else [])]) or "version not known"
+
+
+def _repair_tone(report: Report, entry: outline.Entry) -> str:
+    """Of a repair: what did not help is red where a critical finding remains."""
+    action = entry.item
+    if not isinstance(action, Action) or action.result != "not_repaired":
+        return {"muted": "none"}.get(entry.tone, entry.tone)
+    critical = any(
+        finding.severity is Severity.CRITICAL and finding.id in action.because
+        for host in report.hosts if host.name in entry.hosts for finding in host.findings
+    )
+    return "critical" if critical else "warning"
 
 
 @cache
@@ -96,8 +134,9 @@ def _environment() -> jinja2.Environment:
         finalize=_shown,
     )
     environment.globals.update(
-        repair=repair, words=words, view=view, picture=picture, SIGNS=SIGNS, TONES=TONES,
-        KIND_WORDS=KIND_WORDS, RESULT_TONES=outline.RESULT_TONES, SEVERITIES=SEVERITIES, PICTURE=picture,
+        repair=repair, words=words, view=view, tree=tree, alike=alike,
+        some=outline.some, ROOM=outline.ROOM_ALONE, TONES=TONES, CLASSES=CLASSES,
+        KIND_WORDS=KIND_WORDS, BARS=BARS, MARKS=MARKS, SEVERITIES=SEVERITIES,
     )
     return environment
 
@@ -111,57 +150,6 @@ def _shown(value: object) -> object:
     """Text without what a browser should not get; a macro's output stays what it is."""
     untrusted = isinstance(value, str) and not hasattr(value, "__html__")
     return words.clean(value) if untrusted else value
-
-
-def _columns(hosts: Sequence[Host]) -> list[str]:
-    present = {module.module for host in hosts for module in host.modules}
-    known = [module for module in MODULES if module in present]
-    return known + sorted(present.difference(known))
-
-
-def _kind(host: Host) -> str:
-    return host.verdict if host.status == "diagnosed" else host.status
-
-
-def _row(host: Host, changes: Changes | None) -> Row:
-    cells: dict[str, list[Module]] = {}
-    for module in host.modules:
-        cells.setdefault(module.module, []).append(module)
-    healthy = sum(1 for module in host.modules if module.verdict == "healthy")
-    troubled = {
-        module.module for module in host.modules
-        if module.verdict not in ("healthy", "not_expected")
-    } | {finding.module for finding in host.findings}
-    severities = {finding.severity.value for finding in host.findings}
-    return Row(
-        host, _kind(host), view.status_word(host).lower(), cells, " ".join(sorted(severities)),
-        " ".join(sorted(troubled)), healthy, _change(host.name, changes),
-    )
-
-
-def _sort_key(row: Row) -> tuple[int, int]:
-    """What is worst comes first; otherwise the inventory's order stays."""
-    order = ("down", "unreachable", "failed", "degraded", "unknown", "not_installed", "healthy")
-    kind = order.index(row.kind) if row.kind in order else len(order)
-    return kind, row.host.score or 0
-
-
-def _change(name: str, changes: Changes | None) -> dict[str, int | str] | None:
-    """What changed on one host, in numbers; None where nothing did."""
-    if changes is None:
-        return None
-    counted: dict[str, int | str] = {
-        kind: sum(1 for entry in _changes(changes, kind) if entry.host == name)
-        for kind in view.CHANGES
-    }
-    counted["score"] = next(
-        (each.score - each.was for each in changes.scores if each.host == name), 0
-    )
-    counted["word"] = next(
-        (word for word, kind in (("first seen", "appeared"), ("lost", "lost"), ("back", "back"))
-         if name in getattr(changes.hosts, kind)), "",
-    )
-    return counted if any(counted.values()) else None
 
 
 def _changes(changes: Changes, kind: str) -> tuple[Change, ...]:
@@ -200,7 +188,8 @@ def _verdict(report: Report) -> tuple[str, str]:
         return "No host was in this run.", "warning"
     if summary.not_repaired:
         count = summary.not_repaired
-        return f"{count} repair{'' if count == 1 else 's'} did not help.", "critical"
+        tone = "critical" if summary.critical or summary.down else "warning"
+        return f"{count} repair{'' if count == 1 else 's'} did not help.", tone
     blind = summary.unreachable + summary.failed
     if summary.roots:
         roots = summary.roots
@@ -210,7 +199,7 @@ def _verdict(report: Report) -> tuple[str, str]:
         where = f"{ill} of {hosts} hosts" if hosts > 1 else "this host"
         return f"{roots} root cause{'' if roots == 1 else 's'} on {where}.", tone
     if blind:
-        return f"{blind} of {hosts} hosts could not be diagnosed.", "critical"
+        return f"{blind} of {hosts} hosts could not be diagnosed.", "blind"
     if summary.healthy < hosts:
         return "No problem was found, but not everything could be checked.", "warning"
     return ("All hosts are healthy." if hosts > 1 else "The host is healthy."), "ok"

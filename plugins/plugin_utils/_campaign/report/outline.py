@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import repair, view, words
 
 if TYPE_CHECKING:
-    from .model import Action, Change, Changes, Finding, Report, Step, Summary
+    from .model import Action, Change, Changes, Finding, Report, Step, Summary, Unplanned
 
 CAUSES_IN_FULL = 25
 EXPLAINED_IN_FULL = 15
@@ -68,7 +68,7 @@ class Entry(NamedTuple):
     after: tuple[tuple[str, str], ...] = ()
     foot: tuple[Detail, ...] = ()
     hosts: tuple[str, ...] = ()
-    item: Finding | Action | Step | Change | None = None  # of the report
+    item: Finding | Action | Step | Unplanned | Change | None = None  # of the report
 
 
 class Section(NamedTuple):
@@ -235,11 +235,11 @@ def _step(group: repair.Group[Step]) -> Entry:
 def unplanned(report: Report) -> Section:
     """Plans that were refused, what a plan remarks, and findings that no step repairs, with why."""
     entries = [
-        Entry("warning", f"{host.name}: plan refused: {host.plan_refused}")
+        Entry("warning", f"{host.name}: plan refused: {host.plan_refused}", hosts=(host.name,))
         for host in report.hosts if host.plan_refused
     ]
     entries += [
-        Entry("plain", f"{host.name}: {note}")
+        Entry("plain", f"{host.name}: {note}", hosts=(host.name,))
         for host in report.hosts for note in host.plan_notes
     ]
     for group in repair.unplanned(report):
@@ -247,7 +247,8 @@ def unplanned(report: Report) -> Section:
         until = f", until {words.moment(item.until)}" if item.until else ""
         why = item.why.replace("_", " ")
         where = some(group.hosts, ROOM_WITHIN)
-        entries.append(Entry("plain", f"{where} {item.id}: {why}{until}: {item.reason}"))
+        text = f"{where} {item.id}: {why}{until}: {item.reason}"
+        entries.append(Entry("plain", text, hosts=tuple(group.hosts), item=item))
     return Section("left", "Left as it is", entries)
 
 
@@ -262,7 +263,8 @@ def unseen(report: Report) -> Section:
             if probe.kind == "skipped":
                 skipped.add(text)
     entries = [
-        Entry("muted" if text in skipped else "warning", f"{some(names, ROOM_WITHIN)}: {text}")
+        Entry("muted" if text in skipped else "warning", f"{some(names, ROOM_WITHIN)}: {text}",
+              hosts=tuple(names))
         for text, names in groups.items()
     ]
     return Section("unseen", "Could not be checked", entries)
@@ -271,7 +273,7 @@ def unseen(report: Report) -> Section:
 def changes(found: Changes) -> Section:
     """What is otherwise than at an earlier run."""
     entries = [
-        Entry("plain", f"{text}: {some(names, ROOM_ALONE)}")
+        Entry("plain", f"{text}: {some(names, ROOM_ALONE)}", hosts=tuple(names))
         for kind, text in view.HOST_CHANGES.items() if (names := getattr(found.hosts, kind))
     ]
     for kind, tone in view.CHANGES.items():
@@ -285,7 +287,8 @@ def changes(found: Changes) -> Section:
 def _change(kind: str, tone: str, change: Change) -> Entry:
     was = f" (was {change.was.severity.value})" if change.was else ""
     text = f"{change.host} {_titled(change)}{was}"
-    return Entry(tone, text, mark=view.CHANGE_WORDS.get(kind, kind), item=change)
+    mark = view.CHANGE_WORDS.get(kind, kind)
+    return Entry(tone, text, mark=mark, hosts=(change.host,), item=change)
 
 
 def summary(counts: Summary) -> Entry:
