@@ -17,7 +17,6 @@ from .model import Change, Changes, Host, Module, Report, Severity
 # Of hosts, the order in which a person wants them.
 ORDER = ("down", "unreachable", "failed", "degraded", "unknown", "not_installed", "healthy")
 WELL = ("healthy", "not_expected")
-_TOLD = {"new": "new", "worse": "worse", "better": "better", "gone": "gone", "unseen": "not seen"}
 
 
 class Lead(NamedTuple):
@@ -131,7 +130,8 @@ def _changed(changes: Changes) -> Iterator[tuple[str, str]]:
                        ("diagnosed again", "back")):
         for name in getattr(changes.hosts, kind):
             told.setdefault(name, []).append(word)
-    for kind, word in _TOLD.items():
+    for kind in view.CHANGES:
+        word = view.CHANGE_WORDS.get(kind, kind)
         for name, count in _counted(getattr(changes, kind)).items():
             told.setdefault(name, []).append(f"{count} {word}")
     for each in changes.scores:
