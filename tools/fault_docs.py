@@ -22,22 +22,28 @@ TABLE = CHECKOUT / "tests" / "integration" / "faults.yml"
 HEADING = """\
 # The fault matrix
 
-What the lab can break, what is found, and what `playbooks/remediate.yml` then does. Written by
-`tools/fault_docs.py` from `tests/integration/faults.yml`, which the tests run line by line. Each
-fault is broken on a server of its own with two instances. A fleet of eleven or twelve such servers
-and a healthy one goes through the same runs of the playbooks. The diagnosis must name the root
-and nothing false beside it; check mode must change nothing and announce what then happens;
-afterwards the finding must be gone, and every other module must have the process and the
-configuration that it had before; a second run must change nothing. Nothing may be found on the
-healthy server or done to it. `make nightly` deals the faults to the fleets anew each day.
+What the lab can break, what the diagnosis finds, and what `playbooks/remediate.yml` then does.
+`tools/fault_docs.py` writes this page from `tests/integration/faults.yml`; the tests run every line
+of it. Each fault has its own server with two instances. A fleet of eleven or twelve such servers and
+a healthy one goes through the same runs of the playbooks:
 
-**Found** are the roots; what they explain is shown under them in the report. **Done** is the plan.
-What follows in brackets is tried only if the step before it was proved not to help. *In vain* are
-remedies that are documented for the finding and cannot help here, because the lab leaves the cause
-in place: the run says so, and a person must look. `(declared)` needs a word of the site first.
+* The diagnosis must name the root cause and nothing false beside it.
+* Check mode must change nothing and announce what a run then does.
+* Afterwards the finding must be gone, and every other module must have the same process and the same
+  configuration as before.
+* A second run must change nothing.
+* Nothing may be found on the healthy server or done to it.
+
+`make nightly` assigns the faults to the fleets differently each day.
+
+**Found** lists the root causes; the report shows their effects below them. **Done** is the plan. The
+remedy in brackets is tried only if the one before it was proved not to help. *Without success* marks
+remedies that are documented for the finding but cannot help here, because the lab leaves the cause in
+place: the run says so, and an operator must act. `(declared)` means that the site must permit the
+remedy first.
 """
-COLUMNS = ("Fault", "What is broken", "Found", "Done", "Left to a person")
-NOTHING = {"nothing": "Not seen from outside, or not Campaign's"}
+COLUMNS = ("Fault", "What is broken", "Found", "Done", "Left to an operator")
+NOTHING = {"nothing": "Not visible from outside, or not part of Campaign"}
 
 
 def page() -> str:
@@ -47,11 +53,11 @@ def page() -> str:
     rows += [_line(_cells(name, entry)) for name, entry in table.items()]
     outcomes = [entry["outcome"] for entry in table.values()]
     counted = (
-        f"{len(outcomes)} lines: {outcomes.count('repaired')} are repaired,"
-        f" {outcomes.count('unproved')} without a proof until more happens,"
-        f" {outcomes.count('not_repaired')} in vain, {outcomes.count('refused')} refused without a"
-        f" word of the site, {outcomes.count('person')} are a person's, {outcomes.count('nothing')}"
-        " are nothing that can be seen."
+        f"{len(outcomes)} faults: {outcomes.count('repaired')} are repaired,"
+        f" {outcomes.count('unproved')} is repaired without a proof, {outcomes.count('not_repaired')}"
+        f" are treated without success, {outcomes.count('refused')} are refused until the site permits"
+        f" the remedy, {outcomes.count('person')} are left to an operator, and"
+        f" {outcomes.count('nothing')} cannot be seen."
     )
     return "\n".join([HEADING, counted, "", *rows, ""])
 
@@ -63,7 +69,7 @@ def _cells(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
     yield ", ".join(f"`{root}`" for root in entry["roots"]) or "–"
     yield "; ".join(_steps(entry)) or "–"
     if entry["outcome"] == "not_repaired":
-        yield f"In vain: {entry['person']}"
+        yield f"Without success: {entry['person']}"
     elif entry["outcome"] == "unproved":
         yield f"Not proved {entry['note']}"
     elif entry["outcome"] == "refused":
