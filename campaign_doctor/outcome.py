@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from enum import IntEnum
 
-from .model import Action, Report, Severity
+from .model import Action, Host, Report, Severity
 from .runner import Ended
 
 
@@ -21,6 +22,7 @@ class ExitCode(IntEnum):
     STATE_UNKNOWN = 3
     UNREACHABLE = 4
     NOT_RUN = 5
+    REFUSED = 6
     INTERRUPTED = 130
 
     @property
@@ -36,8 +38,12 @@ MEANINGS = {
     ExitCode.STATE_UNKNOWN: "a repair failed, and the state changed or is unknown",
     ExitCode.UNREACHABLE: "some hosts could not be reached, diagnosed or checked completely",
     ExitCode.NOT_RUN: "it did not run: bad input, no host, no inventory, a refused order",
+    ExitCode.REFUSED: "every repair was refused by a guard or by its plan: nothing was changed",
     ExitCode.INTERRUPTED: "interrupted: the run is incomplete",
 }
+
+# How a host refuses what was asked for: an instance that it has not, a value of a variable.
+INPUT = re.compile(r"^Unknown instance |\(campaign_\w+\) must ")
 
 # The worst wins. An interrupted run proves nothing; then what a person has to look at first.
 WORST_FIRST = (
@@ -46,6 +52,7 @@ WORST_FIRST = (
     ExitCode.NOT_REPAIRED,
     ExitCode.NOT_RUN,
     ExitCode.UNREACHABLE,
+    ExitCode.REFUSED,
     ExitCode.FINDINGS,
     ExitCode.HEALTHY,
 )
@@ -92,7 +99,9 @@ def of_run(
 
 def of_diagnosis(report: Report) -> ExitCode:
     """After a diagnosis, a plan or a remediation: what was found and what became of it."""
-    return worst([*_of_hosts(report), *_of_findings(report), *_of_repairs(report)])
+    return worst([
+        *_of_hosts(report), *_of_findings(report), *_of_repairs(report), *_of_refusals(report),
+    ])
 
 
 def of_order(report: Report) -> ExitCode:
@@ -105,12 +114,23 @@ def of_order(report: Report) -> ExitCode:
 
 
 def _of_hosts(report: Report) -> list[ExitCode]:
-    statuses = [host.status for host in report.hosts]
-    if statuses and all(status in ("failed", "not_installed") for status in statuses):
-        return [ExitCode.NOT_RUN]  # not one could be looked at: the input is wrong
-    bad = any(status != "diagnosed" for status in statuses)
+    if report.hosts and all(_refuses_input(host) for host in report.hosts):
+        return [ExitCode.NOT_RUN]
+    bad = any(host.status != "diagnosed" for host in report.hosts)
     blind = any(host.status == "diagnosed" and host.verdict == "unknown" for host in report.hosts)
     return [ExitCode.UNREACHABLE] if bad or blind else []
+
+
+def _refuses_input(host: Host) -> bool:
+    """Whether a host, instead of an answer, says that what was asked for is wrong."""
+    return host.status == "failed" and bool(INPUT.search(host.error or ""))
+
+
+def _of_refusals(report: Report) -> list[ExitCode]:
+    """Where something was to be repaired, and nothing of it was allowed."""
+    results = {actions[-1].result for actions in steps(report)}
+    results |= {"refused" for host in report.hosts if host.plan_refused}
+    return [ExitCode.REFUSED] if "refused" in results <= {"refused", "skipped"} else []
 
 
 def _of_findings(report: Report) -> list[ExitCode]:

@@ -46,14 +46,22 @@ def ill(severity: str, **more: Any) -> Json:
         ([samples.unreachable("app1")], 4),
         ([samples.host(verdict="unknown")], 4),
         ([samples.host(), samples.host("app2", status="failed", verdict="unknown")], 4),
-        ([samples.host(status="failed", verdict="unknown")], 5),
-        ([samples.host(status="not_installed", verdict="unknown")], 5),
+        ([samples.host(status="failed", verdict="unknown", error="Missing sudo password")], 4),
+        ([samples.host(status="not_installed", verdict="unknown")], 4),
+        ([samples.host(status="failed", verdict="unknown",
+                       error="Unknown instance 'prdo': this server has default, prod.")], 5),
+        ([samples.host(status="failed", verdict="unknown",
+                       error="timeout (campaign_timeout) must be a number, not 'soon'.")], 5),
         ([samples.host(actions=[action("repaired", left="changed")])], 0),
         ([samples.host(actions=[action("not_repaired", left="as_before")])], 2),
         ([samples.host(actions=[action("not_repaired", left="changed")])], 3),
         ([samples.host(actions=[action("not_repaired", left="unknown")])], 3),
         ([samples.host(actions=[action("not_repaired")])], 3),
-        ([ill("critical", actions=[action("refused")])], 1),
+        ([ill("critical", actions=[action("refused")])], 6),
+        ([ill("critical", actions=[action("refused"), action("skipped", instance="b")])], 6),
+        ([ill("critical", plan_refused="it has expired")], 6),
+        ([ill("critical", actions=[action("refused"), action("repaired", instance="b")])], 1),
+        ([ill("critical", actions=[action("skipped")])], 1),
         ([ill("critical", actions=[action("not_repaired", left="as_before")]),
           samples.unreachable("app2")], 2),
     ],
@@ -115,7 +123,7 @@ def test_statistics_tell_what_the_report_does_not() -> None:
     assert code({"processed": {"app1": 1}, "failures": {"app1": 1}}, "app1") == 3
     told = report(ill("critical", actions=[action("refused")]))
     assert outcome.of_run(ended({"processed": {"app1": 1}, "failures": {"app1": 1}}), told,
-                          outcome.of_diagnosis, changed=[]) == 1
+                          outcome.of_diagnosis, changed=[]) == 6
 
 
 def test_interrupted_hides_everything_else() -> None:
@@ -125,7 +133,7 @@ def test_interrupted_hides_everything_else() -> None:
 
 
 def test_the_worst_wins() -> None:
-    assert [code.value for code in WORST_FIRST] == [130, 3, 2, 5, 4, 1, 0]
+    assert [code.value for code in WORST_FIRST] == [130, 3, 2, 5, 4, 6, 1, 0]
     assert set(WORST_FIRST) == set(ExitCode)
     for better, worse in combinations(reversed(WORST_FIRST), 2):
         assert worst([better, worse]) is worst([worse, better]) is worse
