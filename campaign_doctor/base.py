@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperCommand, TyperGroup
 
 from . import checking
 from .doctor import Doctor
@@ -17,6 +19,32 @@ from .interrupts import Interrupts
 from .options import AnsibleOptions, HistoryOptions, TerminalOptions
 from .outcome import ExitCode
 from .runner import private_directory
+
+
+class _Plain:
+    """Its help fits in 80 columns: without the type of a flag or an argument, and without the
+    variable of an option, which the page has.
+    """
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options and arguments."""
+        found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for each in found:
+            if getattr(each, "is_flag", False) or getattr(each, "count", False):
+                each.metavar = each.metavar or ""
+            if each.param_type_name == "argument":
+                each.display_type_rich = lambda **_more: ""
+            each.show_envvar = False
+        return found
+
+
+class Command(_Plain, TyperCommand):
+    """A command."""
+
+
+class Group(_Plain, TyperGroup):
+    """Several commands."""
+
 
 LOG_WIDTH = 120  # of a table that goes to a file or a mail
 

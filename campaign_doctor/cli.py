@@ -21,7 +21,7 @@ from typer.exceptions import TyperException
 from typer.rich_utils import rich_format_error
 
 from . import changes_view, configuration, explanation, holding
-from .base import consoles, doctor, examples, warn
+from .base import Command, Group, consoles, doctor, examples, warn
 from .configuration import Settings
 from .errors import DoctorError
 from .explain import Unknown, names
@@ -45,9 +45,27 @@ from .runner import sweep
 
 EXIT_CODES = "  ".join(f"{code.value} {code.meaning};" for code in ExitCode).rstrip(";")
 
+# What others call it, and what is typed in a hurry.
+ALIASES = {"status": "diagnose", "fix": "remediate", "repair": "remediate"}
+
+
+class Verbs(Group):
+    """The commands, which can be called by their aliases, too."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word means."""
+        return super().resolve_command(ctx, [ALIASES.get(args[0], args[0]), *args[1:]])
+
+
 app = typer.Typer(
     name="campaign-doctor",
-    help="Finds and repairs what is wrong with Adobe Campaign Classic v7 servers.",
+    cls=Verbs,
+    help="\n\n".join([
+        "Finds and repairs what is wrong with Adobe Campaign Classic v7 servers.",
+        "  campaign-doctor diagnose -i hosts.yml   what is wrong, and why",
+        "  campaign-doctor remediate -i hosts.yml  plan, question, repair, proof",
+        "  campaign-doctor explain wfserver.hung   what a finding means, and what to do",
+    ]),
     epilog=f"Exit codes, the worst wins: {EXIT_CODES}.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -101,7 +119,7 @@ def defaults_for(group: Any, defaults: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@app.command(epilog=examples(
+@app.command(cls=Command, epilog=examples(
     "diagnose -i hosts.yml",
     "diagnose -i hosts.yml --limit app1 --module mta --module stat",
     "diagnose -i hosts.yml --format nagios --quiet",
@@ -118,7 +136,7 @@ def diagnose(
                   lambda it: it.diagnose(scope.variables(), shown))
 
 
-@app.command(epilog=examples(
+@app.command(cls=Command, epilog=examples(
     "plan -i hosts.yml",
     "plan -i hosts.yml --save plan.json",
 ))
@@ -136,7 +154,7 @@ def plan(
                   lambda it: it.plan(scope.variables(), save, shown))
 
 
-@app.command(epilog=examples(
+@app.command(cls=Command, epilog=examples(
     "remediate -i hosts.yml",
     "remediate -i hosts.yml --plan plan.json",
     "remediate -i hosts.yml --limit app1 --module mta --yes",
@@ -159,7 +177,7 @@ def remediate(
     ))
 
 
-@app.command(epilog=examples(
+@app.command(cls=Command, epilog=examples(
     "watch -i hosts.yml",
     "watch -i hosts.yml --every 1m --output /var/www/html/campaign",
 ))
@@ -186,7 +204,7 @@ Hosts = Annotated[str, typer.Argument(
 )]
 
 
-@app.command(epilog=examples("ledger app1 -i hosts.yml"))
+@app.command(cls=Command, epilog=examples("ledger app1 -i hosts.yml"))
 @takes(servers=AnsibleOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def ledger(
     context: typer.Context, host: Hosts, servers: AnsibleOptions,
@@ -196,7 +214,7 @@ def ledger(
     return doctor(context, replace(servers, limit=host), terminal, kept, holding.ledger)
 
 
-@app.command(epilog=examples("unlock app1 -i hosts.yml", "unlock app1 -i hosts.yml --check"))
+@app.command(cls=Command, epilog=examples("unlock app1 -i hosts.yml", "unlock app1 -i hosts.yml --check"))
 @takes(servers=AnsibleOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def unlock(
     context: typer.Context, host: Hosts, servers: AnsibleOptions,
@@ -214,11 +232,11 @@ def unlock(
                   lambda it: holding.unlock(it, how))
 
 
-@app.command(epilog=examples("history", "history --last 100"))
+@app.command(cls=Command, epilog=examples("history", "history --last 100"))
 @takes(kept=HistoryOptions)
 def history(
     kept: HistoryOptions,
-    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many runs.")] = 20,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, metavar="COUNT", help="How many runs.")] = 20,
 ) -> int:
     """List the runs in the history."""
     out, _err = consoles()
@@ -237,7 +255,7 @@ def history(
     return ExitCode.HEALTHY
 
 
-@app.command(epilog=examples(
+@app.command(cls=Command, epilog=examples(
     "show last", "show 17 --format html --output report", "show last --format sarif",
 ))
 @takes(shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions)
@@ -249,7 +267,7 @@ def show(
     return doctor(context, AnsibleOptions(), terminal, kept, lambda it: it.show(run, shown))
 
 
-@app.command("compare", epilog=examples("compare last~1 last", "compare 12 17"))
+@app.command("compare", cls=Command, epilog=examples("compare last~1 last", "compare 12 17"))
 @takes(kept=HistoryOptions)
 def compare_runs(
     old: Annotated[str, typer.Argument(metavar="RUN", help="The earlier run.")],
@@ -269,7 +287,7 @@ def known(incomplete: str) -> list[str]:
     return [name for name in names() if name.lower().startswith(incomplete.lower())]
 
 
-@app.command(epilog=examples(
+@app.command(cls=Command, epilog=examples(
     "explain wfserver.hung", "explain XSV-350008", "explain 'deadlock detected'",
 ))
 def explain(
@@ -282,7 +300,9 @@ def explain(
     explanation.show(consoles()[0], key)
 
 
-@app.command(epilog=examples("replay app1.json", "replay app1.json app2.json --format html -o out"))
+@app.command(cls=Command, epilog=examples(
+    "replay app1.json", "replay app1.json app2.json --format html -o out",
+))
 @takes(shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def replay(
     context: typer.Context,

@@ -27,6 +27,7 @@ from .interrupts import Interrupts
 from .model import InvalidReport, Report
 from .options import AnsibleOptions, HistoryOptions, OutputOptions, TerminalOptions
 from .outcome import ExitCode
+from .reasons import reason
 from .runner import BECOME_PROMPT, VAULT_PROMPT, Access, Ended, PlaybookRun, run
 
 Decide = Callable[[Report], ExitCode]
@@ -104,7 +105,10 @@ class Doctor:
                 self.say(f"The plan cannot be saved as {save}: {error.strerror or error}.",
                          style="bold red")
                 return max(code, ExitCode.NOT_RUN)
-            self.say(f"Plan saved: {save}. Apply it with: campaign-doctor remediate --plan {save}")
+            words = [f"--{key.removeprefix('campaign_').rstrip('s')}={value}"
+                     for key, values in scope.items() for value in values]
+            apply = self.command("remediate", "--plan", str(save), *words)
+            self.say(f"Plan saved: {save}. Apply it with: {apply}")
         return code
 
     def remediate(
@@ -210,7 +214,7 @@ class Doctor:
                 break
             report = result.report
             if report is None:
-                self._tell(f"no diagnosis: {reason(result.ended)} Trying again in {every}.")
+                self._tell(f"no diagnosis: {reason(result.ended, self.access)} Trying again in {every}.")
             else:
                 changes = compare(before, report) if before else None
                 told = [] if seen else [changes_view.numbers(report)]
@@ -277,7 +281,7 @@ class Doctor:
     def _finish(self, command: str, result: Result, shown: OutputOptions, *, keep: bool = True) -> int:
         """Show, write and keep what came of a run."""
         if result.report is None:
-            why = reason(result.ended)
+            why = reason(result.ended, self.access)
             if shown.format == "nagios":
                 self.out.file.write(f"CAMPAIGN UNKNOWN - {why}\n")
                 return int(nagios.State.UNKNOWN)
@@ -450,20 +454,3 @@ def read_report(ended: Ended) -> tuple[Report | None, str | None]:
         return Report.load(ended.report_file), None
     except InvalidReport as error:
         return None, str(error)
-
-
-def reason(ended: Ended) -> str:
-    """Why there is no report, for the operator."""
-    if ended.stopped:
-        return "It was interrupted before there was a report."
-    if ended.errors:
-        distinct = list(dict.fromkeys(ended.errors))
-        more = f" (and {len(distinct) - 3} more)" if len(distinct) > 3 else ""
-        return "Run failed: " + " ".join(_sentence(text) for text in distinct[:3]) + more
-    if ended.stats is not None and not ended.stats.get("processed"):
-        return "Run failed: no host matches the inventory and the limit."
-    return f"Ansible ended with code {ended.rc} and wrote no report; -v shows its own output."
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "!", "?")) else f"{text}."

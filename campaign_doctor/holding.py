@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from . import words
-from .doctor import Doctor, Result, reason
+from .doctor import Doctor, Result
 from .outcome import ExitCode, worst
+from .reasons import reason
 from .runner import PlaybookRun
 
 PLAYBOOK = "unlock"
@@ -81,7 +82,7 @@ def _failures(doctor: Doctor, result: Result, *, refused: bool = False) -> ExitC
     if dark:
         return ExitCode.UNREACHABLE
     if not ended.answers:
-        doctor.say(reason(ended), style="bold red")
+        doctor.say(reason(ended, doctor.access), style="bold red")
         return ExitCode.NOT_RUN
     return ExitCode.HEALTHY
 

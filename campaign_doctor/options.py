@@ -96,7 +96,8 @@ class AnsibleOptions:
         help="A vault's password by its identity, such as prod@FILE.",
     )] = field(default_factory=list)
     forks: Annotated[int | None, typer.Option(
-        "--forks", envvar=variable("forks"), min=1, rich_help_panel=ANSIBLE,
+        "--forks", envvar=variable("forks"), min=1, metavar="COUNT",
+        rich_help_panel=ANSIBLE,
         help="How many hosts at once.",
     )] = None
 
@@ -146,7 +147,7 @@ class TerminalOptions:
         help="No progress, only the result.",
     )] = False
     verbose: Annotated[int, typer.Option(
-        "--verbose", "-v", count=True, rich_help_panel=ANSIBLE,
+        "--verbose", "-v", count=True, show_default=False, rich_help_panel=ANSIBLE,
         help="Show Ansible's own output as well; -vv and more show more of it.",
     )] = 0
 
@@ -160,7 +161,8 @@ class HistoryOptions:
         show_default="history.db in the state directory", help="The file that keeps the runs.",
     )] = field(default_factory=lambda: state_home() / "history.db")
     history_days: Annotated[float, typer.Option(
-        "--history-days", envvar=variable("history_days"), min=0.01, rich_help_panel=RESULT,
+        "--history-days", envvar=variable("history_days"), min=0.01, metavar="DAYS",
+        rich_help_panel=RESULT,
         help="How many days runs are kept.",
     )] = 90.0
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from . import checking
-from .base import doctor, examples
+from .base import Command, Group, doctor, examples
 from .errors import DoctorError
 from .options import (
     AnsibleOptions,
@@ -25,10 +25,10 @@ from .options import (
 )
 
 precision = typer.Typer(
-    help="Raise or restore a module's log precision.", no_args_is_help=True,
+    cls=Group, help="Raise or restore a module's log precision.", no_args_is_help=True,
 )
 relaunch = typer.Typer(
-    help="Launch a declared export or import job again.", no_args_is_help=True,
+    cls=Group, help="Launch a declared export or import job again.", no_args_is_help=True,
 )
 
 
@@ -47,7 +47,7 @@ Target = Annotated[str, typer.Argument(
 )]
 
 
-@precision.command("raise", epilog=examples(
+@precision.command("raise", cls=Command, epilog=examples(
     "precision raise wfserver@prod -i hosts.yml --limit app1",
     "precision raise mta -i hosts.yml --limit app1 --filters soap,wdbc --for 15m",
 ))
@@ -79,7 +79,7 @@ def raise_precision(
     ))
 
 
-@precision.command("restore", epilog=examples(
+@precision.command("restore", cls=Command, epilog=examples(
     "precision restore -i hosts.yml --limit app1",
     "precision restore wfserver@prod -i hosts.yml --limit app1",
 ))
@@ -104,7 +104,8 @@ def restore_precision(
 
 Job = Annotated[str, typer.Argument(metavar="NAME", help="The job's name in campaign_jobs.")]
 Mode = Annotated[bool | None, typer.Option(
-    "--delta/--full", help="Only what is new since the last time, or all of it.",
+    "--delta/--full", rich_help_panel="What is launched",  # beside it the others have no room
+    help="Only what is new since the last time, or all of it.",
 )]
 Operator = Annotated[str | None, typer.Option(
     "--operator", metavar="NAME", help="The operator who scheduled the job and agrees.",
@@ -138,7 +139,7 @@ def job(
     return {key: value for key, value in given.items() if value}
 
 
-@relaunch.command("export", epilog=examples(
+@relaunch.command("export", cls=Command, epilog=examples(
     "relaunch export contacts_export --delta --operator anna.berg -i hosts.yml --limit app1",
 ))
 @takes(servers=AnsibleOptions, shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions)
@@ -157,7 +158,7 @@ def relaunch_export(
     ))
 
 
-@relaunch.command("import", epilog=examples(
+@relaunch.command("import", cls=Command, epilog=examples(
     "relaunch import contacts_import --delta --operator paul.roux"
     " --no-duplicates-confirmed-by paul.roux -i hosts.yml --limit app1",
 ))

@@ -56,6 +56,43 @@ def test_help_shows_examples_that_can_be_parsed(name: str, replay: Replay) -> No
             pass
 
 
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_fits_80_columns_and_types_no_flag(name: str, replay: Replay) -> None:
+    shown = replay.run(*name.split(), "--help", env={"COLUMNS": "80"}).out
+    assert max(map(len, shown.splitlines())) <= 80, shown
+    assert "<" not in shown and "env var" not in shown, shown
+    listed = [line for line in shown.splitlines() if line.startswith("│")]
+    assert not [line for line in listed if "…" in line.replace("xtkquery …", "")], shown
+
+
+def test_help_begins_with_three_examples_that_can_be_typed(replay: Replay) -> None:
+    shown = replay.run("--help").out.partition("Options")[0]
+    examples = [line.split("  ")[0].strip() for line in shown.splitlines()
+                if line.startswith(" campaign-doctor ")]
+    assert [each.split()[1] for each in examples] == ["diagnose", "remediate", "explain"], shown
+    for each in examples:
+        name, *words = each.split()[1:]
+        with COMMANDS[name].make_context(name, words):
+            pass
+
+
+@pytest.mark.parametrize("word", ["status", "fix", "repair"])
+def test_what_others_call_it_leads_to_the_verb(word: str, replay: Replay) -> None:
+    verb = "diagnose" if word == "status" else "remediate"
+    assert replay.run(word, "--help").out == replay.run(verb, "--help").out
+    (replay.work / "campaign-doctor.toml").write_text('module = "nonsense"\n')
+    assert "nonsense" in replay.doctor(word, *(["--yes"] if verb == "remediate" else [])).err
+
+
+def test_the_demo_shows_commands_as_they_are_typed() -> None:
+    text = (CHECKOUT / "tools" / "demo").read_text(encoding="utf-8")
+    function = text[text.index("show() {"):text.index("\n}\n") + 3]
+    words = ["echo", "-e", "campaign_wait=1", "-e", '{"campaign_free_port_units": ["rsyslogd"]}']
+    done = subprocess.run(["sh", "-euc", f'bold= plain=\n{function}\nshow "$@"', "sh", *words],
+                          capture_output=True, text=True, check=True)
+    assert shlex.split(done.stdout.splitlines()[0]) == ["$", *words]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(shell: str, tmp_path: Path) -> None:
     # --show-completion looks which shell it was called from: here that may be any.
