@@ -271,9 +271,9 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     """Who is killed leaves nobody who works as the account."""
     pid = tmp_path / "pid"
 
-    def work(line: Any) -> None:
+    def work(channel: Any) -> None:
         pid.write_text(str(os.getpid()))
-        line.say("at work")
+        channel.send("at work")
         time.sleep(60)
 
     parent = os.fork()
@@ -287,13 +287,13 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     assert not alive(int(pid.read_text()))
 
 
-def test_it_is_told_something() -> None:
-    def work(line: Any) -> None:
-        line.say("first", line.told("path", 10))
-        line.say("second", line.told("nothing", 0.05))
+def test_the_parent_sends_it_something() -> None:
+    def work(channel: Any) -> None:
+        channel.send("first", channel.receive("path", 10))
+        channel.send("second", channel.receive("nothing", 0.05))
 
     made = child.begin(ME, work)
-    made.tell(path="/run/x.pid")
+    made.send(path="/run/x.pid")
     end = time.monotonic() + 10
     assert made.receive(end)[:2] == ("first", "/run/x.pid")
     assert made.receive(end)[:2] == ("second", None)

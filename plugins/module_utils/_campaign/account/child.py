@@ -114,14 +114,14 @@ def _keep_only(descriptors: "Collection[int]") -> None:
                 pass  # the one that listed them
 
 
-class Line:
-    """The child's end: what it says and what it is told."""
+class Channel:
+    """The child's end: what it sends, and what the parent sends to it."""
 
-    def __init__(self, answers: int, told: int) -> None:
+    def __init__(self, answers: int, inputs: int) -> None:
         self._answers = answers
-        self._told = told
-        self._said = threading.Lock()
-        self._heard = threading.Condition()
+        self._inputs = inputs
+        self._sending = threading.Lock()
+        self._arrived = threading.Condition()
         self._values: "Dict[str, Any]" = {}
         # What is called before this process ends because nobody listens.
         self.orphaned: "Optional[Callable[[], object]]" = None
@@ -129,7 +129,7 @@ class Line:
         listener.daemon = True
         listener.start()
 
-    def say(
+    def send(
         self, name: str, data: "Any" = None, error: "Optional[Problem]" = None, seconds: float = 0.0
     ) -> None:
         """One answer."""
@@ -144,33 +144,33 @@ class Line:
             wrong = ["invalid", "the answer of %s is too large (%d bytes)" % (name, len(text))]
             text = json.dumps(dict(message, data=None, error=wrong)).encode("ascii")
         text = b"%08x" % len(text) + text
-        with self._said:
+        with self._sending:
             while text:
                 text = text[os.write(self._answers, text) :]
 
-    def told(self, name: str, seconds: float) -> "Any":
-        """What the parent tells under this name; None if it does not in time."""
+    def receive(self, name: str, seconds: float) -> "Any":
+        """What the parent sends under this name; None if it does not in time."""
         end = time.monotonic() + seconds
-        with self._heard:
+        with self._arrived:
             while name not in self._values:
                 remaining = end - time.monotonic()
-                if remaining <= 0 or not self._heard.wait(remaining):
+                if remaining <= 0 or not self._arrived.wait(remaining):
                     return None
             return self._values[name]
 
     def _listen(self) -> None:
-        """Hear what the parent tells, and end with it."""
+        """Read what the parent sends, and end with it."""
         data = b""
         while True:
-            block = os.read(self._told, 4096)
+            block = os.read(self._inputs, 4096)
             if not block:
                 break
             data += block
             while b"\n" in data:
                 message, dummy, data = data.partition(b"\n")
-                with self._heard:
+                with self._arrived:
                     self._values.update(json.loads(message.decode("ascii")))
-                    self._heard.notify_all()
+                    self._arrived.notify_all()
         if self.orphaned:
             self.orphaned()
         os._exit(0)
@@ -182,10 +182,10 @@ class Line:
 class Child:
     """The parent's end of a child that is at work."""
 
-    def __init__(self, pid: int, answers: int, told: int) -> None:
+    def __init__(self, pid: int, answers: int, inputs: int) -> None:
         self.pid = pid
         self._answers = answers
-        self._told = told
+        self._inputs = inputs
         self._data = bytearray()
         self._total = 0
         self._over = False
@@ -222,16 +222,16 @@ class Child:
                 raise WrongAnswer("it sent more than %d bytes" % (BYTES * 2))
             self._over = self._over or not block
 
-    def tell(self, **values: "Any") -> None:
-        """Tell it something; it may be gone."""
+    def send(self, **values: "Any") -> None:
+        """Send it values; it may be gone."""
         try:
-            os.write(self._told, json.dumps(values).encode("ascii") + b"\n")
+            os.write(self._inputs, json.dumps(values).encode("ascii") + b"\n")
         except OSError:
             pass
 
     def end(self) -> None:
         """Have it end, by force if it does not; what it started to get an answer ends with it."""
-        os.close(self._told)
+        os.close(self._inputs)
         if not ended(self.pid, time.monotonic() + GRACE):
             _kill_with_children(self.pid)
             ended(self.pid, time.monotonic() + GRACE)
@@ -271,40 +271,42 @@ def installed(options: "Dict[str, Any]") -> "Optional[bool]":
 
 def begin(
     account: Account,
-    work: "Callable[[Line], object]",
+    work: "Callable[[Channel], object]",
     prepare: "Optional[Callable[[], object]]" = None,
     keep: "Iterable[int]" = (),
 ) -> Child:
-    """Have work(line) done by a child that is the account; the Child. Nothing that is open here is
+    """Have work(channel) done by a child that is the account; the Child. Nothing that is open here is
     open there, but for the descriptors of `keep`.
 
     prepare() is called by the child before it becomes the account, which may not read what Python
     still has to import.
     """
-    answers, said = os.pipe()
-    told, tell = os.pipe()
+    answers, answers_end = os.pipe()
+    inputs_end, inputs = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             gc.disable()
             os.setsid()
             signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-            said, told = (fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, HIGH) for one in (said, told))
-            _keep_only({said, told}.union(keep))
+            answers_end, inputs_end = (
+                fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, HIGH) for one in (answers_end, inputs_end)
+            )
+            _keep_only({answers_end, inputs_end}.union(keep))
             os.chdir("/")
             if prepare:
                 prepare()
             become(account)
-            line = Line(said, told)
+            channel = Channel(answers_end, inputs_end)
             try:
-                work(line)
+                work(channel)
             except Exception as error:
-                line.say("defect", error=_problem(error))
+                channel.send("defect", error=_problem(error))
         finally:
             os._exit(0)
-    os.close(said)
-    os.close(told)
-    return Child(pid, answers, tell)
+    os.close(answers_end)
+    os.close(inputs_end)
+    return Child(pid, answers, inputs)
 
 
 def _problem(error: Exception) -> "Problem":
@@ -328,11 +330,11 @@ def ask(
     did.
     """
 
-    def answer(line: Line) -> None:
+    def answer(channel: Channel) -> None:
         try:
-            line.say("answer", work())
+            channel.send("answer", work())
         except Exception as error:
-            line.say("answer", getattr(error, "data", None), _problem(error))
+            channel.send("answer", getattr(error, "data", None), _problem(error))
 
     child = begin(account, answer, prepare)
     try:

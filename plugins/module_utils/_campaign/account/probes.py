@@ -21,7 +21,7 @@ MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
     from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-    from .child import Account, Line
+    from .child import Account, Channel
 
     Entry = Dict[str, Any]
     Table = Mapping[str, Callable[["Server"], Entry]]
@@ -45,7 +45,7 @@ class Server(Known):
         self.configuration_problem = ""
         self.limit: float = options["probe_timeout"]
         self.patience: float = 2 * self.limit  # with nlserver: a slow one is not a broken one
-        self.told: "Callable[[str, float], Any]" = lambda dummy_name, dummy_seconds: None
+        self.receive: "Callable[[str, float], Any]" = lambda dummy_name, dummy_seconds: None
 
     @property
     def var_dir(self) -> str:
@@ -93,10 +93,10 @@ def known(server: Server) -> "Entry":
     return {"environment": environment, "configuration": configured}
 
 
-def look(line: "Line", server: Server, names: "Sequence[str]", table: "Table", end: float) -> None:
+def look(channel: "Channel", server: Server, names: "Sequence[str]", table: "Table", end: float) -> None:
     """Say what each of these probes finds, as soon as it is there."""
-    line.orphaned = server.runner.end
-    server.told = line.told
+    channel.orphaned = server.runner.end
+    server.receive = channel.receive
 
     def run(chosen: "Iterable[str]") -> None:
         named = [(name, lambda name=name: table[name](server)) for name in chosen]
@@ -105,7 +105,7 @@ def look(line: "Line", server: Server, names: "Sequence[str]", table: "Table", e
                 server.environment_error = error
             if isinstance(error, ProbeError):
                 error.message = passwords(error.message)
-            line.say(name, passwords.hide(data), error, seconds)
+            channel.send(name, passwords.hide(data), error, seconds)
 
     passwords = secrets.known(os.path.join(server.home, "conf"))
     first = [name for name in names if name in ALWAYS]
@@ -113,9 +113,9 @@ def look(line: "Line", server: Server, names: "Sequence[str]", table: "Table", e
     server.choose(server.options["instances"])
     run([name for name in names if name not in first])
     server.runner.end()
-    texts = line.told("texts", max(0.0, end - time.monotonic()))  # what the machine's probes found
+    texts = channel.receive("texts", max(0.0, end - time.monotonic()))  # what the machine's probes found
     if isinstance(texts, list):
-        line.say("texts", [passwords(str(text)) for text in texts])
+        channel.send("texts", [passwords(str(text)) for text in texts])
 
 
 def probe_environment(server: Server) -> "Entry":
@@ -292,7 +292,7 @@ def probe_storage(server: Server) -> "Entry":
 
 def _pid_file(server: Server) -> "Optional[Entry]":
     """What the file says; whether that process is a watchdog is seen from outside."""
-    path = server.options["pid_file"] or server.told("pid_file", server.limit * 0.8)
+    path = server.options["pid_file"] or server.receive("pid_file", server.limit * 0.8)
     return storage.pid_file(path) if path else None
 
 

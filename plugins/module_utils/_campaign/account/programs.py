@@ -17,7 +17,7 @@ MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
     from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-    from .child import Line
+    from .child import Channel
     from .probes import Server
 
     Entry = Dict[str, Any]
@@ -62,7 +62,7 @@ def not_run(arguments: "Sequence[str]", error: OSError) -> str:
 
 
 def spawn(
-    line: "Line", server: "Server", arguments: "Sequence[str]", variables: "Dict[str, str]"
+    channel: "Channel", server: "Server", arguments: "Sequence[str]", variables: "Dict[str, str]"
 ) -> None:
     """Start what is to stay, and tell of its end for as long as somebody listens."""
     try:
@@ -77,14 +77,14 @@ def spawn(
             start_new_session=True,
         )
     except OSError as error:
-        line.say("ended", {"code": None, "why": not_run(arguments, error)})
+        channel.send("ended", {"code": None, "why": not_run(arguments, error)})
         return
-    line.say("started", process.pid)
-    line.say("ended", {"code": process.wait(), "why": None})
+    channel.send("started", process.pid)
+    channel.send("ended", {"code": process.wait(), "why": None})
 
 
 def supervise(
-    line: "Line", server: "Server", arguments: "List[str]", descriptors: "Sequence[int]"
+    channel: "Channel", server: "Server", arguments: "List[str]", descriptors: "Sequence[int]"
 ) -> None:
     """Start a job under a shell that keeps its lock, and writes down its beginning and its end.
 
@@ -123,15 +123,15 @@ def supervise(
             **more
         )
     except ProbeError as error:
-        line.say("ended", {"code": None, "why": error.message})
+        channel.send("ended", {"code": None, "why": error.message})
         return
     except OSError as error:
-        line.say("ended", {"code": None, "why": not_run(["sh"], error)})
+        channel.send("ended", {"code": None, "why": not_run(["sh"], error)})
         return
     for descriptor in (lock, reader, writer, BEGUN, FINISHED):  # the shells have them now
         os.close(descriptor)
-    line.say("started", process.pid)
-    line.say("ended", {"code": process.wait(), "why": None})
+    channel.send("started", process.pid)
+    channel.send("ended", {"code": process.wait(), "why": None})
 
 
 def read_environment(server: "Server") -> "Dict[str, str]":

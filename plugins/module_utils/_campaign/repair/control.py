@@ -204,7 +204,9 @@ class Programs:
         """Start what is to stay."""
         return Spawned(
             self._context.begin(
-                lambda line, server: programs.spawn(line, server, step.command, step.variables)
+                lambda channel, server: programs.spawn(
+                    channel, server, step.command, step.variables
+                )
             )
         )
 

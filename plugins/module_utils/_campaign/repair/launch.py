@@ -55,7 +55,7 @@ def spawn(context: "Context", words: "List[str]", record: "Record", descriptor: 
     try:
         descriptors = [descriptor] + files
         child = context.begin(
-            lambda line, server: programs.supervise(line, server, command, descriptors),
+            lambda channel, server: programs.supervise(channel, server, command, descriptors),
             keep=descriptors,
         )
     finally:

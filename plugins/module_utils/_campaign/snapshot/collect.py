@@ -25,7 +25,7 @@ MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
     from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set
 
-    from ..account.child import Account, Answer, Child, Line, Problem
+    from ..account.child import Account, Answer, Channel, Child, Problem
     from .probes import Context
 
     Entry = Dict[str, Any]
@@ -141,7 +141,7 @@ def collect(
     names = snapshot["asked"]["probes"]
     asked = child.begin(
         account,
-        lambda line: _in_child(line, options, account, names, account_table, end),
+        lambda channel: _in_child(channel, options, account, names, account_table, end),
         _prepare_child,
     )
     try:
@@ -162,7 +162,7 @@ def _prepare_child() -> None:
 
 
 def _in_child(
-    line: "Line",
+    channel: "Channel",
     options: "Entry",
     account: "Account",
     names: "List[str]",
@@ -173,12 +173,12 @@ def _in_child(
     from ..account import probes as account_probes
 
     there = child.installed(options)
-    line.say("installed", there)
+    channel.send("installed", there)
     if not there:
         return
     table = account_probes.TABLE if table is None else table
     server = account_probes.Server(options, account)
-    account_probes.look(line, server, [name for name in names if name in table], table, end - SPARE)
+    account_probes.look(channel, server, [name for name in names if name in table], table, end - SPARE)
 
 
 def _put_together(
@@ -225,7 +225,7 @@ def _put_together(
     late = [name for name in names if name not in early]
     calls += command.begin([partial(table[name], context) for name in late])
     if "storage" in snapshot["asked"]["probes"] and there:
-        command.begin([lambda: asked.tell(pid_file=_pid_file(context))])
+        command.begin([lambda: asked.send(pid_file=_pid_file(context))])
     found = snapshot["probes"]
     if there:
         answers.until(answers.wanted, end)
@@ -320,13 +320,13 @@ class Answers:
                 asked.append(text)
         if self.over or not asked:
             return data
-        self._asked.tell(texts=asked)
+        self._asked.send(texts=asked)
         said = self._next(min(end, time.monotonic() + TEXTS_SECONDS))
-        told = said[1] if said and said[0] == "texts" else None
-        if not isinstance(told, list) or len(told) != len(asked):
+        answer = said[1] if said and said[0] == "texts" else None
+        if not isinstance(answer, list) or len(answer) != len(asked):
             return data
         hidden = dict(
-            (text, without) for text, without in zip(asked, told) if only_hides(text, without)
+            (text, without) for text, without in zip(asked, answer) if only_hides(text, without)
         )
         shown: "Entry" = with_texts(data, lambda text: hidden.get(text, text))
         return shown

@@ -22,7 +22,7 @@ if MYPY:
     from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
     from ..account import probes as account_probes
-    from ..account.child import Account, Child, Line
+    from ..account.child import Account, Channel, Child
 
     Entry = Dict[str, Any]
     Server = account_probes.Server
@@ -176,15 +176,15 @@ class Context(Known):
         return child.ask(self.account, work, seconds, shape, prepare)
 
     def begin(
-        self, function: "Callable[[Line, Server], object]", keep: "Iterable[int]" = ()
+        self, function: "Callable[[Channel, Server], object]", keep: "Iterable[int]" = ()
     ) -> "Child":
-        """A child that is the account and does function(line, server)."""
+        """A child that is the account and does function(channel, server)."""
         from ..account import probes as account_probes
 
-        def work(line: "Line") -> None:
+        def work(channel: "Channel") -> None:
             server = account_probes.Server(self.options, self.account)
             account_probes.ready(server)
-            function(line, server)
+            function(channel, server)
 
         return child.begin(self.account, work, prepare, keep)
 
