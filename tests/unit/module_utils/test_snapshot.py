@@ -237,7 +237,8 @@ def test_a_child_that_finds_fault_with_the_input(
 ) -> None:
     """Bad input is for this process to find: no probe of ours answers so."""
     monkeypatch.setattr(
-        probes, "look", lambda channel, *_more: channel.send("pdump", error=errors.InputError("you are wrong"))
+        probes, "look",
+        lambda channel, *_more: channel.send("pdump", error=errors.InputError("you are wrong")),
     )
     data = snapshot.collect(options(home, probe_timeout=0.4))
     assert data["probes"]["pdump"]["error"] == {"kind": "invalid", "message": "you are wrong"}
