@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from typer.exceptions import TyperException
 from typer.rich_utils import rich_format_error
 
-from . import changes_view, configuration, explanation, holding
+from . import changes_view, configuration, explanation, holding, past
 from .base import Command, Group, consoles, doctor, examples, warn
 from .configuration import Settings
 from .errors import DoctorError
@@ -240,18 +239,11 @@ def history(
 ) -> int:
     """List the runs in the history."""
     out, _err = consoles()
-    table = Table(box=None, pad_edge=False)
-    for heading in ("run", "finished", "command", "hosts", "critical", "warnings", "code"):
-        table.add_column(heading, justify="left" if heading in ("finished", "command") else "right")
-    for each in History(kept.history, warn).runs(last):
-        summary = each.summary
-        table.add_row(
-            str(each.number), each.finished, each.command, str(summary.get("hosts", "")),
-            str(summary.get("critical", "")), str(summary.get("warning", "")), str(each.exit_code),
-        )
-    if not table.row_count:
+    found = History(kept.history, warn).runs(last)
+    if not found:
         warn(f"No run is kept in {kept.history}.")
-    out.print(table)
+    else:
+        out.print(past.listed(found))
     return ExitCode.HEALTHY
 
 
@@ -273,10 +265,19 @@ def compare_runs(
     old: Annotated[str, typer.Argument(metavar="RUN", help="The earlier run.")],
     new: Annotated[str, typer.Argument(metavar="RUN", help="The later run.")],
     kept: HistoryOptions,
+    any_inventory: Annotated[bool, typer.Option(
+        "--any-inventory", help="Compare runs of different inventories, too.",
+    )] = False,
 ) -> int:
     """Show what is new, gone, worse or better between two runs."""
     runs = History(kept.history, warn)
     earlier, later = runs.find(old), runs.find(new)
+    if earlier.inventory != later.inventory and not any_inventory:
+        raise DoctorError(
+            f"Run {earlier.number} is of the inventory {earlier.inventory or '(none)'}, run"
+            f" {later.number} of {later.inventory or '(none)'}. --any-inventory compares them all"
+            " the same."
+        )
     changes = compare(runs.get(earlier.number), runs.get(later.number))
     changes_view.show(consoles()[0], earlier, later, changes)
     return ExitCode.FINDINGS if changes.new or changes.worse else ExitCode.HEALTHY

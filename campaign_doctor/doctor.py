@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.prompt import Confirm
 
-from . import changes_view, hints, live, outcome, plan_view
+from . import baseline, changes_view, hints, live, outcome, plan_view
 from .configuration import seconds
 from .errors import DoctorError
 from .files import PRIVATE, write_whole
@@ -67,6 +68,7 @@ class Doctor:
         self.out = out
         self.err = err
         self._warned: list[str] = []
+        self._scope = ""
         self.history = History(kept.history, self.say)
         self.access = Access(
             inventory=tuple(servers.inventory),
@@ -86,14 +88,14 @@ class Doctor:
 
     def diagnose(self, scope: Mapping[str, Any], shown: OutputOptions) -> int:
         """Find out what is wrong."""
-        playbook_run = PlaybookRun("diagnose", {**scope, **self._previous()})
+        playbook_run = PlaybookRun("diagnose", {**self._scoped(scope), **self._previous()})
         return self._finish("diagnose", self.perform(playbook_run, outcome.of_diagnosis), shown)
 
     def plan(self, scope: Mapping[str, Any], save: Path | None, shown: OutputOptions) -> int:
         """Say what a remediation would do, and save it."""
         draft = self.private / "plan.json"
         playbook_run = PlaybookRun("remediate", {
-            **scope, **self._previous(), "campaign_plan_only": True,
+            **self._scoped(scope), **self._previous(), "campaign_plan_only": True,
             "campaign_plan_write": str(draft),
         })
         result = self.perform(playbook_run, outcome.of_diagnosis)
@@ -122,7 +124,7 @@ class Doctor:
     ) -> int:
         """Repair, once a person has seen the plan and agreed."""
         # One answer here is for all steps: nobody is at Ansible's own prompt.
-        variables = {**scope, **self._previous(), "campaign_ask": False}
+        variables = {**self._scoped(scope), **self._previous(), "campaign_ask": False}
         if plan is not None:
             variables["campaign_plan_file"] = str(self._agreed_to(plan))
         if check or yes:
@@ -190,11 +192,11 @@ class Doctor:
         kept = self.history.find(name)
         report = self.history.get(kept.number)
         variables = {"campaign_report_file": str(self._saved(report, "report"))}
-        former = self.history.previous(kept.inventory, kept.limit, before=kept.number)
+        former = baseline.find(
+            self.history, kept.inventory, kept.limit, kept.scope, before=kept.number
+        )
         if former is not None:
-            variables["campaign_report_previous"] = str(
-                self._saved(self.history.get(former.number), "previous")
-            )
+            variables["campaign_report_previous"] = str(self._saved(former, "previous"))
         local = replace(self.access, inventory=("localhost,",), limit=None)
         result = self.perform(
             PlaybookRun("show_report", variables), outcome.of_diagnosis, local, progress=False
@@ -204,11 +206,13 @@ class Doctor:
 
     def watch(self, scope: Mapping[str, Any], every: str, shown: OutputOptions) -> int:
         """Diagnose again and again, and tell only what changed, until somebody ends it."""
+        variables = self._scoped(scope)
         before, seen = self._last(), False
+        dark: set[str] = set()  # what has been told is not told again
         while True:
             began = time.monotonic()
             result = self.perform(
-                PlaybookRun("diagnose", {**scope}), outcome.of_diagnosis, progress=False
+                PlaybookRun("diagnose", variables), outcome.of_diagnosis, progress=False
             )
             if result.ended.stopped:
                 break
@@ -217,6 +221,8 @@ class Doctor:
                 self._tell(f"no diagnosis: {reason(result.ended, self.access)} Trying again in {every}.")
             else:
                 changes = compare(before, report) if before else None
+                if changes is not None and seen:
+                    changes = baseline.since_then(changes, dark, report)
                 told = [] if seen else [changes_view.numbers(report)]
                 told += changes_view.causes(report) if changes is None else \
                     changes_view.lines(changes)
@@ -227,7 +233,8 @@ class Doctor:
                     self._keep("watch", report, result.code)
                 if shown.output is not None:
                     self._deliver(result, report, replace(shown, format="json"))
-                before = report
+                before = baseline.merged(before, report)
+                dark = {host.name for host in report.hosts if host.status != "diagnosed"}
             if self._wait(max(0.0, seconds(every) - (time.monotonic() - began)), every):
                 break
         self.say("Watching has ended.")
@@ -296,7 +303,8 @@ class Doctor:
     def _keep(self, command: str, report: Report, code: ExitCode) -> None:
         self.history.add(
             report.as_json(), command, int(code),
-            inventory=self._inventory(), limit=self.servers.limit or "",
+            inventory=self._inventory(), limit=self.servers.limit or "", who=who(),
+            scope=self._scope,
         )
         self.history.prune(self.kept.history_days)
 
@@ -305,13 +313,16 @@ class Doctor:
             name if "," in name else str(Path(name).absolute()) for name in self.servers.inventory
         )
 
+    def _scoped(self, scope: Mapping[str, Any]) -> dict[str, Any]:
+        """The variables of what is looked at; the history keeps what that was."""
+        self._scope = json.dumps(scope, sort_keys=True) if scope else ""
+        return dict(scope)
+
     def _last(self) -> Report | None:
-        """The last run of the same servers."""
-        found = self.history.previous(self._inventory(), self.servers.limit or "")
-        try:
-            return self.history.get(found.number) if found else None
-        except (InvalidReport, LookupError):
-            return None
+        """What this run is compared with."""
+        return baseline.find(
+            self.history, self._inventory(), self.servers.limit or "", self._scope
+        )
 
     def _previous(self) -> dict[str, str]:
         """For the playbooks: what the report is compared with."""
@@ -454,3 +465,11 @@ def read_report(ended: Ended) -> tuple[Report | None, str | None]:
         return Report.load(ended.report_file), None
     except InvalidReport as error:
         return None, str(error)
+
+
+def who() -> str:
+    """The person who called, behind sudo, too."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # an account without a name
+        return str(os.getuid())

@@ -25,6 +25,7 @@ from .explain import catalogue
 from .model import Changes, InvalidReport, Report
 
 _CORRUPT, _NOTADB = 11, 26  # result codes of SQLite; Python has names for them since 3.11
+INTERRUPTED = 130  # outcome.ExitCode, which knows the report
 BUSY_SECONDS = 10.0  # how long one writer waits for another
 
 # One script for each version of the file; `user_version` is how many of them it has seen. Only ever
@@ -50,10 +51,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX runs_added ON runs (added_at)",
         "CREATE INDEX runs_scope ON runs (inventory, host_limit, number)",
     ),
+    (
+        "ALTER TABLE runs ADD COLUMN who TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE runs ADD COLUMN scope TEXT NOT NULL DEFAULT ''",
+    ),
 )
 _COLUMNS = (
     "number, run, command, exit_code, mode, inventory, host_limit, started, finished, added_at,"
-    " summary"
+    " who, scope, summary"
 )
 
 T = TypeVar("T")
@@ -76,7 +81,16 @@ class Run(NamedTuple):
     started: str
     finished: str
     added_at: float
+    who: str
+    scope: str  # empty where every module was looked at
     summary: dict[str, int]
+
+    @property
+    def kind(self) -> str:
+        """What it was for, in a word or two."""
+        kinds = {"remediate": "repair", "remediate --check": "check"}
+        kind = kinds.get(self.command, self.command)
+        return f"{kind}, interrupted" if self.exit_code == INTERRUPTED else kind
 
 
 class History:
@@ -94,6 +108,8 @@ class History:
         *,
         inventory: str = "",
         limit: str = "",
+        who: str = "",
+        scope: str = "",
     ) -> int | None:
         """Keep a run; its number, or None where it could not be kept, which was told.
 
@@ -102,7 +118,7 @@ class History:
         """
         row = (
             report.get("run"), command, exit_code, report.get("mode", "diagnose"), inventory,
-            limit, report["started"], report["finished"], time.time(),
+            limit, report["started"], report["finished"], time.time(), who, scope,
             json.dumps(report["summary"]),
             zlib.compress(json.dumps(report, separators=(",", ":")).encode("utf-8", "replace")),
         )
@@ -139,6 +155,10 @@ class History:
 
     def get(self, number: int) -> Report:
         """A run's report. Raises UnknownRun; InvalidReport where another version wrote it."""
+        return Report.of(self.data(number), f"run {number}")
+
+    def data(self, number: int) -> dict[str, Any]:
+        """A run's report as JSON has it. Raises UnknownRun and InvalidReport."""
 
         def select(database: sqlite3.Connection) -> bytes | None:
             query = "SELECT report FROM runs WHERE number = ?"
@@ -149,19 +169,18 @@ class History:
         if packed is None:
             raise UnknownRun(f"No run {number} in the history {self.path}.")
         try:
-            data = json.loads(zlib.decompress(packed))
+            loaded: dict[str, Any] = json.loads(zlib.decompress(packed))
         except (zlib.error, ValueError) as error:
             raise InvalidReport(f"run {number} of {self.path} is damaged: {error}") from None
-        return Report.of(data, f"run {number}")
+        return loaded
 
-    def previous(self, inventory: str, limit: str, before: int | None = None) -> Run | None:
-        """The last run of the same inventory and limit, or the last before a run."""
+    def of(self, inventory: str, before: int | None = None, limit: int = 20) -> list[Run]:
+        """The newest runs of an inventory, the last one first, or those before a run."""
         query = (
-            f"SELECT {_COLUMNS} FROM runs WHERE inventory = ? AND host_limit = ? AND number < ?"
-            " ORDER BY number DESC LIMIT 1"
+            f"SELECT {_COLUMNS} FROM runs WHERE inventory = ? AND number < ?"
+            " ORDER BY number DESC LIMIT ?"
         )
-        found = self._listed(query, inventory, limit, 2**63 - 1 if before is None else before)
-        return found[0] if found else None
+        return self._listed(query, inventory, 2**63 - 1 if before is None else before, limit)
 
     def prune(self, days: float) -> int:
         """Forget the runs that are older; how many they were. The newest one always stays."""

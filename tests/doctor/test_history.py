@@ -64,7 +64,7 @@ def test_nobody_else_may_read_it(history: History) -> None:
 
 def test_an_empty_history(history: History, warnings: list[str]) -> None:
     assert history.runs() == []
-    assert history.previous("", "") is None
+    assert history.of("") == []
     assert history.prune(0) == 0
     with pytest.raises(UnknownRun, match="it holds no run"):
         history.find("last")
@@ -92,19 +92,26 @@ def test_names_of_runs(history: History) -> None:
         history.get(4)
 
 
-def test_the_previous_run_is_of_the_same_hosts(history: History) -> None:
+def test_the_runs_of_an_inventory(history: History) -> None:
     for inventory, limit in (("lab", ""), ("lab", "app1"), ("prod", ""), ("lab", "")):
         history.add(samples.ill(), "", 0, inventory=inventory, limit=limit)
 
-    def number(*scope: Any) -> int | None:
-        found = history.previous(*scope)
-        return found.number if found else None
+    def numbers(*scope: Any) -> list[int]:
+        return [run.number for run in history.of(*scope)]
 
-    assert number("lab", "") == 4
-    assert number("lab", "", 4) == 1
-    assert number("lab", "", 1) is None
-    assert number("lab", "app1") == 2
-    assert number("prod", "app1") is None
+    assert numbers("lab") == [4, 2, 1]
+    assert numbers("lab", 4) == [2, 1]
+    assert numbers("lab", None, 1) == [4]
+    assert numbers("elsewhere") == []
+
+
+def test_a_run_says_who_and_what_it_was_for(history: History) -> None:
+    for command, code in (("remediate", 0), ("remediate --check", 1), ("remediate", 130),
+                          ("plan", 1)):
+        history.add(samples.ill(), command, code, who="anna", scope="x")
+    kinds = [run.kind for run in history.runs()]
+    assert kinds == ["plan", "repair, interrupted", "check", "repair"]
+    assert {(run.who, run.scope) for run in history.runs()} == {("anna", "x")}
 
 
 def test_old_runs_are_forgotten(history: History) -> None:
@@ -126,7 +133,7 @@ def test_a_file_of_an_earlier_version_is_upgraded(
     added = ("ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT 'none'",)
     monkeypatch.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, added))
     assert [run.command for run in history.runs()] == ["earlier"]
-    assert sql(history, "PRAGMA user_version") == [(2,)]
+    assert sql(history, "PRAGMA user_version") == [(len(module.MIGRATIONS),)]
     assert history.add(samples.ill(), "later", 0) == 2
     rows = sql(history, "SELECT command, note FROM runs")
     assert rows == [("earlier", "none"), ("later", "none")]
@@ -141,7 +148,7 @@ def test_an_upgrade_that_fails_changes_nothing(
     monkeypatch.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, broken))
     assert history.add(samples.ill(), "later", 0) is None
     assert "this run is not kept" in warnings[0]
-    assert sql(history, "PRAGMA user_version") == [(1,)]
+    assert sql(history, "PRAGMA user_version") == [(len(module.MIGRATIONS) - 1,)]
     assert not any(row[1] == "note" for row in sql(history, "PRAGMA table_info(runs)"))
 
 

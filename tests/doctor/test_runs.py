@@ -405,7 +405,7 @@ def test_history_show_and_compare(replay: Replay) -> None:
     assert replay.doctor("diagnose", *ONLY).code == 1
     assert replay.doctor("remediate", "--yes", *ONLY, *FAST).code == 0
     listed = replay.run("history").out.splitlines()
-    assert len(listed) == 3 and "remediate" in listed[1] and "diagnose" in listed[2], listed
+    assert len(listed) == 3 and "repair" in listed[1] and "diagnose" in listed[2], listed
     person = Person(replay.folder)  # with the real Ansible
     first = person.run("show", "1")
     assert first.code == 1 and "inMail.not_running" in first.out, str(first)
