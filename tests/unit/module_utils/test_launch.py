@@ -33,6 +33,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.rep
     job_record,
     job_request,
     launch,
+    steps,
 )
 
 NLSERVER = """#!/usr/bin/env bash
@@ -79,7 +80,7 @@ def job(**more: Any) -> dict[str, Any]:
     ("import", {"full": ["-f"], "delta": None}, None, "full"),
 ])  # fmt: skip
 def test_mode(kind: str, given: dict[str, Any], asked: str | None, expected: str) -> None:
-    assert job_request.choose_mode(job(kind=kind, arguments=given), asked) == expected
+    assert steps.choose_mode(job(kind=kind, arguments=given), asked) == expected
 
 
 @pytest.mark.parametrize(("kind", "given", "asked", "words"), [
@@ -93,20 +94,20 @@ def test_mode_is_never_guessed(
     kind: str, given: dict[str, Any] | None, asked: str | None, words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
-        job_request.choose_mode(job(kind=kind, arguments=given), asked)
+        steps.choose_mode(job(kind=kind, arguments=given), asked)
 
 
 def test_arguments_are_passed_on_as_written() -> None:
     written = ["-file:a b;c$(d)", "", "-x:'\"", "-job:contacts"]
     declared = job(arguments={"full": written})
-    assert job_request.arguments(declared, "full") == ["-instance:prod", *written]
+    assert steps.arguments(declared, "full") == ["-instance:prod", *written]
     declared = job(arguments={"full": ["-a", "-instance:prod"]})
-    assert job_request.arguments(declared, "full") == ["-a", "-instance:prod"]
+    assert steps.arguments(declared, "full") == ["-a", "-instance:prod"]
 
 
 def test_arguments_for_another_instance() -> None:
     with pytest.raises(InputError, match="another instance"):
-        job_request.arguments(job(arguments={"full": ["-instance:prod2"]}), "full")
+        steps.arguments(job(arguments={"full": ["-instance:prod2"]}), "full")
 
 
 @pytest.mark.parametrize(("declared", "operator", "successor"), [

@@ -90,8 +90,10 @@ def test_a_restart_of_the_watchdog_is_one_of_everything(key: str) -> None:
 
 
 def test_what_a_watchdog_left_behind_is_stopped_one_by_one() -> None:
-    found = host(watchdog=STOPPED, web={"state": "hung"}, starts_by=None)
-    commands = announce.commands("restart_service", "watchdog", "default", *typed(found)) or ()
+    found = host("watchdog.hung@default", watchdog=STOPPED, web={"state": "hung"}, starts_by=None)
+    (diagnosis,) = typed(found)
+    case = announce.Case("watchdog", ["default"], diagnosis.findings[0], diagnosis, {})
+    commands = announce.commands("restart_service", case) or ()
     assert (NL, "stop", "web", "-immediate") in commands
     assert (NL, "stop", "mta@prod") in commands
     assert commands[-1] == (NL, "watchdog", "-svc", "-noconsole")
@@ -102,8 +104,82 @@ def test_the_loss_of_the_watchdog_is_the_loss_of_all(remedy: str) -> None:
     assert ladder.cancels(remedy, "watchdog") == ladder.ALL_WORK
 
 
-def test_what_only_the_host_can_tell_is_not_announced() -> None:
-    planned = step("trackinglogd.shared_memory_stale@default")
+EXPORT = {
+    "kind": "export", "name": "nightly", "instance": "prod", "operator": "anna",
+    "arguments": {"full": ["-file:/x", "-password:geheim77"], "delta": ["-delta"]},
+}
+WORKFLOW = "wfserver.technical_workflow_failed@prod#cleanup"
+SYSLOGD = [NL, "restart", "syslogd", "-noconsole"]
+NO_SERVICE: Json = {"holder": "other", "pid": 4711, "unit": None}
+
+
+def planned_for(declared: Json, *findings: Any) -> Json:
+    """The only step of the plan of a site that declares this."""
+    policies = {"app1": replace(Policy(), declared=declared)}
+    made = make_plan(typed(host(*findings)), policies, now=NOW, run="r1", collection="1.0.0")
+    (only,) = made.hosts[0].steps
+    return only.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("id", "evidence", "declared", "commands"),
+    [
+        ("syslogd.port_taken@default", NO_SERVICE, {}, [["kill", "4711"], SYSLOGD]),
+        ("watchdog.pid_file_stale@default", {"path": "/run/x y.pid"}, {}, [["rm", "/run/x y.pid"]]),
+        ("watchdog.service_not_enabled@default", {"unit": "nlserver.service"}, {},
+         [["systemctl", "enable", "nlserver.service"]]),
+        ("web.front_down@default", {}, {"front_service": "apache2"},
+         [["systemctl", "start", "apache2"]]),
+        ("web.front_down@default", {}, {"front_commands": {"start": ["/opt/x", "up"]}},
+         [["/opt/x", "up"]]),
+        ("mta.temporary_device@prod", {"var_dir": "/v r", "tmp_dir": "/tmp"}, {},
+         [["mkdir", "-p", "/v r/tmp"], ["customer.sh", "export TMPDIR='/v r/tmp'"],
+          [NL, "restart", "mta@prod", "-noconsole"]]),
+        ("export.failed@prod#nightly", {}, {"jobs": [EXPORT], "mode": "delta"},
+         [[NL, "export", "-instance:prod", "-delta"]]),
+        ("export.failed@prod#nightly", {}, {"jobs": [EXPORT], "mode": "full"},
+         [[NL, "export", "-instance:prod", "-file:/x", "-password:***"]]),
+        (WORKFLOW, {"workflow": "cleanup", "state": 13, "failed": True}, {},
+         [["xtk:workflow#Start", "cleanup"], ["xtk:workflow#Wakeup", "cleanup"]]),
+        (WORKFLOW, {"workflow": "cleanup", "state": 11, "failed": False}, {},
+         [["xtk:workflow#Wakeup", "cleanup"]]),
+    ],
+)
+def test_what_a_finding_and_the_site_tell_beforehand(
+    id: str, evidence: Json, declared: Json, commands: list[list[str]]
+) -> None:
+    assert planned_for(declared, finding(id, **evidence))["commands"] == commands
+
+
+def test_one_move_for_each_mta_that_has_met_the_old_directory() -> None:
+    evidence = {"var_dir": "/v", "tmp_dir": "/tmp"}
+    both = [finding(f"mta.temporary_device@{name}", **evidence) for name in ("dev", "prod")]
+    planned = planned_for({}, *both)
+    assert [command[1:3] for command in planned["commands"]] == [
+        ["-p", "/v/tmp"], ["export TMPDIR=/v/tmp"], ["start", "mta@dev"], ["restart", "mta@prod"],
+    ]  # there is no mta@dev in this diagnosis
+
+
+@pytest.mark.parametrize(
+    ("id", "evidence", "declared"),
+    [
+        ("trackinglogd.shared_memory_stale@default", {}, {"front_url": ""}),
+        ("syslogd.port_taken@default", {**NO_SERVICE, "unit": "rsyslog.service"}, {}),
+        ("syslogd.port_taken@default", {**NO_SERVICE, "pid": None}, {}),
+        ("web.front_down@default", {}, {}),
+        ("mta.temporary_device@prod", {"var_dir": "/v", "tmp_dir": "/v/tmp"}, {}),
+        ("export.failed@prod#nightly", {}, {"mode": "full"}),
+        ("export.failed@prod#nightly", {}, {"jobs": [EXPORT]}),
+        ("export.failed@prod#nightly", {}, {"jobs": [EXPORT, EXPORT], "mode": "full"}),
+        ("export.failed@prod#nightly", {}, {"jobs": [{"name": "nightly"}, 3], "mode": "full"}),
+        (WORKFLOW, {"workflow": "cleanup", "state": 13}, {}),
+        ("host.repair_interrupted@default", {}, {}),
+    ],
+)
+def test_what_only_the_host_can_tell_is_not_announced(
+    id: str, evidence: Json, declared: Json
+) -> None:
+    planned = planned_for(declared, finding(id, **evidence))
     assert planned["commands"] is None
     assert planned["command"].startswith("what an operator types")
 

@@ -40,9 +40,8 @@ def move_tmp(server: "Server", spools: "Iterable[Tuple[str, str]]", apply: bool)
     spools: (instance, path) of each. Nothing is changed if that would not help (other), or if the
     site has a line of its own (site).
     """
-    path = os.path.join(server.var_dir, "tmp")
+    path, line = tmp_of(server.var_dir)
     script = os.path.join(server.home, SCRIPT)
-    line = "export TMPDIR=" + shlex.quote(path)
     told: "Entry" = {
         "changed": False, "line": line, "path": path, "script": script, "commands": [],
         "other": [], "site": None,
@@ -62,16 +61,29 @@ def move_tmp(server: "Server", spools: "Iterable[Tuple[str, str]]", apply: bool)
             told["site"] = {"number": number, "line": clean(text.strip(), 200)}
     if told["other"] or told["site"]:
         return told
-    if not os.path.isdir(path):
-        told["commands"].append(["mkdir", "-p", path])
-        if apply:
-            os.makedirs(path, 0o750, exist_ok=True)
+    missing = not os.path.isdir(path)
     if not known:
-        told["commands"].append([SCRIPT, line])
-        if apply:
-            _append(script, (b"" if ended else b"\n") + os.fsencode(line) + b"\n")
+        told["commands"] = tmp_commands(server.var_dir)
+    elif missing:
+        told["commands"] = tmp_commands(server.var_dir)[:1]
+    if apply and missing:
+        os.makedirs(path, 0o750, exist_ok=True)
+    if apply and not known:
+        _append(script, (b"" if ended else b"\n") + os.fsencode(line) + b"\n")
     told["changed"] = bool(told["commands"])
     return told
+
+
+def tmp_of(var_dir: str) -> "Tuple[str, str]":
+    """The temporary directory beside the spools, and the line of the script that sets it."""
+    path = os.path.join(var_dir, "tmp")
+    return path, "export TMPDIR=" + shlex.quote(path)
+
+
+def tmp_commands(var_dir: str) -> "List[List[str]]":
+    """What moves the temporary directory there, if the script does not set it yet."""
+    path, line = tmp_of(var_dir)
+    return [["mkdir", "-p", path], [SCRIPT, line]]
 
 
 def _device(path: str) -> int:

@@ -14,7 +14,8 @@ from ..snapshot import shapes
 from ..snapshot.probes import complete_job
 from .job_outcome import FAILED, RUNNING, SUCCEEDED, judge, newer_file, seconds
 from .job_record import LIST_LIMIT, Ended, Record, Started
-from .job_request import LAUNCHED, title
+from .job_request import LAUNCHED
+from .steps import title
 
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:

@@ -6,52 +6,16 @@ from ..errors import InputError
 from ..text import clean, mask_arguments
 from . import guard
 from .job_outcome import FAILED, UNKNOWN, moment
+from .steps import title
 
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
-    from typing import Any, Dict, List, Optional, Sequence, Set
+    from typing import Any, Dict, Optional, Sequence, Set
 
     Entry = Dict[str, Any]
 
 LAUNCHED, FOLLOWED = "launched", "followed"
-MODES = ("full", "delta")
 NO_NAMES = ("", "true", "false", "yes", "no", "none", "null", "ok", "0", "1", "n/a", "-")
-
-
-def title(job: "Entry", mode: "Optional[str]" = None) -> str:
-    """How messages name a job."""
-    text = "%s %s@%s" % (job["kind"].capitalize(), job["name"], job["instance"])
-    return "%s (%s)" % (text, mode) if mode else text
-
-
-def choose_mode(job: "Entry", asked: "Optional[str]") -> str:
-    """The mode; where there is a choice nobody guesses."""
-    given = job.get("arguments") or {}
-    declared = [mode for mode in MODES if given.get(mode)]
-    if not declared:
-        raise InputError(
-            "%s: its declaration (campaign_jobs) has no arguments for full or delta." % title(job)
-        )
-    if asked and asked not in declared:
-        raise InputError(
-            "%s: its declaration has no arguments for %s, only for %s."
-            % (title(job), asked, " and ".join(declared))
-        )
-    if not asked and (job["kind"] == "export" or len(declared) > 1):
-        text = "delta or full" if len(declared) > 1 else "%s, the only one declared" % declared[0]
-        raise InputError("%s: set mode to %s." % (title(job), text))
-    return asked or declared[0]
-
-
-def arguments(job: "Entry", mode: str) -> "List[str]":
-    """The command line after `nlserver <kind>`: the instance, and what the site wrote."""
-    words = list(job["arguments"][mode])
-    named = [word for word in words if word.startswith("-instance:")]
-    if any(word != "-instance:" + job["instance"] for word in named):
-        raise InputError(
-            "%s: its arguments name another instance (%s)." % (title(job), " ".join(named))
-        )
-    return words if named else ["-instance:" + job["instance"]] + words
 
 
 def person(text: "Optional[str]", option: str) -> "Optional[str]":

@@ -14,21 +14,12 @@ from ..account import programs
 from ..account.answers import WrongAnswer, fitted
 from ..errors import InputError, ProbeError
 from ..record import ledger
-from ..text import mask_arguments
 from . import guard
 from .answer import carry_out
 from .job_following import NOT_RUNNING, START_LIMIT, Following
 from .job_outcome import FAILED, RUNNING, UNKNOWN, moment
-from .job_request import (
-    FOLLOWED,
-    arguments,
-    check_cut,
-    check_duplicates,
-    check_operator,
-    choose_mode,
-    find_duplicates,
-    title,
-)
+from .job_request import FOLLOWED, check_cut, check_duplicates, check_operator, find_duplicates
+from .steps import arguments, choose_mode, job_command, title
 
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
@@ -91,9 +82,7 @@ class Launch(Following):
             "who": self.guarded.who, "from": self.guarded.origin,
             "job": self.job["name"], "kind": self.job["kind"], "instance": self.job["instance"],
             "mode": mode, "because": self.options["because"], "facts": None, "inside": None,
-            "command": mask_arguments(
-                [os.path.join(self.context.home, "bin", "nlserver")] + words
-            ),
+            "command": job_command(self.context.home, self.job, mode),
         }  # fmt: skip
         try:
             content["people"] = check_operator(self.options)

@@ -1,6 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The documented commands that bring a module to a state: pure functions.
+"""The documented commands that bring a module to a state, launch a job or start a workflow: pure
+functions.
 
 So check mode, and the plan on the controller, announce what a run then does.
 """
@@ -8,7 +9,9 @@ So check mode, and the plan on the controller, announce what a run then does.
 import os
 from collections import namedtuple
 
-from ..names import DEFAULT, RELOADS, UTILITIES
+from ..errors import InputError
+from ..names import DEFAULT, RELOADS, UTILITIES, WORKFLOW_STATES
+from ..text import mask_arguments
 
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
@@ -31,6 +34,8 @@ if MYPY:
 else:
     Step = namedtuple("Step", "how command variables as_account then")
     Wanted = namedtuple("Wanted", "state precision filters immediate")
+
+MODES = ("full", "delta")
 
 
 def task_name(module: str, instance: str) -> str:
@@ -132,3 +137,64 @@ def _watchdog_steps(
         # would first stop the modules that still run.
         return [Step("spawn", [nlserver, "watchdog", "-svc", "-noconsole"], {}, True, "up")]
     return [way("start", "up")]
+
+
+# ------------------------------------------------------------------------------- jobs
+
+
+def title(job: "Entry", mode: "Optional[str]" = None) -> str:
+    """How messages name a job."""
+    text = "%s %s@%s" % (job["kind"].capitalize(), job["name"], job["instance"])
+    return "%s (%s)" % (text, mode) if mode else text
+
+
+def choose_mode(job: "Entry", asked: "Optional[str]") -> str:
+    """The mode; where there is a choice nobody guesses."""
+    given = job.get("arguments") or {}
+    declared = [mode for mode in MODES if given.get(mode)]
+    if not declared:
+        raise InputError(
+            "%s: its declaration (campaign_jobs) has no arguments for full or delta." % title(job)
+        )
+    if asked and asked not in declared:
+        raise InputError(
+            "%s: its declaration has no arguments for %s, only for %s."
+            % (title(job), asked, " and ".join(declared))
+        )
+    if not asked and (job["kind"] == "export" or len(declared) > 1):
+        text = "delta or full" if len(declared) > 1 else "%s, the only one declared" % declared[0]
+        raise InputError("%s: set mode to %s." % (title(job), text))
+    return asked or declared[0]
+
+
+def arguments(job: "Entry", mode: str) -> "List[str]":
+    """The command line after `nlserver <kind>`: the instance, and what the site wrote."""
+    words = list(job["arguments"][mode])
+    named = [word for word in words if word.startswith("-instance:")]
+    if any(word != "-instance:" + job["instance"] for word in named):
+        raise InputError(
+            "%s: its arguments name another instance (%s)." % (title(job), " ".join(named))
+        )
+    return words if named else ["-instance:" + job["instance"]] + words
+
+
+def job_command(home: str, job: "Entry", mode: str) -> "List[str]":
+    """What launches a declared job, as it is told: without passwords."""
+    words = [os.path.join(home, "bin", "nlserver"), job["kind"]] + arguments(job, mode)
+    shown: "List[str]" = mask_arguments(words)
+    return shown
+
+
+# -------------------------------------------------------------------------- workflows
+
+
+def workflow_methods(state: "Optional[int]", failed: bool, wake: bool) -> "List[str]":
+    """What has to be called: nothing for one that is started, unless its tasks are wanted."""
+    runs = state == WORKFLOW_STATES["started"] and not failed
+    start = [] if runs else ["Start"]
+    return start + ["Wakeup"] if start or wake else []
+
+
+def workflow_commands(name: str, methods: "List[str]") -> "List[List[str]]":
+    """The calls as they are told."""
+    return [["xtk:workflow#" + method, name] for method in methods]

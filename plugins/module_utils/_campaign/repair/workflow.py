@@ -14,6 +14,7 @@ from ..api.soap import Client, Query, SoapError, literal
 from ..errors import InputError
 from ..names import TECHNICAL_FOLDER, TECHNICAL_WORKFLOWS, WORKFLOW_STATES
 from ..text import number
+from .steps import workflow_commands, workflow_methods
 
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
@@ -132,22 +133,17 @@ class Start:
                             options["instance"], self.name)
                     )  # fmt: skip
                 check_allowed(self.before, options["restartable_workflows"])
-                methods = self.methods(self.before)
+                wake = options["state"] == WOKEN
+                methods = workflow_methods(self.before["state"], self.before["failed"], wake)
                 if not methods:
                     return False
-                self.commands = [["xtk:workflow#" + method, self.name] for method in methods]
+                self.commands = workflow_commands(self.name, methods)
                 ask(self)
                 if not self.check_mode:
                     self._do(client, methods, self.before)
                 return True
         except SoapError as error:
             raise StartError(error.message) from None
-
-    def methods(self, before: "Entry") -> "List[str]":
-        """What has to be called: nothing for one that is started, unless its tasks are wanted."""
-        runs = before["state"] == WORKFLOW_STATES["started"] and not before["failed"]
-        start = [] if runs else ["Start"]
-        return start + ["Wakeup"] if start or self.options["state"] == WOKEN else []
 
     def _do(self, client: Client, methods: "Sequence[str]", before: "Entry") -> None:
         began = time.monotonic()

@@ -93,8 +93,10 @@ class Remedy:
     undeclared: Callable[[Facts, Facts], str | None] | None = None
 
 
-# The variables of the inventory that the functions below take.
-DECLARATIONS = ("free_port_units", "front_service", "front_commands", "front_url")
+# The variables of the inventory that the functions below and announce.py take.
+DECLARATIONS = (
+    "free_port_units", "front_service", "front_commands", "front_url", "jobs", "mode",
+)
 
 
 def _port_holder(evidence: Facts, declared: Facts) -> str | None:

@@ -183,7 +183,9 @@ def _step(
     if remedy.independent or (afterwards and policy.on_remedy(afterwards, module_ids, now)):
         afterwards = None
     everywhere = remedy.host_wide or draft.module == HOST
-    commands = announce.commands(draft.remedy, draft.module, draft.instance, diagnosis)
+    commands = announce.commands(draft.remedy, announce.Case(
+        draft.module, instances, lead, diagnosis, policy.declared
+    ))
     return Step(
         order=order,
         module=draft.module,

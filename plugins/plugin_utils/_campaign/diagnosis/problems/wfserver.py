@@ -55,7 +55,8 @@ def workflow_facts(workflow: Workflow) -> Facts:
     """What a finding says of one workflow."""
     return {
         "workflow": workflow.name, "label": workflow.label or None, "id": workflow.id,
-        "state": workflow.state, "last_start_at": workflow.last_start_at,
+        "state": workflow.state, "failed": workflow.failed,
+        "last_start_at": workflow.last_start_at,
     }
 
 
