@@ -74,8 +74,8 @@ def test_documented_filters_are_the_known_ones():
         ("campaign_module", {"module": "wfserver", "log_precision": "trace"}, "trace_filters"),
         ("campaign_module", {"module": "wfserver"}, "no Campaign server in"),
         ("campaign_module", {"module": "nothing"}, "must be one of"),
-        ("campaign_guard", {"state": "begun"}, "needs the run"),
-        ("campaign_guard", {"state": "begun", "run": "r"}, "name of the remedy"),
+        ("campaign_guard", {"state": "begun"}, "begun needs run"),
+        ("campaign_guard", {"state": "begun", "run": "r"}, "begun needs remedy"),
         ("campaign_guard", {"state": "opened"}, "no Campaign server in"),
     ],
 )
