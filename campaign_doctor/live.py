@@ -58,9 +58,9 @@ class Quiet:
         if host is not None:
             self.news(host)
 
-    def told(self, hosts: list[str], wait: Mapping[str, float | None]) -> None:
+    def play_started(self, hosts: list[str], wait: Mapping[str, float | None]) -> None:
         """Take notice of the hosts."""
-        self.progress.told(hosts, wait)
+        self.progress.play_started(hosts, wait)
 
     def news(self, host: Host) -> None:
         """Something happened on a host that a person wants to know."""

@@ -73,7 +73,7 @@ class Progress:
         self.play = ""
         self.settle: dict[str, float] = {}
 
-    def told(self, names: Iterable[str], wait: Mapping[str, float | None]) -> None:
+    def play_started(self, names: Iterable[str], wait: Mapping[str, float | None]) -> None:
         """The hosts of the play that has begun, and their settling times."""
         for name in names:
             self.hosts.setdefault(name, Host(name))

@@ -112,7 +112,7 @@ class Watcher(Protocol):
     def event(self, event: Event) -> None:
         """Something that Ansible did."""
 
-    def told(self, hosts: list[str], wait: Mapping[str, float | None]) -> None:
+    def play_started(self, hosts: list[str], wait: Mapping[str, float | None]) -> None:
         """The hosts of the play that has begun; for how long a module has to stay up on each."""
 
     def stopping(self) -> None:
@@ -461,7 +461,7 @@ def _pass_on(path: Path, watcher: Watcher) -> None:
     with suppress(FileNotFoundError):
         taken = path.rename(path.with_suffix(".taken"))
         told = json.loads(taken.read_text(encoding="utf-8"))
-        watcher.told(told["hosts"], told["wait"])
+        watcher.play_started(told["hosts"], told["wait"])
 
 
 def _kill_children() -> None:

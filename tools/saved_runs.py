@@ -92,10 +92,10 @@ class Tee:
         self.heard(event)
         self.watcher.event(event)
 
-    def told(self, hosts: list[str], wait: Mapping[str, float | None]) -> None:
+    def play_started(self, hosts: list[str], wait: Mapping[str, float | None]) -> None:
         """The hosts of a play."""
         self.tells = {"hosts": hosts, "wait": {**self.tells["wait"], **wait}}
-        self.watcher.told(hosts, wait)
+        self.watcher.play_started(hosts, wait)
 
 
 def short(event: Event) -> Json:

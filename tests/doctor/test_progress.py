@@ -49,7 +49,7 @@ def test_what_is_known_of_the_playbooks_is_so() -> None:
 def test_a_diagnosis_from_waiting_to_its_verdicts() -> None:
     seen = Progress()
     seen.event(play("Diagnose"), 0)
-    seen.told(["app1", "app2", "app3", "app4"], {})
+    seen.play_started(["app1", "app2", "app3", "app4"], {})
     assert seen.count("waiting") == 4
     for name in ("app1", "app2", "app3"):
         seen.event(started(name, WHOLE), 1)
@@ -74,7 +74,7 @@ def test_a_diagnosis_from_waiting_to_its_verdicts() -> None:
 def repairing() -> Progress:
     seen = Progress()
     seen.event(play("Repair"), 0)
-    seen.told(["app1"], {"app1": None})
+    seen.play_started(["app1"], {"app1": None})
     first = diagnosis({"stat@prod": "down", "mta@prod": "down"}, "critical")
     seen.event(ok("app1", WHOLE, diagnosis=first), 1)
     for title in ("Start stat@prod", "Restart mta@prod"):
@@ -90,7 +90,7 @@ def test_a_repair_step_by_step() -> None:
     assert (seen.changing, seen.steps, app1.title) == (["app1"], (0, 2), "Start stat@prod")
     seen.event(started("app1", START), 4)
     assert live.activity(app1, seen, 9) == "start, then it must stay up for 30 s · 5 s"
-    seen.told(["app1"], {"app1": 2.0})
+    seen.play_started(["app1"], {"app1": 2.0})
     assert "stay up for 2 s" in live.activity(app1, seen, 9)
     seen.event(ok("app1", START, changed=True), 10)
     seen.event(started("app1", PROOF), 11)
@@ -160,7 +160,7 @@ def shown(kind: type[Quiet], width: int, height: int,
 def fleet(watcher: Quiet) -> None:
     names = [f"app{number}" for number in range(1, 101)]
     watcher.event(play("Diagnose"))
-    watcher.told(names, {})
+    watcher.play_started(names, {})
     for name in names[:90]:
         watcher.event(started(name, WHOLE))
     for name in names[:80]:
@@ -199,7 +199,7 @@ def test_lines_tell_what_was_when_it_happened() -> None:
     """A busy machine may bring all of a step's events at once."""
     def work(watcher: Quiet) -> None:
         watcher.progress = repairing()
-        watcher.told([], {"app1": 2.0})
+        watcher.play_started([], {"app1": 2.0})
         for each in (started("app1", BEGINS), started("app1", START),
                      ok("app1", START, changed=True), started("app1", PROOF),
                      ok("app1", PROOF, diagnosis=diagnosis({"stat@prod": "healthy"})),

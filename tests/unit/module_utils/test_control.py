@@ -32,8 +32,8 @@ TRACE_COMMAND = [NL, "wfserver", "-instance:prod", "-verbose", "-tracefilter:soa
 def plan(before, state="started", level=None, filters=(), immediate=False, module="wfserver",
          service=NO_SERVICE):  # fmt: skip
     instance = "default" if module in ("web", "syslogd", "watchdog", "trackinglogd") else "prod"
-    wanted = control.Wanted(state, level, sorted(filters), immediate)
-    return control.steps(HOME, module, instance, before, wanted, service)
+    requested = control.Requested(state, level, sorted(filters), immediate)
+    return control.steps(HOME, module, instance, before, requested, service)
 
 
 def commands(*arguments, **more):
@@ -112,10 +112,10 @@ def test_services_are_started_as_root_and_nlserver_as_the_account():
     assert plan(STOPPED, module="watchdog")[0].as_account
 
 
-def wanted(module="wfserver", **options):
+def requested(module="wfserver", **options):
     given = {"state": "started", "log_precision": None, "trace_filters": [], "precision_for": "",
              "immediate": False, **options}  # fmt: skip
-    return control.check_wanted(module, given)
+    return control.check_requested(module, given)
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,11 @@ def wanted(module="wfserver", **options):
 )
 def test_what_makes_no_sense(module, options, words):
     with pytest.raises(InputError, match=words):
-        wanted(module, **options)
+        requested(module, **options)
 
 
 def test_filters_in_any_order_are_the_same():
-    asked = wanted(log_precision="trace", trace_filters=["wdbc", "!ldap", "*", "wdbc"])
+    asked = requested(log_precision="trace", trace_filters=["wdbc", "!ldap", "*", "wdbc"])
     assert asked.filters == ["!ldap", "*", "wdbc"]
 
 

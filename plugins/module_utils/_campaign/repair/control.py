@@ -14,7 +14,7 @@ from ..names import RELOADS, UTILITIES
 from ..precision import added, filters, precision
 from ..record import evidence
 from ..text import clean, decode, printable
-from .steps import Wanted, steps, task_name
+from .steps import Requested, steps, task_name
 
 MYPY = False  # to import typing costs the host as much as a probe
 if MYPY:
@@ -109,8 +109,8 @@ def others(home: str, module: str, instance: str) -> "Dict[str, List[int]]":
 # ------------------------------------------------------------------------------ the plan
 
 
-def check_wanted(module: str, options: "Entry") -> Wanted:
-    """The Wanted of the options; InputError for what makes no sense."""
+def check_requested(module: str, options: "Entry") -> Requested:
+    """The Requested of the options; InputError for what makes no sense."""
     state, level = options["state"], options["log_precision"]
     filters = sorted(set(options["trace_filters"]))
     if level == "trace" and not filters:
@@ -149,7 +149,7 @@ def check_wanted(module: str, options: "Entry") -> Wanted:
     if module == "tracking" and state in ("restarted", "reloaded"):
         raise InputError("tracking ends after each consolidation: use state: started to launch"
                          " one.")
-    return Wanted(state or "started", level, filters, options["immediate"])
+    return Requested(state or "started", level, filters, options["immediate"])
 
 
 def read_service(context: "Context") -> "Entry":
@@ -390,8 +390,8 @@ class Controller:
         same = ("precision", "filters")
         if now["pid"] and [now[key] for key in same] == [before[key] for key in same]:
             return "It is %s, with the same log precision as before." % words_for(now)
-        wanted = Wanted("started", before["precision"], before["filters"], False)
-        plan = steps(self.context.home, self.module, self.instance, now, wanted, service)
+        requested = Requested("started", before["precision"], before["filters"], False)
+        plan = steps(self.context.home, self.module, self.instance, now, requested, service)
         try:
             for step in plan:
                 self.take(step)

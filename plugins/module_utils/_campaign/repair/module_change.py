@@ -33,7 +33,7 @@ class Change:
         if not 0 <= options["wait"] <= 3600:
             raise InputError("wait must be 0 to 3600 seconds.")
         self.seconds = guard.duration(options["precision_for"])
-        self.wanted = control.check_wanted(self.module, options)
+        self.requested = control.check_requested(self.module, options)
         self.context = guard.open_context(options)
         guard.check_subject(self.context, self.module, self.instance)
         self.guarded = guard.GuardedChange(self.context, check_mode)
@@ -49,14 +49,14 @@ class Change:
     def look(self) -> None:
         """See how it is, and what has to be done."""
         self.before = self.controller.observe()
-        if self.wanted.state == "reloaded" and self.before["pid"] is None:
+        if self.requested.state == "reloaded" and self.before["pid"] is None:
             raise InputError(
                 "%s is not running, so it cannot be reloaded. Start it: it then reads its"
                 " configuration."
                 % self.name
             )
         self.steps = steps(
-            self.context.home, self.module, self.instance, self.before, self.wanted, self.service
+            self.context.home, self.module, self.instance, self.before, self.requested, self.service
         )
         self.result.update(before=self.before, after=self.before)
 
@@ -86,25 +86,25 @@ class Change:
     def line(self) -> "Entry":
         """What every line of the ledger says of this change."""
         level = self.options["log_precision"]
-        remedy = VERBS[self.wanted.state] if level is None else "log_precision_" + level
+        remedy = VERBS[self.requested.state] if level is None else "log_precision_" + level
         return {
             "module": self.module,
             "instance": self.instance,
             "remedy": self.options["remedy"] or remedy,
             "because": self.options["because"],
-            "state": self.wanted.state,
+            "state": self.requested.state,
         }
 
     def participle(self) -> str:
         """What is done to it, for sentences."""
-        if self.wanted.precision and self.wanted.state == "started" and self.before["pid"]:
-            return "set to log precision %s" % self.wanted.precision
-        return "%s" % self.wanted.state
+        if self.requested.precision and self.requested.state == "started" and self.before["pid"]:
+            return "set to log precision %s" % self.requested.precision
+        return "%s" % self.requested.state
 
     def restarts(self) -> bool:
         """Does it count for the restart budget? The way back from a raised log precision does
         not: a spent budget must not leave it on."""
-        if self.module in UTILITIES or self.wanted.state not in ("started", "restarted"):
+        if self.module in UTILITIES or self.requested.state not in ("started", "restarted"):
             return False
         raised = self.before["precision"] in ("verbose", "trace")
         return not (raised and self.participle() == "set to log precision standard")
@@ -113,7 +113,7 @@ class Change:
         """Nothing to do; an end of the raised precision that is new is written down."""
         self.result["msg"] = "%s is already %s." % (self.name, control.words_for(self.before))
         raised = self.raised()
-        level = self.wanted.precision
+        level = self.requested.precision
         if level == "standard" and raised:
             wrong = True  # somebody else restored it
         else:
@@ -146,7 +146,7 @@ class Change:
         runs = self.before["pid"] is not None
         inside = self.guarded.inside(self.module, self.instance)
         if not inside:
-            ends_work = runs and self.wanted.state != "reloaded"
+            ends_work = runs and self.requested.state != "reloaded"
             self.guarded.check(self.module, self.instance, restart, ends_work)
         self.result["evidence"] = self.guarded.evidence
         self.result["changed"] = True
@@ -183,7 +183,7 @@ class Change:
             reason = "%s %s" % (failure, back)
             self.guarded.note("ended", result="failed", reason=reason, **ended)
             raise answer.Failed(self.explain(failure, back))
-        if self.wanted.precision or (after["precision"] == "standard" and self.raised()):
+        if self.requested.precision or (after["precision"] == "standard" and self.raised()):
             ended["precision"] = self.precision(after)
         self.guarded.note("ended", result="done", **ended)
         self.result["msg"] = "%s was %s: %s." % (
@@ -193,12 +193,12 @@ class Change:
     def announce(self) -> None:
         """In check mode: what a run would do."""
         after = dict(self.before)
-        if self.wanted.state == "stopped":
+        if self.requested.state == "stopped":
             after = control.describe([])
-        elif self.wanted.state != "reloaded" and self.module not in UTILITIES:
+        elif self.requested.state != "reloaded" and self.module not in UTILITIES:
             after.update(state="running", pid=None, started_at=None, memory_mb=None)
-            if self.wanted.precision:
-                after.update(precision=self.wanted.precision, filters=self.wanted.filters)
+            if self.requested.precision:
+                after.update(precision=self.requested.precision, filters=self.requested.filters)
             after["precision"] = after["precision"] or "standard"
         self.result.update(after=after, commands=[step.command for step in self.steps])
         self.result["msg"] = "%s would be %s." % (self.name, self.participle())
@@ -208,15 +208,15 @@ class Change:
         pids = [p["pid"] for p in self.controller.find()]
         for step in self.steps:
             self.controller.take(step, pids)
-        if self.wanted.state == "stopped":
+        if self.requested.state == "stopped":
             return self.controller.settle_stopped(self.options["wait"])
         if self.module in UTILITIES:
             return self.controller.observe()
         after = self.controller.settle(
-            1.0 if self.wanted.state == "reloaded" else self.options["wait"],
-            self.wanted.precision,
+            1.0 if self.requested.state == "reloaded" else self.options["wait"],
+            self.requested.precision,
         )
-        if self.wanted.state == "reloaded" and after["pid"] != self.before["pid"]:
+        if self.requested.state == "reloaded" and after["pid"] != self.before["pid"]:
             raise control.ControlError("Its process ended during the reload.")
         return after
 

@@ -26,14 +26,14 @@ if MYPY:
         as_account: bool
         then: str  # what the process must be after it: gone, up, or as_is
 
-    class Wanted(NamedTuple):
+    class Requested(NamedTuple):
         state: str
         precision: Optional[str]
         filters: List[str]
         immediate: bool
 else:
     Step = namedtuple("Step", "how command variables as_account then")
-    Wanted = namedtuple("Wanted", "state precision filters immediate")
+    Requested = namedtuple("Requested", "state precision filters immediate")
 
 MODES = ("full", "delta")
 
@@ -44,16 +44,16 @@ def task_name(module: str, instance: str) -> str:
 
 
 def steps(
-    home: str, module: str, instance: str, before: "Entry", wanted: Wanted, service: "Entry"
+    home: str, module: str, instance: str, before: "Entry", requested: Requested, service: "Entry"
 ) -> "List[Step]":
-    """What has to be done, in order; nothing when all is as wanted.
+    """What has to be done, in order; nothing when all is as requested.
 
     service: {"unit": name or None, "active": bool, "init_script": path or None}: how the
     watchdog is started on this host.
     """
     nlserver = os.path.join(home, "bin", "nlserver")
     name = task_name(module, instance)
-    immediate = ["-immediate"] if wanted.immediate else []
+    immediate = ["-immediate"] if requested.immediate else []
     runs = before["pid"] is not None
 
     def run(*arguments: str, then: str = "up") -> Step:
@@ -62,19 +62,19 @@ def steps(
     def stop() -> Step:
         return run("stop", name, *immediate, then="gone")
 
-    if wanted.state == "reloaded":
+    if requested.state == "reloaded":
         return [run(RELOADS[module], "-reload", then="as_is")]
     if module == "watchdog":
-        return _watchdog_steps(nlserver, before, wanted, service)
-    if wanted.state == "stopped":
+        return _watchdog_steps(nlserver, before, requested, service)
+    if requested.state == "stopped":
         return [stop()] if runs else []
     if module in UTILITIES:
         return [] if runs else [run("start", name, then="as_is")]
-    level, filters = wanted.precision, wanted.filters
+    level, filters = requested.precision, requested.filters
     if level is None:
         level, filters = before["precision"] or "standard", before["filters"]
     same = runs and before["precision"] == level and before["filters"] == filters
-    if wanted.state == "started" and same:
+    if requested.state == "started" and same:
         return []
     if level == "trace":
         return ([stop()] if runs else []) + [_trace(nlserver, module, instance, filters)]
@@ -83,7 +83,7 @@ def steps(
         return [run("start", name, *words)]
     if level == "standard":
         words = (["-tomcat"] if module == "web" else []) + ["-noconsole"]
-    if wanted.immediate or before["precision"] == "trace":  # outside the watchdog: two commands
+    if requested.immediate or before["precision"] == "trace":  # outside the watchdog: two commands
         words = [word for word in words if word != "-noconsole"]
         return [stop(), run("start", name, *words)]
     return [run("restart", name, *words)]
@@ -107,7 +107,7 @@ def _trace(nlserver: str, module: str, instance: str, filters: "List[str]") -> S
 
 
 def _watchdog_steps(
-    nlserver: str, before: "Entry", wanted: Wanted, service: "Entry"
+    nlserver: str, before: "Entry", requested: Requested, service: "Entry"
 ) -> "List[Step]":
     """By the unit, the init script, or nlserver itself, whichever this host has."""
     runs = before["pid"] is not None
@@ -126,9 +126,9 @@ def _watchdog_steps(
                 return Step("run", [nlserver, "shutdown"], {}, True, then)
             return Step("spawn", [nlserver, "watchdog", "-svc", "-noconsole"], {}, True, then)
 
-    if wanted.state == "stopped":
+    if requested.state == "stopped":
         return [way("stop", "gone")] if runs else []
-    if wanted.state == "restarted" and runs:
+    if requested.state == "restarted" and runs:
         return [way("stop", "gone"), way("start", "up")]
     if runs:
         return []

@@ -26,7 +26,7 @@ from ..snapshot.thresholds import Thresholds
 from .bugs import noted
 from .catalogue import CATALOGUE, ORDER
 from .causes import chain, depths, link
-from .model import HOST, INFO, Held, hold, say
+from .model import HOST, INFO, Held, hold, render
 from .records import Diagnosis, Module, ModuleVerdict, Probe
 
 DEPTHS = depths(CATALOGUE)
@@ -81,7 +81,7 @@ def inconclusive(server: Server) -> dict[str, str]:
         for module in server.instances_of(problem.module) if problem.proof_condition else ():
             if problem.proof_condition and not problem.proof_condition.met(server, module):
                 target = f"{module.name}@{module.instance}"
-                reason = say(problem.proof_condition.missing, {"target": target})
+                reason = render(problem.proof_condition.missing, {"target": target})
                 found[f"{problem.key}@{module.instance}"] = reason
     return found
 
@@ -90,7 +90,7 @@ def findings_of(server: Server) -> list[Held]:
     """Every problem that holds, with its causes: roots first, then by severity and start order."""
     holding: dict[str, Held] = {}
     for problem in CATALOGUE:
-        if all(server.seen(probe) for probe in problem.needs):
+        if all(server.answered(probe) for probe in problem.needs):
             for evidence in problem.find(server):
                 held = hold(problem, server, evidence)
                 holding.setdefault(held.id, held)

@@ -257,14 +257,14 @@ def finding_of(problem: Problem, evidence: Evidence, facts: Mapping[str, Fact]) 
         instance=evidence.instance,
         severity=evidence.severity or problem.severity,
         title=problem.title,
-        summary=say(told.summary or problem.summary, facts),
+        summary=render(told.summary or problem.summary, facts),
         evidence={
             name: str(fact) if isinstance(fact, Shell) else fact
             for name, fact in evidence.facts.items()
         },
         remedy=remedy,
         automatic=remedy is not None,
-        reason=None if told.reason is None else say(told.reason, facts),
+        reason=None if told.reason is None else render(told.reason, facts),
         fix=(told.fix or problem.fix).text(facts),
         source=sources.url(problem.source),
     )
@@ -322,7 +322,7 @@ def _prose(template: str, facts: Mapping[str, Fact]) -> str:
     return _Prose().vformat(template, (), facts)
 
 
-def say(template: str, facts: Mapping[str, Fact]) -> str:
+def render(template: str, facts: Mapping[str, Fact]) -> str:
     """A sentence with the facts filled in."""
     return _Words().vformat(template, (), facts)
 

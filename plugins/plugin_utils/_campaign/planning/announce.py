@@ -22,7 +22,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.hos
 )
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DEFAULT
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair.steps import (
-    Wanted,
+    Requested,
     choose_mode,
     job_command,
     steps,
@@ -75,9 +75,9 @@ def _of(
     service = dict(diagnosis.starts_by or NO_WAY)
     if stopped:
         service["active"] = False
-    wanted = Wanted(state, level, [], immediate)
+    requested = Requested(state, level, [], immediate)
     home = diagnosis.home or ""
-    taken = steps(home, module, instance, before, wanted, service)
+    taken = steps(home, module, instance, before, requested, service)
     return tuple(tuple(step.command) for step in taken)
 
 

@@ -143,13 +143,13 @@ class Server:
     def _probe(self, name: str, kind: type[_T]) -> _T:
         return typing.cast(_T, self._data[name]) if name in self._data else kind()
 
-    def seen(self, name: str) -> bool:
+    def answered(self, name: str) -> bool:
         """Whether a probe saw what it was to see: what it does not show is not there.
 
         `tasks` is the sight of the running modules, from either of two probes.
         """
         if name == "tasks":
-            return self.seen("processes") or self.seen("pdump")
+            return self.answered("processes") or self.answered("pdump")
         failure = self.failures.get(name)
         if name in OF_NLSERVER and failure is not None:
             return False  # an answer of a command that failed is none
@@ -164,9 +164,9 @@ class Server:
     def failed(self, name: str) -> bool:
         """Whether a probe was to look and could not."""
         if name == "tasks":
-            return not self.seen("tasks")
+            return not self.answered("tasks")
         asked = name in self.failures or (name in OF_ENVIRONMENT and name in self._data)
-        return asked and not self.seen(name)
+        return asked and not self.answered(name)
 
     @cached_property
     def environment(self) -> Environment:
@@ -294,9 +294,9 @@ class Server:
                 expected = True
         if own:
             state: State = "hung" if all(process.stopped for process in own) else "running"
-        elif self.seen("processes"):
+        elif self.answered("processes"):
             state = "idle" if name in UTILITIES else "stopped"
-        elif self.seen("pdump"):
+        elif self.answered("pdump"):
             absent: State = "idle" if name in UTILITIES else "stopped"
             state = "running" if listed else absent
         else:
