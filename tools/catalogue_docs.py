@@ -21,7 +21,7 @@ from common import CHECKOUT
 from common.writer import Writer
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DECLARED
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.known import (
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.site_variables import (
     VARIABLES,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (

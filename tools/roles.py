@@ -47,7 +47,7 @@ def shared_files() -> dict[str, str]:
     return {
         "roles/campaign/meta/argument_specs.yml": site_variables.specification_of_shared(),
         site_variables.PAGE: site_variables.page(ROLES),
-        site_variables.KNOWN: site_variables.known(),
+        site_variables.VARIABLES_FILE: site_variables.variables_file(),
     }
 
 

@@ -135,7 +135,7 @@ MATTER = {
 }
 FIELDS = ("type", "elements", "required", "choices", "default")
 PAGE = "docs/user/variables.md"
-KNOWN = "plugins/plugin_utils/_campaign/ansible/known.py"
+VARIABLES_FILE = "plugins/plugin_utils/_campaign/ansible/site_variables.py"
 WIDTH = 100
 
 
@@ -377,7 +377,7 @@ def known_names() -> set[str]:
     return found
 
 
-def known() -> str:
+def variables_file() -> str:
     """The file that the action plugins read them from."""
     lines = "".join(f'    "{name}",\n' for name in sorted(known_names()))
     return (

@@ -292,7 +292,7 @@ def test_what_is_in_the_file_of_a_vault_token_is_known(tmp_path: Path) -> None:
     entry = SimpleNamespace(pw_dir=str(home))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(secrets.pwd, "getpwuid", lambda uid: entry)
-        known = secrets.known(str(conf))
+        known = secrets.passwords_in(str(conf))
     said = "login hvs.CAESIJ-named, s.ownHomeToken and s.defaultToken; token=%2Ffifo"
     assert known(said) == "login ***, *** and ***; token=%2Ffifo"
 

@@ -11,7 +11,7 @@ import yaml
 from common import site_variables
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible import spelling
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.known import (
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.site_variables import (
     VARIABLES,
 )
 

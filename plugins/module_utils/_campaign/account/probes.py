@@ -12,7 +12,7 @@ from functools import partial
 from .. import command
 from ..addresses import trace_port
 from ..errors import ProbeError
-from ..known import Known
+from ..installation import Installation
 from ..names import ALWAYS, DEFAULT, SYSLOGD_PORTS
 from ..text import clean, decode
 from . import configuration, environment, jobs, logs, parsers, redirection, secrets, storage
@@ -27,7 +27,7 @@ if MYPY:
     Table = Mapping[str, Callable[["Server"], Entry]]
 
 
-class Server(Known):
+class Server(Installation):
     """An installation as its account sees it: the options, values worked out once."""
 
     def __init__(
@@ -81,7 +81,7 @@ def ready(server: Server) -> "Entry":
     return probe_environment(server)
 
 
-def known(server: Server) -> "Entry":
+def read_installation(server: Server) -> "Entry":
     """Environment and configuration, as far as they can be read; ProbeError where they cannot."""
     environment = ready(server)
     try:
@@ -107,7 +107,7 @@ def look(channel: "Channel", server: Server, names: "Sequence[str]", table: "Tab
                 error.message = passwords(error.message)
             channel.send(name, passwords.hide(data), error, seconds)
 
-    passwords = secrets.known(os.path.join(server.home, "conf"))
+    passwords = secrets.passwords_in(os.path.join(server.home, "conf"))
     first = [name for name in names if name in ALWAYS]
     run(first)
     server.choose(server.options["instances"])

@@ -42,13 +42,13 @@ class Scrubber:
     """Takes passwords out of text: what looks like one, and the server's own by their value."""
 
     def __init__(self, conf: str) -> None:
-        self._known = known(conf)
+        self._known = passwords_in(conf)
 
     def __call__(self, text: str) -> str:
         return "\n".join(mask(line) for line in self._known(text).split("\n"))
 
 
-def known(conf: str) -> "Passwords":
+def passwords_in(conf: str) -> "Passwords":
     """The passwords in the files of a configuration directory, as far as they can be read."""
     values: "List[str]" = []
     token_files: "List[str]" = []

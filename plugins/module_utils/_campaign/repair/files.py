@@ -36,7 +36,7 @@ def move_tmp(options: "Entry", apply: bool) -> "Entry":
     context = _context(options)
 
     def work(server: "Server") -> "Entry":
-        probes.known(server)
+        probes.read_installation(server)
         server.choose([])
         return tree.move_tmp(server, probes.spools(server), apply)
 

@@ -32,7 +32,7 @@ if MYPY:
     Entry = Dict[str, Any]
     T = TypeVar("T")
 
-KNOWN = dict((name, shapes.ACCOUNT[name]) for name in ("environment", "configuration"))
+INSTALLATION = dict((name, shapes.ACCOUNT[name]) for name in ("environment", "configuration"))
 LOCK = rules.LOCK
 POLL_SECONDS = 0.25
 PROBE_SECONDS = 10.0  # of what is only read
@@ -168,7 +168,7 @@ def open_context(options: "Entry") -> Context:
         raise snapshot.hidden(options, account.name)
     if not there:
         raise missing
-    found = context.ask(account_probes.known, context.limit, KNOWN, ready=False)
+    found = context.ask(account_probes.read_installation, context.limit, INSTALLATION, ready=False)
     context.environment = found["environment"]
     context.configuration = found["configuration"]
     context.instances = context.configuration["instances"]

@@ -212,9 +212,9 @@ class Following:
 
     def finish(self, content: "Entry", started: "Optional[Started]", ended: Ended) -> None:
         """The outcome, into the answer, the record and the ledger."""
-        self.result.update(content["facts"] or self.tell(content, started, ended))
+        self.result.update(content["facts"] or self.record_outcome(content, started, ended))
 
-    def tell(self, content: "Entry", started: "Optional[Started]", ended: Ended) -> "Entry":
+    def record_outcome(self, content: "Entry", started: "Optional[Started]", ended: Ended) -> "Entry":
         """What became of a launch, written down: once, by whoever is the first to see it."""
         facts = self.facts(content, started, ended)
         if self.check_mode:
@@ -291,7 +291,7 @@ class Following:
             started = self.record.started()
             if not ended and not self.present(started):
                 ended = self.record.end() or Ended(None, None)
-            facts = self.tell(content, started, ended) if ended else {"outcome": RUNNING}
+            facts = self.record_outcome(content, started, ended) if ended else {"outcome": RUNNING}
         told.update((name, facts.get(name)) for name in PREVIOUS)
         self.result["previous"] = told
 

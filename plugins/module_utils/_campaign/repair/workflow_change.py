@@ -17,13 +17,13 @@ if MYPY:
 
     Entry = Dict[str, Any]
 
-    class Told(NamedTuple):
+    class Observed(NamedTuple):
         before: Optional[Entry]
         after: Optional[Entry]
         commands: Optional[List[List[str]]]
         seconds: Optional[float]
 else:
-    Told = collections.namedtuple("Told", "before after commands seconds")
+    Observed = collections.namedtuple("Observed", "before after commands seconds")
 
 MODULE = "wfserver"
 REMEDY = "start_workflow"
@@ -55,37 +55,37 @@ class Change:
     def run(self) -> None:
         """All of it, or the step that the controller has come to."""
         if self.options["answer"]:
-            self.told(self.options["answer"])
+            self.record_step(self.options["answer"])
         else:
-            self.here()
+            self.call_from_host()
 
-    def here(self) -> None:
+    def call_from_host(self) -> None:
         """All of it, with the calls made from this host."""
         options = self.options
         credentials = workflow.credentials_of(options, _tomcat(self.context))
         start = workflow.Start(credentials, options, self.guarded.check_mode)
         failure = None
         try:
-            done = start.run(self.ask)
+            done = start.run(self.check_guards)
         except workflow.NotAllowed as error:
             raise self.refuse(str(error)) from None
         except workflow.StartError as error:
             failure, done = self.guarded.scrub(str(error)), bool(self.result["changed"])
         finally:
-            self.tell(start)
+            self.add_to_result(start)
         self.end(done, failure)
 
-    def told(self, answer: "Entry") -> None:
+    def record_step(self, answer: "Entry") -> None:
         """One step of it, with the calls made by the controller: begin, end, or refused."""
         if answer["step"] == "refused":
             raise self.refuse(answer["reason"])
-        start = Told(
+        start = Observed(
             before=answer.get("before"), after=answer.get("after"),
             commands=answer.get("commands"), seconds=answer.get("seconds"),
         )  # fmt: skip
-        self.tell(start)
+        self.add_to_result(start)
         if answer["step"] == "begin":
-            self.ask(start)
+            self.check_guards(start)
             self.guarded.leave(keep=True)
             return
         self.result["changed"] = bool(answer["done"])
@@ -93,7 +93,7 @@ class Change:
         if answer["close"]:
             self.guarded.leave(close=True)
 
-    def tell(self, start: "Union[workflow.Start, Told]") -> None:
+    def add_to_result(self, start: "Union[workflow.Start, Observed]") -> None:
         """What was seen and done, into the answer."""
         self.result.update(
             before=start.before, after=start.after, commands=start.commands, seconds=start.seconds
@@ -108,7 +108,7 @@ class Change:
         self.guarded.note("refused", **self.line(result="refused", reason=str(refused)))
         return refused
 
-    def ask(self, start: "Union[workflow.Start, Told]") -> None:
+    def check_guards(self, start: "Union[workflow.Start, Observed]") -> None:
         """The guards, and the line of the ledger that it begins."""
         guarded = self.guarded
         guarded.enter()

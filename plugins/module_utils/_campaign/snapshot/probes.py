@@ -11,7 +11,7 @@ from ..account import child
 from ..addresses import split_address
 from ..errors import ProbeError
 from ..host import front, ipc, network, proc, services
-from ..known import Known
+from ..installation import Installation
 from ..names import DEFAULT, LEDGER_LISTS, STAT_PORT, SYSLOGD_PORTS
 from ..record.state_dir import default_state_dir
 from ..text import clean
@@ -43,7 +43,7 @@ def prepare() -> None:
     from ..account import probes  # noqa: F401
 
 
-class Context(Known):
+class Context(Installation):
     """The options, the account, what its child told, values worked out once."""
 
     def __init__(self, options: "Entry", account: "Account", home: "Optional[str]" = None) -> None:

@@ -26,7 +26,7 @@ BEGINNING = Path(bootstrap.__file__)
 PACKAGE = BEGINNING.parents[1]
 # All that a snapshot needs, by room. It repairs nothing, and does not ask the API (see `enough`).
 NEEDED = {
-    "": ("addresses", "command", "console", "errors", "known", "names", "precision", "text"),
+    "": ("addresses", "command", "console", "errors", "installation", "names", "precision", "text"),
     "account": (
         "answers", "child", "configuration", "environment", "files", "jobs", "line_shapes",
         "logs", "parsers", "probes", "redirection", "secrets", "settings", "storage",

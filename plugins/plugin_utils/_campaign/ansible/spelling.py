@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from .known import VARIABLES
+from .site_variables import VARIABLES
 from .variables import PREFIX
 
 _SORTED = sorted(VARIABLES)

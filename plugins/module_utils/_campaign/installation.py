@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What both sides know of an installation once its configuration was read."""
+"""What is known of an installation once its configuration was read, by both sides."""
 
 from .names import DEFAULT
 
@@ -11,7 +11,7 @@ if MYPY:
 NOTHING: "Dict[str, Any]" = {"instances": [DEFAULT], "modules": [], "databases": []}
 
 
-class Known:
+class Installation:
     """The configuration as data of the snapshot, and the instances that are looked at."""
 
     def __init__(self) -> None:
