@@ -114,7 +114,7 @@ def report(text: str) -> str:
 
 def title(text: str) -> str:
     """README.md says in its first lines what is looked at."""
-    return replaced(r"(?<=\()watchdog,[^)]*(?=\),$)", ", ".join(names.MODULES), text)
+    return replaced(r"(?<=\()watchdog,[^)]*(?=\),)", ", ".join(names.MODULES), text)
 
 
 def readme(role: str) -> Callable[[str], str]:
