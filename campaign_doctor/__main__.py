@@ -15,7 +15,7 @@ SAID = "Interrupted. Nothing was changed.\n"
 
 
 def main() -> None:
-    """The command. Ctrl-C ends it in one line until a run has signal handlers of its own."""
+    """The command. Until a run has its own signal handlers, Ctrl-C ends it with one line."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # nohup, or a script's background
         signal.signal(signal.SIGINT, _interrupted)
     from .cli import main as command  # noqa: PLC0415  it takes most of a second

@@ -71,13 +71,13 @@ def doctor(
                 interrupts=interrupts, out=out, err=err,
                 config=context.find_root().params.get("config"),
             ))
-        except KeyboardInterrupt:  # at a question; typer would end without a word
+        except KeyboardInterrupt:  # at a question; typer would end silently
             err.print("\n" * err.is_terminal + "Interrupted. Nothing was changed.")
             return ExitCode.INTERRUPTED
 
 
 def consoles() -> tuple[Console, Console]:
-    """For the result, and for what is said beside it."""
+    """For the result, and for messages beside it."""
     found = Console(), Console(stderr=True)
     for console in found:
         if not console.is_terminal and "COLUMNS" not in os.environ:

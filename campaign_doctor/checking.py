@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Names that are typed, held against those that there are, before any host is asked."""
+"""Checks typed names against the known ones before any host is contacted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .explain import catalogue
 from .runner import extra_variables
 
 ALIKE = 0.6
-# A site may have variables of its own that begin so: refused is only what is nearly one of ours, one
+# A site may have its own variables with this prefix: only a near miss of one of ours is refused, one
 # letter of thirteen but not two.
 PREFIX = "campaign_"
 ALIKE_VARIABLE = 0.92
@@ -42,7 +42,7 @@ def _alike(name: str, known: Sequence[str], cutoff: float) -> list[str]:
 
 
 def modules_known(names: Iterable[str]) -> None:
-    """Raises DoctorError for the first that is no module of Campaign."""
+    """Raises DoctorError for the first that is not a Campaign module."""
     for name in names:
         _refuse(refusal("Campaign module", name, modules.names()))
 
@@ -65,7 +65,7 @@ def _given(text: str) -> Mapping[str, Any]:
     """What -e says; of a file what can be read without a vault's password."""
     if not text.startswith("@"):
         return extra_variables(text)
-    with suppress(OSError, ValueError, yaml.YAMLError):  # Ansible says what is wrong with it
+    with suppress(OSError, ValueError, yaml.YAMLError):  # Ansible reports what is wrong with it
         loaded = yaml.safe_load(Path(text[1:]).expanduser().read_text(encoding="utf-8"))
         if isinstance(loaded, Mapping):
             return {str(name): value for name, value in loaded.items()}

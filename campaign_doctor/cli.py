@@ -44,7 +44,7 @@ from .runner import sweep
 
 EXIT_CODES = "  ".join(f"{code.value} {code.meaning};" for code in ExitCode).rstrip(";")
 
-# What others call it, and what is typed in a hurry.
+# Names in other tools, and common typing errors.
 ALIASES = {"status": "diagnose", "fix": "remediate", "repair": "remediate"}
 
 
@@ -213,7 +213,8 @@ def ledger(
     return doctor(context, replace(servers, limit=host), terminal, kept, holding.ledger)
 
 
-@app.command(cls=Command, epilog=examples("unlock app1 -i hosts.yml", "unlock app1 -i hosts.yml --check"))
+@app.command(cls=Command, epilog=examples("unlock app1 -i"
+                                          " hosts.yml", "unlock app1 -i hosts.yml --check"))
 @takes(servers=AnsibleOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def unlock(
     context: typer.Context, host: Hosts, servers: AnsibleOptions,
@@ -338,7 +339,7 @@ def call() -> int:
         warn("Interrupted. Nothing was changed.")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        with suppress(OSError):  # whoever read this has gone
+        with suppress(OSError):  # the reader of our output has ended
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.NOT_RUN
     except Exception:

@@ -30,7 +30,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def one_or_more(value: object) -> object:
-    """A single word where a list is meant."""
+    """A single word where a list is expected."""
     return [value] if isinstance(value, str) else value
 
 
@@ -76,7 +76,7 @@ class Settings(BaseModel):
 
 
 def find(warn: Callable[[str], None]) -> Path | None:
-    """The file that holds when none is named: in the current directory, else the person's own."""
+    """The file that is used when none is named: in the current directory, else the user's own."""
     here = Path(NAME).absolute()
     if here.is_file():
         if _trusted(here):
@@ -118,7 +118,7 @@ def seconds(text: str) -> float:
 
 
 def config_home() -> Path:
-    """Where a person's configuration is (XDG)."""
+    """Where the user's configuration is (XDG)."""
     return _xdg("XDG_CONFIG_HOME", "~/.config")
 
 
@@ -138,7 +138,7 @@ def _from(folder: Path, name: str) -> Path:
 
 
 def _trusted(path: Path) -> bool:
-    """Whether only this account, or root, can have written it: it decides what is run."""
+    """Whether only this account or root can have written it, because it decides what is run."""
     for place in (path, path.parent):
         status = place.stat()
         if status.st_uid not in (0, os.getuid()) or status.st_mode & stat.S_IWOTH:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the commands do: runs of the playbooks, what is shown of them, and the exit code."""
+"""What the commands do: run the playbooks, show the results, and set the exit code."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ class Doctor:
         yes: bool,
         check: bool,
     ) -> int:
-        """Repair, once a person has seen the plan and agreed."""
-        # One answer here is for all steps: nobody is at Ansible's own prompt.
+        """Repair, after the operator has seen the plan and agreed."""
+        # One answer covers all steps: nobody could answer Ansible's own prompt.
         variables = {**self._scoped(scope), **self._previous(), "campaign_ask": False}
         if plan is not None:
             variables["campaign_plan_file"] = str(self._agreed_to(plan))
@@ -159,7 +159,7 @@ class Doctor:
         yes: bool,
         check: bool,
     ) -> int:
-        """What a person orders for one module or job, by a playbook of its own."""
+        """What an operator orders for one module or job, with its own playbook."""
         if not (check or yes):
             self.must_ask()
             first = self.perform(PlaybookRun(playbook, variables, check=True), outcome.of_order)
@@ -176,7 +176,7 @@ class Doctor:
         return self._finish(command, self.perform(playbook_run, outcome.of_order), shown)
 
     def replay(self, snapshots: list[Path], shown: OutputOptions) -> int:
-        """Judge saved snapshots; no server is asked."""
+        """Diagnose saved snapshots; no server is contacted."""
         for path in snapshots:
             if not path.is_file():
                 raise DoctorError(f"{path} is not a file. Where is the snapshot?")
@@ -205,7 +205,7 @@ class Doctor:
         return self._finish("show", result, shown, keep=False)
 
     def watch(self, scope: Mapping[str, Any], every: str, shown: OutputOptions) -> int:
-        """Diagnose again and again, and tell only what changed, until somebody ends it."""
+        """Diagnose repeatedly and show only changes, until interrupted."""
         variables = self._scoped(scope)
         before, seen = self._last(), False
         dark: set[str] = set()  # what has been told is not told again
@@ -218,7 +218,8 @@ class Doctor:
                 break
             report = result.report
             if report is None:
-                self._tell(f"no diagnosis: {reason(result.ended, self.access)} Trying again in {every}.")
+                self._tell(f"no diagnosis: {reason(result.ended, self.access)} Trying again in"
+                           f" {every}.")
             else:
                 changes = compare(before, report) if before else None
                 if changes is not None and seen:
@@ -250,7 +251,7 @@ class Doctor:
         *,
         progress: bool = True,
     ) -> Result:
-        """Run a playbook: show how it goes on, and tell what must be told of how it ended."""
+        """Run a playbook: show its progress, and report how it ended."""
         watcher = live.watcher(
             self.err,
             quiet=self.terminal.quiet or not progress,
@@ -286,7 +287,7 @@ class Doctor:
         return Result(code, report, ended)
 
     def _finish(self, command: str, result: Result, shown: OutputOptions, *, keep: bool = True) -> int:
-        """Show, write and keep what came of a run."""
+        """Show, write and keep the result of a run."""
         if result.report is None:
             why = reason(result.ended, self.access)
             if shown.format == "nagios":
@@ -354,7 +355,7 @@ class Doctor:
         return copy
 
     def _passwords(self) -> dict[str, str]:
-        """The passwords that Ansible will ask for, asked before anything is shown."""
+        """The passwords that Ansible needs; the operator is asked before anything is shown."""
         asked: dict[str, str] = {}
         wanted = {
             BECOME_PROMPT: (self.servers.ask_become_pass, "BECOME password: "),
@@ -373,7 +374,7 @@ class Doctor:
         return asked
 
     def must_ask(self) -> None:
-        """Refuse where nobody can be asked."""
+        """Refuse if there is no terminal for the question."""
         if not sys.stdin.isatty():
             raise DoctorError(
                 "There is no terminal to ask for confirmation, so nothing is changed. --yes agrees "
@@ -381,12 +382,12 @@ class Doctor:
             )
 
     def agrees(self, question: str) -> bool:
-        """Ask; the answer is no unless it is yes."""
+        """Ask; anything but yes means no."""
         with self.interrupts.asking():
             try:
                 return Confirm.ask(question, console=self.err, default=False)
             except EOFError:
-                self.err.print()  # the question stays open: what follows has a line of its own
+                self.err.print()  # the question stays open, so what follows starts on a new line
                 return False
 
     def _tell(self, text: str) -> None:
@@ -397,7 +398,7 @@ class Doctor:
         self.out.file.flush()
 
     def _wait(self, rest: float, every: str) -> bool:
-        """Between two rounds; whether it was ended meanwhile."""
+        """Wait for the next round; whether it was interrupted meanwhile."""
         if self.err.is_terminal and not self.terminal.quiet:
             with self.err.status(f"Next diagnosis in at most {every}; Ctrl-C ends this."):
                 return self.interrupts.pause(rest)
@@ -408,7 +409,7 @@ class Doctor:
         return hints.command(self.servers, self.config, *words)
 
     def say(self, text: str, style: str = "") -> None:
-        """A line for a person, beside the result."""
+        """Print a message, apart from the result."""
         self.err.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
     # -- What is delivered --------------------------------------------------------------------
@@ -458,7 +459,7 @@ class Doctor:
 
 
 def read_report(ended: Ended) -> tuple[Report | None, str | None]:
-    """The report of a run; None where it wrote none, and what is wrong with one that is damaged."""
+    """The report of a run (None if it wrote none), and why it cannot be read."""
     if not ended.report_file.exists():
         return None, None
     try:

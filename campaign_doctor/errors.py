@@ -7,4 +7,4 @@ from __future__ import annotations
 
 
 class DoctorError(Exception):
-    """One line for the operator: what was tried, what came back, what to do."""
+    """One line for the operator: what was tried, what happened, what to do."""

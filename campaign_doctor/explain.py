@@ -64,7 +64,7 @@ class Problem(_Entry):
 
 
 class Module(_Entry):
-    """A module of Campaign; `column` stands for its name where there is little room."""
+    """A module of Campaign; `column` is its short name for narrow tables."""
 
     name: str
     column: str

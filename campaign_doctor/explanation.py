@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A finding or an error code, as a person reads it."""
+"""A finding or an error code, as text."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Files that nobody else may read, not even for a moment."""
+"""Files that no other account can read, not even for a moment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PRIVATE = 0o600
 
 
 def write_new(path: Path, content: bytes, mode: int = PRIVATE) -> None:
-    """Write a file that is not there yet; its directory is made for its owner."""
+    """Write a new file; its directory is created for its owner."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     with os.fdopen(number, "wb") as file:

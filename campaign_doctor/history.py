@@ -3,8 +3,8 @@
 
 """Every run kept, in an SQLite file, and what changed between two of them.
 
-The history is a convenience: whatever happens to its file is told by `warn`, and no run fails for
-it. A damaged file is set aside, never deleted. Several processes may write at once.
+The history is a convenience: problems with its file are reported by `warn`, and no run fails
+because of them. A damaged file is set aside, never deleted. Several processes may write at once.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class UnknownRun(LookupError):
 
 
 class Run(NamedTuple):
-    """A run as the history lists it. `number` is what a person calls it by."""
+    """A run as the history lists it. `number` identifies it for the operator."""
 
     number: int
     run: str | None  # the report's own id
@@ -111,7 +111,7 @@ class History:
         who: str = "",
         scope: str = "",
     ) -> int | None:
-        """Keep a run; its number, or None where it could not be kept, which was told.
+        """Keep a run; its number, or None where it could not be kept, which was reported.
 
         `command` is shown later: it must hold no secret. `inventory` and `limit` say which runs
         can be compared with each other.
@@ -211,7 +211,7 @@ class History:
         *,
         write: bool = False,
     ) -> T:
-        """Work on the file; where that is impossible, tell it and go on without."""
+        """Work on the file; if that fails, report it and go on without."""
         if not write and not self.path.exists():
             return otherwise
         for attempt in (1, 2):
@@ -252,7 +252,7 @@ class History:
         return database
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> bool:
-        """Rename the damaged file; whether there is none in the way any more."""
+        """Rename the damaged file; whether its name is free now."""
         kept = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
         try:
             with _lock(self.path):

@@ -21,7 +21,7 @@ FREE = "No run holds the lock of this host."
 
 @dataclass(frozen=True)
 class Freeing:
-    """How a host is freed. `force`: even while a step of the run that holds it is at work."""
+    """How a lock is removed. `force`: even while a step of the run that holds it is in progress."""
 
     yes: bool = False
     check: bool = False
@@ -34,7 +34,7 @@ def ledger(doctor: Doctor) -> int:
 
 
 def unlock(doctor: Doctor, how: Freeing) -> int:
-    """The same, and free the hosts once a person has agreed."""
+    """The same, and remove the locks after the operator has agreed."""
     if not (how.yes or how.check):
         doctor.must_ask()
     code, result = _ask(doctor)
@@ -67,7 +67,7 @@ def _ask(doctor: Doctor) -> tuple[ExitCode, Result]:
 
 
 def _failures(doctor: Doctor, result: Result, *, refused: bool = False) -> ExitCode:
-    """Tell of the hosts that did not answer; the exit code."""
+    """Report the hosts that did not answer; the exit code."""
     ended = result.ended
     if ended.stopped:
         return ExitCode.INTERRUPTED

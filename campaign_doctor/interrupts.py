@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Ctrl-C and its relatives: counted, and acted upon by whoever runs something."""
+"""Ctrl-C and similar signals: counted here; the code that runs something acts on them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Interrupts:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """While a person is asked something: here the signals end the command."""
+        """While a question is open, the signals end the command."""
         self._asking = True
         try:
             if self.count:

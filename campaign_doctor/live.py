@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a person sees while a run goes on: a table that fills in, or lines without a terminal."""
+"""Live progress of a run: a table that fills in, or lines without a terminal."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from .runner import Event, plain
 
 WIDE_COLUMNS = 120
 NAME_COLUMNS = 24
-SAID_COLUMNS = 20  # what is kept free behind the modules, where there is so much
+SAID_COLUMNS = 20  # columns kept free after the modules, if there are as many
 CHROME_LINES = 7  # title, head of the table, its rules, legend
 GRACE_SECONDS = 2.0
-NEWS_SECONDS = 15.0  # without a terminal: how often it is told who is still pending
+NEWS_SECONDS = 15.0  # without a terminal: how often pending hosts are listed
 
 
 class Quiet:
-    """Tells nothing but what must be told."""
+    """Shows only what must be shown."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Quiet:
         self.progress.play_started(hosts, wait)
 
     def news(self, host: Host) -> None:
-        """Something happened on a host that a person wants to know."""
+        """Something happened on a host that the operator should see."""
 
     def tick(self) -> None:
         """Time has passed."""
@@ -83,7 +83,7 @@ class Quiet:
 
 
 class Lines(Quiet):
-    """Without a terminal: a line for each host with its result, and now and then who is pending."""
+    """Without a terminal: a line for each host with its result, and from time to time the pending hosts."""
 
     def __init__(self, console: Console, **options: Any) -> None:
         super().__init__(console, **options)
@@ -91,7 +91,7 @@ class Lines(Quiet):
         self.fresh: list[Host] = []
 
     def news(self, host: Host) -> None:
-        # As it is now: it is told with the next tick, which knows the settling times, and more may
+        # Its present state is shown at the next tick, which knows the settling times; more may
         # happen before that.
         self.fresh.append(replace(host))
 
@@ -115,7 +115,7 @@ class Lines(Quiet):
         self.line(headline(self.progress, now, now - self.began))
 
     def incomplete(self, host: Host, now: float) -> bool:
-        """Whether its settling time is still to be told: that comes a moment after the event."""
+        """Whether its settling time must still be shown: it arrives shortly after the event."""
         return (
             host.settles and host.name not in self.progress.settle
             and now - host.since < GRACE_SECONDS
@@ -188,7 +188,7 @@ class LiveTable(Quiet):
 
 
 def headline(progress: Progress, now: float, seconds: float) -> str:
-    """How many of how many, who is pending and for how long."""
+    """How many hosts are done, which are pending and for how long."""
     hosts = len(progress.hosts)
     if not hosts:
         return f"Starting, {clock_time(seconds)}"
@@ -213,7 +213,7 @@ def headline(progress: Progress, now: float, seconds: float) -> str:
 
 
 def activity(host: Host, progress: Progress, now: float, *, seconds: bool = True) -> str:
-    """What is being done on a host, for how long, and when a settling time is over."""
+    """The current action on a host, for how long, and the end of a settling time."""
     if not host.doing:
         return ""
     spent = max(0.0, now - host.since)
@@ -254,7 +254,7 @@ def ansible_output(console: Console, event: Event) -> None:
 
 
 def _interest(host: Host) -> tuple[int, float]:
-    """Which rows a low terminal shows: what is being changed, trouble, the longest pending."""
+    """Which rows a small terminal shows: hosts being changed, problems, the longest pending."""
     if host.changing:
         return 0, host.since
     if host.state in ("unreachable", "failed"):
@@ -303,7 +303,7 @@ def _legend() -> Text:
 
 
 def watcher(console: Console, *, quiet: bool, verbose: bool) -> Quiet:
-    """The one that fits the terminal and what was asked for."""
+    """The one that fits the terminal and the options."""
     draws = console.is_terminal and not console.is_dumb_terminal
     kind = Quiet if quiet else LiveTable if draws else Lines
     return kind(console, verbose=verbose)

@@ -345,7 +345,7 @@ class Report(_Part):
         return {(host.name, each.id): each for host in self.hosts for each in host.findings}
 
     def finding(self, node: Node) -> Finding:
-        """The finding that a root or what it explains stands for."""
+        """The finding of a root cause or of an effect."""
         return self.index[(node.host, node.id)]
 
     def findings(self) -> Iterator[tuple[Host, Finding]]:
@@ -355,7 +355,7 @@ class Report(_Part):
                 yield host, finding
 
     def as_json(self) -> dict[str, Any]:
-        """The mapping that it was read from, with what is not known here."""
+        """The mapping that it was read from, including unknown keys."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     @classmethod

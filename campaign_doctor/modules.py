@@ -12,7 +12,7 @@ from .explain import catalogue
 
 @cache
 def columns() -> dict[str, str]:
-    """Name to what stands for it where there is little room."""
+    """Name to short name."""
     return {module.name: module.column for module in catalogue().modules}
 
 

@@ -104,7 +104,7 @@ class AnsibleOptions:
 
 @dataclass
 class ScopeOptions:
-    """What is looked at on each server."""
+    """What to check on each server."""
 
     module: Annotated[list[str], typer.Option(
         "--module", "-m", envvar=variable("module"), metavar="MODULE", rich_help_panel=SERVERS,
@@ -140,7 +140,7 @@ class OutputOptions:
 
 @dataclass
 class TerminalOptions:
-    """What is said while a run goes on."""
+    """What is shown during a run."""
 
     quiet: Annotated[bool, typer.Option(
         "--quiet", "-q", envvar=variable("quiet"), rich_help_panel=RESULT,

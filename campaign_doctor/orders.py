@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The commands that a person orders for one module or one job: precision, relaunch."""
+"""Commands for one module or one job: precision, relaunch."""
 
 from __future__ import annotations
 

@@ -42,10 +42,10 @@ MEANINGS = {
     ExitCode.INTERRUPTED: "interrupted: the run is incomplete",
 }
 
-# How a host refuses what was asked for: an instance that it has not, a value of a variable.
+# How a host rejects input: an unknown instance, a wrong value of a variable.
 INPUT = re.compile(r"^Unknown instance |\(campaign_\w+\) must ")
 
-# The worst wins. An interrupted run proves nothing; then what a person has to look at first.
+# The worst wins: first an interrupted run, which proves nothing, then by urgency for the operator.
 WORST_FIRST = (
     ExitCode.INTERRUPTED,
     ExitCode.STATE_UNKNOWN,
@@ -72,8 +72,8 @@ def of_run(
 ) -> ExitCode:
     """After any run: how Ansible ended, and what the report says if there is one.
 
-    `changed` are the hosts on which a change has begun. Where Ansible broke off after that, nobody
-    knows what became of it.
+    `changed` are the hosts on which a change has begun. If Ansible stopped after that, their state
+    is unknown.
     """
     broken = ExitCode.STATE_UNKNOWN if changed else ExitCode.NOT_RUN
     if ended.stopped:
@@ -82,7 +82,7 @@ def of_run(
         return broken
     codes = [decide(report)]
     if ended.stats is None:
-        codes.append(broken)  # it wrote its report and did not come to its end
+        codes.append(broken)  # it wrote its report but did not finish
     else:
         known = {host.name: host for host in report.hosts}
         if set(ended.stats.get("processed") or ()) - set(known) - {"localhost"}:
@@ -98,14 +98,14 @@ def of_run(
 
 
 def of_diagnosis(report: Report) -> ExitCode:
-    """After a diagnosis, a plan or a remediation: what was found and what became of it."""
+    """After a diagnosis, a plan or a remediation: what was found and how the repairs ended."""
     return worst([
         *_of_hosts(report), *_of_findings(report), *_of_repairs(report), *_of_refusals(report),
     ])
 
 
 def of_order(report: Report) -> ExitCode:
-    """After what a person ordered for a module: whether it was done, not what else is wrong."""
+    """After an operator's order for a module: whether it was done, not what else is wrong."""
     results = {action.result for host in report.hosts for action in host.actions}
     codes = [*_of_hosts(report), *_of_repairs(report)]
     if not results or results & {"refused"} or (results == {"skipped"} and not report.check):
@@ -122,7 +122,7 @@ def _of_hosts(report: Report) -> list[ExitCode]:
 
 
 def _refuses_input(host: Host) -> bool:
-    """Whether a host, instead of an answer, says that what was asked for is wrong."""
+    """Whether a host rejected the input."""
     return host.status == "failed" and bool(INPUT.search(host.error or ""))
 
 
@@ -149,7 +149,7 @@ def _of_repairs(report: Report) -> list[ExitCode]:
 
 
 def steps(report: Report) -> list[list[Action]]:
-    """What was done, by step of the plan: one action for each rung that was tried."""
+    """The actions by step of the plan: one for each rung that was tried."""
     found: dict[tuple[str, ...], list[Action]] = {}
     for host in report.hosts:
         for action in host.actions:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""catalogue.json: packed when the wheel is built, and made in a checkout when it is needed.
+"""catalogue.json: packed when the wheel is built, and written in a checkout when it is needed.
 
 A checkout has the collection beside this package. There the file is written again whenever a file
 of the collection is newer, by a process of its own: campaign_doctor imports no plugin.
@@ -59,6 +59,6 @@ def _made() -> bytes:
         said = getattr(error, "stderr", None) or str(error).encode()
         last = said.decode("utf-8", "replace").strip().splitlines()[-1]
         raise DoctorError(f"{WRITER} cannot make the catalogue: {last}") from error
-    with suppress(OSError):  # somebody else's checkout
+    with suppress(OSError):  # the checkout of another account
         write_whole(FILE, done.stdout, mode=0o644)
     return done.stdout

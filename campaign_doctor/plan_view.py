@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a person is asked about: the steps, and the work that they would cut off at this moment."""
+"""What the operator is asked to confirm: the steps, and the work that they would interrupt now."""
 
 from __future__ import annotations
 

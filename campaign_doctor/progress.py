@@ -32,7 +32,7 @@ _ROLE = re.compile(r"/roles/(?P<role>[a-z]+)/tasks/(?P<file>\w+)\.yml(:\d+)?$")
 
 @dataclass
 class Host:
-    """A host of the run. `since`: when it began what it is doing, in seconds of the clock given."""
+    """A host of the run. `since`: when its current action began, in seconds of the given clock."""
 
     name: str
     state: State = "waiting"
@@ -44,10 +44,10 @@ class Host:
     steps: list[str] = field(default_factory=list)
     step: int = 0
     doing: str = ""
-    remedy: bool = False  # whether what it is doing is a remedy
-    settles: bool = False  # whether what it is doing ends with the time that a module must stay up
+    remedy: bool = False  # whether its current action is a remedy
+    settles: bool = False  # whether its current action ends with a settling time
     changing: bool = False  # whether its repair has begun and not ended
-    changed: bool = False  # whether it has begun at all
+    changed: bool = False  # whether it has started
 
     def verdict(self, module: str) -> str | None:
         """The worst of a module's instances; None while it is not known."""
@@ -107,7 +107,7 @@ class Progress:
         return [host.name for host in self.hosts.values() if host.changed]
 
     def event(self, event: Mapping[str, Any], now: float) -> Host | None:
-        """Take notice of an event; the host about which there is news for a person."""
+        """Process an event; the host that has news for the operator."""
         data = event.get("event_data") or {}
         kind = event.get("event")
         if kind == "playbook_on_play_start":
@@ -182,7 +182,7 @@ class Progress:
         return None
 
     def _diagnosed(self, host: Host, diagnosis: Mapping[str, Any], *, whole: bool) -> None:
-        """`whole`: of all modules that were asked for; the proof of a repair looks at one."""
+        """`whole`: of all requested modules; the proof of a repair checks only one."""
         host.state, host.message = "diagnosed", str(diagnosis.get("error") or "")
         if host.message:
             host.state = "failed"
@@ -230,7 +230,7 @@ class _Task:
 
     @property
     def role_of_module(self) -> bool:
-        """Whether it is in a remedy's file, in the role of a module of Campaign."""
+        """Whether it is in the file of a remedy, in the role of a Campaign module."""
         return self.role not in ("", "campaign") and self.file not in ("main", "diagnose")
 
     @property
@@ -240,14 +240,14 @@ class _Task:
         return self.role_of_module or own
 
     def looks(self) -> str:
-        """What it looks at or records, in words; empty for what nobody has to wait for."""
+        """What it checks or records, in words; empty for what takes no noticeable time."""
         if self.action == "campaign_diagnose" and not self.changes:
             return "proof" if self.file == "rung" else "diagnosis"
         return "guards, evidence and record" if self.action == "campaign_guard" else ""
 
 
 def _title(step: Mapping[str, Any]) -> str:
-    """A step in a few words; a person's order has its remedy for a title."""
+    """A step in a few words; an operator's order has its remedy as title."""
     title, remedy = str(step.get("title") or ""), str(step.get("remedy") or "")
     if title and title != remedy:
         return title

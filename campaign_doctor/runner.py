@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Runs a playbook of the collection through ansible-runner, and says what came of it.
+"""Runs a playbook of the collection through ansible-runner, and returns the result.
 
-Everything that a run writes is in a private directory (0700) that goes away with the command. No
+Everything that a run writes is in a private directory (0700) that is removed with the command. No
 secret is on a command line or in a file: passwords are answered when Ansible asks for them.
 """
 
@@ -87,14 +87,14 @@ class PlaybookRun:
 
 @dataclass
 class Ended:
-    """What is known when Ansible has ended, however it did."""
+    """What is known after Ansible has ended, in any way."""
 
     folder: Path
     rc: int | None = None
     stats: dict[str, Any] | None = None
     errors: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)  # what Ansible said in plain lines
-    answers: dict[str, Event] = field(default_factory=dict)  # of hosts asked for their lock
+    answers: dict[str, Event] = field(default_factory=dict)  # of hosts whose lock was requested
     failed: dict[str, str] = field(default_factory=dict)  # hosts that failed, and the last reason
     warnings: list[str] = field(default_factory=list)  # of variables that have no effect
     stopped: bool = False
@@ -102,12 +102,12 @@ class Ended:
 
     @property
     def report_file(self) -> Path:
-        """Where the playbook was told to write its report."""
+        """Where the playbook writes its report."""
         return self.folder / "report.json"
 
 
 class Watcher(Protocol):
-    """Who is told what happens, always in the main thread."""
+    """Receives the events, always in the main thread."""
 
     def event(self, event: Event) -> None:
         """Something that Ansible did."""
@@ -116,7 +116,7 @@ class Watcher(Protocol):
         """The hosts of the play that has begun; for how long a module has to stay up on each."""
 
     def stopping(self) -> None:
-        """The run was asked to stop; what is being done is brought to its end."""
+        """The run should stop; current steps are finished."""
 
     def tick(self) -> None:
         """Called several times a second."""
@@ -151,7 +151,7 @@ def _made() -> tuple[Path, int]:
     """A new directory with the lock that says that it is in use."""
     while True:
         path = Path(tempfile.mkdtemp(prefix=PREFIX))
-        # A command that sweeps may have come before the lock: then it is gone, and nothing is lost.
+        # Another command may have removed it before it was locked: then nothing is lost.
         with suppress(FileNotFoundError):
             lock = os.open(path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -162,7 +162,7 @@ def _made() -> tuple[Path, int]:
 
 
 def sweep() -> None:
-    """Remove what a command left behind that was killed: nobody holds its lock any more."""
+    """Remove the files of killed commands: their locks are free."""
     with suppress(OSError):
         for base in {Path(tempfile.gettempdir()), *PLACES}:
             for path in base.glob(f"{PREFIX}*"):
@@ -194,7 +194,7 @@ def _remove(path: Path) -> None:
                 shutil.rmtree(each, ignore_errors=True)
             elif each.name != LOCK:
                 each.unlink(missing_ok=True)
-    # What could not be removed keeps its lock, or no command would look at it any more.
+    # What could not be removed keeps its lock file, or no later command would try again.
     with suppress(OSError):
         if {each.name for each in path.iterdir()} <= {LOCK}:
             (path / LOCK).unlink(missing_ok=True)
@@ -223,14 +223,14 @@ def run(
     ended = Ended(folder=folder / "report")
     events: SimpleQueue[Event] = SimpleQueue()
     # ansible-runner kills the group only: it hears of it when all are dead, or it would make
-    # orphans of the workers, which nobody finds any more.
+    # orphans of the workers, which cannot be found any longer.
     runner = _prepare(playbook_run, access, folder, events.put, lambda: ended.killed)
     failure: list[BaseException] = []
 
     def work() -> None:
         try:
             runner.run()
-        except Exception as error:  # told below, in the main thread
+        except Exception as error:  # reported below, in the main thread
             failure.append(error)
             _kill_children()
 
@@ -256,7 +256,7 @@ def run(
         if time.monotonic() - looked > ROOM_LOOK_SECONDS:
             looked = time.monotonic()
             if not playbook_run.changes and not full and not shutil.disk_usage(folder).free:
-                # Nothing is lost, and it would hang. A repair is left to end what it can.
+                # Nothing is lost, and it would hang. A repair may finish what it can.
                 full = True
                 ended.errors.insert(0, f"No space left in {private.parent}.")
                 _kill_children()
@@ -283,7 +283,7 @@ def _prepare(
 
     def handler(event: Event) -> bool:
         put(event)
-        return False  # nothing of it is to be kept in a file
+        return False  # nothing of it may be kept in a file
 
     try:
         environment = _environment(access, folder)
@@ -366,7 +366,7 @@ def extra_variables(text: str) -> dict[str, Any]:
 
 def _inventory(name: str) -> str:
     path = Path(name).expanduser()
-    # "app1,app2," is a list of hosts; and what is missing gets Ansible's own error.
+    # "app1,app2," is a list of hosts; for a missing file Ansible reports the error.
     return str(path.absolute()) if path.exists() or "," not in name else name
 
 
@@ -392,7 +392,7 @@ def _environment(access: Access, folder: Path) -> dict[str, str]:
 
 
 def _has_configuration() -> bool:
-    """Whether Ansible finds an ansible.cfg by itself."""
+    """Whether Ansible finds an ansible.cfg without help."""
     places = [Path("ansible.cfg"), Path("~/.ansible.cfg").expanduser(),
               Path("/etc/ansible/ansible.cfg")]
     return "ANSIBLE_CONFIG" in os.environ or any(place.is_file() for place in places)
@@ -457,7 +457,7 @@ def _inventory_fault(error: str, said: list[str]) -> list[str]:
 
 
 def _pass_on(path: Path, watcher: Watcher) -> None:
-    """What the callback plugin has told; each is passed on once."""
+    """What the callback plugin has written; each entry is passed on once."""
     with suppress(FileNotFoundError):
         taken = path.rename(path.with_suffix(".taken"))
         told = json.loads(taken.read_text(encoding="utf-8"))

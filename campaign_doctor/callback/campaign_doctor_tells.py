@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Tells campaign-doctor what no event of ansible-runner says. Ansible loads it, not the command."""
+"""Passes on to campaign-doctor what no event of ansible-runner contains. Loaded by Ansible."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class CallbackModule(CallbackBase):
             return
         manager = self._play.get_variable_manager()
         wait = manager.get_vars(play=self._play, host=host, task=task).get("campaign_wait")
-        with contextlib.suppress(TypeError, ValueError):  # the playbook refuses what is no number
+        with contextlib.suppress(TypeError, ValueError):  # the playbook refuses a value that is not a number
             self._told["wait"][host.get_name()] = None if wait is None else float(wait)
             self._tell()
 
     def _tell(self) -> None:
-        """Replaced as a whole: whoever reads it never sees half of it."""
+        """Replaced as a whole, so that a reader never sees half of it."""
         if self._path:
             half = Path(f"{self._path}.new")
             half.write_text(json.dumps(self._told), encoding="utf-8")

@@ -42,11 +42,11 @@ ORDER = ("notes", "unseen", "causes", "repairs", "plan", "left", "changes")
 NUMBERED = ("causes", "plan")
 NAME_COLUMNS = 30
 COLUMN = 10  # of the labels
-MARKS = {"changes": 6}  # columns for what stands before the sentences, where they are in line
+MARKS = {"changes": 6}  # columns before the sentences, where they are aligned
 
 
 def show(console: Console, part: RenderableType) -> None:
-    """Print a part; what is there to be copied stays whole."""
+    """Print a part; lines that are meant to be copied are not wrapped."""
     console.print(part, crop=False, highlight=False)
 
 
@@ -65,7 +65,7 @@ def section(told: outline.Section) -> list[RenderableType]:
 
 
 def entries(told: outline.Section) -> list[RenderableType]:
-    """What stands below a heading."""
+    """The content below a heading."""
     parts: list[RenderableType] = []
     for number, entry in enumerate(told.shown, 1):
         if told.name == "causes":
@@ -210,7 +210,7 @@ def _by_verdict(host: Host) -> Text:
 
 
 def _entry(entry: outline.Entry, number: int | None, columns: int) -> list[RenderableType]:
-    """A sentence, and below it what is to be known about it."""
+    """A sentence, and its details below it."""
     style = STYLES[entry.tone]
     lead = "" if number is None else f"{number}. "
     bold = "bold" if entry.mark or lead else style
@@ -237,12 +237,12 @@ def _detail(detail: outline.Detail) -> Iterator[RenderableType]:
 
 
 def whole(text: str, style: str = "") -> Text:
-    """A line that is not wrapped: it is there to be copied."""
+    """A line that is not wrapped, because it is meant to be copied."""
     return Text(words.clean(text), style=style, no_wrap=True, overflow="ignore")
 
 
 def _tree(entry: outline.Entry) -> Tree:
-    """What it explains, each below what explains it."""
+    """Its effects, each below its cause."""
     tree = Tree(Text("Explains", style="dim"), guide_style="dim")
     root = entry.item.id if isinstance(entry.item, Finding) else ""
     place = {f"{host}:{root}": tree for host in entry.hosts}
@@ -279,7 +279,7 @@ def _before_and_after(before: dict[str, str], after: dict[str, str]) -> Renderab
 
 
 def summary(report: Report) -> Text:
-    """The numbers, for whoever reads only the end."""
+    """The numbers, for readers who only look at the end."""
     entry = outline.summary(report.summary)
     return plain(entry.head, STYLES[entry.tone])
 

@@ -32,7 +32,7 @@ OWN = ("snapshot", "return_snapshot", "fail_on", "thresholds", "unless_stopped",
        "gone_within", "plain_module")
 SNAPSHOT_MODULE = "campaign.remediation.campaign_info"
 STOPPED = "The run was asked to stop."
-PAUSE_SECONDS = 2.0  # between two looks at whether a finding is gone
+PAUSE_SECONDS = 2.0  # between two checks whether a finding is gone
 
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Take or load the snapshot, judge it, and only then fail if asked to."""
+        """Take or load the snapshot and diagnose it; fail only after that, if requested."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         warn(result, variables)
@@ -98,8 +98,8 @@ class ActionModule(ActionBase):
         return result
 
     def _stopped(self, variables: Mapping[str, Any]) -> bool:
-        """Whether the run was asked to stop. Here and not in a condition of the task: that is
-        compiled anew for each host, which takes longer than all rules.
+        """Whether the run should stop. Not in a condition of the task, which would be
+        compiled again for each host and take longer than all rules.
         """
         found = with_variables({}, ["stop_file"], variables, self._templar)
         file = str(found.get("stop_file") or "")
@@ -188,14 +188,14 @@ def not_gone(diagnosis: Diagnosis, ids: Iterable[str]) -> dict[str, str]:
 
 
 def not_proved(diagnosis: Diagnosis, ids: Iterable[str]) -> dict[str, str]:
-    """Which of these findings are not there, but had no chance to show themselves again."""
+    """Which of these findings are absent only because they could not have shown again yet."""
     present = {finding.id for finding in diagnosis.findings}
     untried = diagnosis.untried
     return {id: untried[id] for id in ids if id in untried and id not in present}
 
 
 def check_numbers(given: Mapping[str, Any]) -> None:
-    """Ansible's own message on what is no number does not name the value."""
+    """Ansible's own message about a wrong number does not name the value."""
     for name, kind in ((n, a["type"]) for n, a in ARGUMENTS.items() if n in given):
         if kind not in ("int", "float"):
             continue

@@ -21,7 +21,7 @@ class ActionModule(ChangingAction):
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Fill in the options and run it on the host. It writes no ledger: nobody need be named."""
+        """Fill in the options and run it on the host. It writes no ledger, so no operator is needed."""
         variables = task_vars or {}
         result: dict[str, Any] = super(ChangingAction, self).run(tmp, variables)
         given = with_variables(self._task.args, self.OPTIONS, variables, self._templar)

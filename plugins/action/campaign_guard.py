@@ -31,7 +31,7 @@ class ActionModule(ChangingAction):
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Run it, and unpack what it sent along."""
+        """Run it, and unpack the evidence that it sent."""
         directory = str(self._task.args.get("fetch_to") or "")
         result = super().run(tmp, task_vars)
         self.keep(result, str((task_vars or {}).get("inventory_hostname")))

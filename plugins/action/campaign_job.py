@@ -1,4 +1,4 @@
-"""campaign_job, with options from the host's variables; asks the API from here if asked to."""
+"""campaign_job, with options from the host's variables; queries the API from here if configured."""
 
 from __future__ import annotations
 

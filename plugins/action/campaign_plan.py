@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Make or read the plan, and write it if asked to."""
+        """Make or read the plan, and write it if requested."""
         result: Json = super().run(tmp, task_vars)
         variables = task_vars or {}
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
@@ -116,7 +116,7 @@ def policy_of(
 
 
 def declared(name: str, hostvars: Any, raw: Mapping[str, Any]) -> Json:
-    """What the site declares for guards, which the plan tells where it is missing."""
+    """What the site declares for guards; the plan names what is missing."""
     names = [each for each in ladder.DECLARATIONS if PREFIX + each in raw]
     return {each: hostvars[name][PREFIX + each] for each in names}
 
@@ -133,7 +133,7 @@ def tried(actions: Any) -> frozenset[str]:
 
 
 def in_flight(registered: Any) -> AtWork:
-    """The work that campaign_guard has found on a host; None if it was not asked or failed."""
+    """The work that campaign_guard has found on a host; None if it did not run or failed."""
     work = registered.get("work") if isinstance(registered, Mapping) else None
     if not isinstance(work, (list, tuple)):
         return None

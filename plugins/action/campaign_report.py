@@ -33,7 +33,7 @@ from ..plugin_utils._campaign.report.model import Report
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
 NEEDS = {problem.key: problem.needs for problem in CATALOGUE}
-# Asked when Ansible loads the plugin: later, in a worker, standard output is something else.
+# Determined when Ansible loads the plugin: later, in a worker, standard output is something else.
 ON_TERMINAL = sys.stdout.isatty()
 LOG_WIDTH = 120
 COLOURS = {
@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Build, show, write, and only then fail if asked to."""
+        """Build, show and write the report; fail only after that, if requested."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         warn(result, variables)

@@ -130,7 +130,7 @@ class Host:
         return outcome.begin(self.step, self.before, known)
 
     def _agreed(self) -> bool:
-        """Did a person say yes to this step?"""
+        """Did the operator confirm this step?"""
         about = (self.variables.get("inventory_hostname"), self.step.order)
         return any(
             answer.user_input.strip().lower() in YES

@@ -11,7 +11,7 @@ from __future__ import annotations
 class ModuleDocFragment:
     """Options of jobs."""
 
-    # The suboptions stand twice: ansible-test reads no text that is put together.
+    # The suboptions are written twice, because ansible-test cannot read composed text.
     DOCUMENTATION = r"""
 options:
   jobs:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is looked at, and how: the options of campaign_info, which campaign_diagnose passes on.
+"""What to check and how: the options of campaign_info, which campaign_diagnose passes on.
 
 Their argument specification is in modules/campaign_info.py.
 """

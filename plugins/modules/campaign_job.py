@@ -11,7 +11,7 @@ description:
     exit code, the errors in its log, its result and its rejects.
   - The command line is C(nlserver export|import -instance:<instance>) and then the arguments of
     the declaration, as they are written there. Nothing else knows them.
-  - A job that runs is never launched a second time, whoever launched it.
+  - A running job is never launched a second time.
   - The job runs in a session of its own. If the controller, the connection or this module is
     killed, it goes on, its exit code is kept on the host, and the next call tells it.
 author:

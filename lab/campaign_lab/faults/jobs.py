@@ -202,7 +202,7 @@ class JobPaused(Fault):
 
 
 class JobStuck(JobPaused):
-    """A job runs by its state since five hours, and its process is gone."""
+    """A job runs by its state since five hours, and its process no longer exists."""
 
     seen = "in the database only: a row of xtk:job in status 2, pid of no process, of paul.roux"
     NAME, STATUS, PROCESSED = "stores_import", database.JOB_RUNNING, 0

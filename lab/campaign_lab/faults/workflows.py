@@ -163,7 +163,7 @@ class WorkflowAffinityUnknown(Fault):
 
 
 class WorkflowProcessDead(Fault):
-    """A workflow runs by its state, and its process is gone."""
+    """A workflow runs by its state, and its process no longer exists."""
 
     scope = "instance"
     seen = "in the database: state 11, processId of a process that does not exist; no such runwf"

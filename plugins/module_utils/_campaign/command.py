@@ -43,7 +43,7 @@ else:
 
 OUTPUT_LIMIT = 1024 * 1024
 PATIENCE = 0.01
-LATE = 0.2  # seconds that a probe with a limit of its own may take to say so
+LATE = 0.2  # seconds that a probe with its own limit may take to report its time-out
 FOREVER = float("inf")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -108,7 +108,7 @@ class Runner:
         return Result(code, out, err, time.monotonic() - started)
 
     def end(self) -> None:
-        """Kill what still runs: nothing that was only to answer may outlast who asked."""
+        """Kill what still runs: no query may outlive its caller."""
         for process in list(self._running.values()):
             kill(process)
 
@@ -152,7 +152,7 @@ def kill(process: "Popen[bytes]") -> None:
 
 
 class Call:
-    """A function to call in a thread, and what came of it."""
+    """A function to call in a thread, and its result."""
 
     def __init__(self, function: "Callable[[], Any]") -> None:
         self.started = 0.0
@@ -182,7 +182,7 @@ class Call:
         return self._begun.wait(seconds)
 
     def wait(self, end: float) -> bool:
-        """Has it come to its end before that time (of time.monotonic)?"""
+        """Does it finish before that time (of time.monotonic)?"""
         remaining = max(0.0, end - time.monotonic())
         return self._ended.wait(None if remaining == FOREVER else remaining)
 
@@ -231,7 +231,7 @@ def answers(
 ) -> "Iterator[Answer]":
     """Run (name, callable) pairs side by side: (name, seconds, value, error) of each, in order.
 
-    What is not done in its own time (seconds_for its name), or by the end, is a time-out.
+    One that does not finish in its own time (seconds_for its name), or by the end, is a time-out.
     """
     calls = begin([function for dummy, function in named])
     return awaited([name for name, dummy in named], calls, seconds_for, end)
@@ -284,7 +284,7 @@ def in_child(function: "Callable[[], bytes]", limit: float) -> "Optional[bytes]"
     pid = os.fork()
     if pid == 0:
         try:
-            gc.disable()  # to look for garbage touches every page, and so copies what is shared
+            gc.disable()  # garbage collection touches every page, and so copies shared memory
             os.setsid()
             os.close(reader)
             null = os.open(os.devnull, os.O_RDWR)
@@ -320,7 +320,7 @@ def end_child(pid: int, seconds: float = 0.5) -> bool:
     for send in (os.killpg, os.kill):
         try:
             send(pid, signal.SIGKILL)
-        except OSError:  # gone, or no group of its own yet
+        except OSError:  # ended, or without its own group yet
             pass
     return ended(pid, time.monotonic() + seconds)
 

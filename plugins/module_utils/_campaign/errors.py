@@ -16,7 +16,7 @@ class ProbeError(Exception):
         super().__init__(message)
         self.kind = kind  # timeout | denied | missing | invalid | failed | skipped
         self.message = message
-        self.data = data  # what could be had all the same
+        self.data = data  # partial data
 
     def as_data(self) -> "Dict[str, str]":
         return {"kind": self.kind, "message": clean(self.message, 300)}

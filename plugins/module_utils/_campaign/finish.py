@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Running a command that changes something: what it starts goes on after it."""
+"""Running a command that changes something: what it starts may outlive it."""
 
 import fcntl
 import os
@@ -28,7 +28,7 @@ def finish(
     limit: float,
     start: "Callable[..., Popen[bytes]]" = subprocess.Popen,
 ) -> "Tuple[Optional[int], bytes, Optional[str]]":
-    """(exit code, what it said, why there is no code) of a command that may leave what it started.
+    """(exit code, output, why there is no code) of a command that may leave processes running.
 
     Its output goes to a file: a pipe would keep us waiting for the module that it starts, or kill
     that module when we end. The file never gets large, and only the command itself is ended when
@@ -73,7 +73,7 @@ def _file_without_name() -> int:
 def _watch(
     process: "Popen[bytes]", output: int, end: float
 ) -> "Tuple[Optional[int], Optional[str]]":
-    """(exit code, why it was ended before its time): what it says beyond the limit is dropped."""
+    """(exit code, why it was ended early): output beyond the limit is dropped."""
     dropped = 0
     while True:
         try:

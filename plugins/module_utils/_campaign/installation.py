@@ -37,7 +37,7 @@ class Installation:
         return ""
 
     def per_instance(self, module: str) -> "List[Tuple[str, Any]]":
-        """(instance, settings) of each asked instance."""
+        """(instance, settings) of each requested instance."""
         return [
             (instance, self.settings(module, instance))
             for instance in self.instances

@@ -79,7 +79,7 @@ PROBES = (
 )
 ALWAYS = ("environment", "configuration")
 HOST_PROBES = ("machine", "service")
-# What the probe `ledger` tells of the repairs: see ledger.summary.
+# What the probe `ledger` reports of the repairs: see ledger.summary.
 LEDGER_LISTS = (
     "interrupted", "precisions", "reloads", "renewals", "repairs", "restarts", "unknown",
 )

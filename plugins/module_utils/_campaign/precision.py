@@ -12,12 +12,12 @@ if MYPY:
     from typing import Collection, Iterable, List, Set
 
 FILTER = "-tracefilter"
-# Shipped in the arguments of mta: it is no debug mode.
+# Shipped in the arguments of mta: it is not a debug mode.
 HARMLESS = ("nlmta",)
 
 
 def added(arguments: "Iterable[str]", configured: str = "") -> "List[str]":
-    """The arguments without those that the configuration says, each as often as it is there."""
+    """The arguments without the configured ones, each as often as it occurs there."""
     standard = Counter(configured.split())
     rest = []
     for argument in arguments:
@@ -39,7 +39,7 @@ def filters(arguments: "Iterable[str]") -> "List[str]":
 
 
 def traces(arguments: "Collection[str]") -> bool:
-    """Is there a trace filter among them? One without names counts."""
+    """Do they contain a trace filter? One without names counts."""
     return bool(filters(arguments)) or FILTER in arguments
 
 

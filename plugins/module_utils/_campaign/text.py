@@ -45,7 +45,7 @@ _USER_OPTION = re.compile(
 )
 _LONE_OPTION = re.compile(r"(?:-{1,2}" + _SAME + r"|-p)$", re.I)
 _LONE_USER = re.compile(r"(?:-u|--?user)$")
-_NAME_AND_PASSWORD = re.compile(r"[^:]*:(?!//)")  # after -u, where an address may stand as well
+_NAME_AND_PASSWORD = re.compile(r"[^:]*:(?!//)")  # after -u, where an address is possible, too
 _WHOLE = re.compile(r"((?:-{1,2}" + _SAME + r"|-p|\w{0,40}" + _NAMES + r")[:=])[\s\S]", re.I)
 _NO_SECRET = re.compile(r"/|\d{1,5}$")  # -p with a path or a port
 _URL = re.compile(r"(://[^/\s:@\"'<>]*):[^/\s\"'<>]+@")
@@ -113,7 +113,7 @@ def mask_arguments(arguments: "Iterable[str]") -> "List[str]":
 
 
 def with_texts(data: "Any", change: "Callable[[str], Any]", inside: bool = False) -> "Any":
-    """A probe's data with its texts changed, and not the names by which things are told apart."""
+    """A probe's data with its texts changed, but not the names of things."""
     if isinstance(data, dict):
         return dict(
             (key, with_texts(data[key], change, inside or key in TEXTS)) for key in data
@@ -167,7 +167,7 @@ def user_name(uid: int) -> str:
 
 
 def decode(data: bytes) -> str:
-    """Text of a command or file in an encoding that nobody tells."""
+    """Text of a command or file in an unknown encoding."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

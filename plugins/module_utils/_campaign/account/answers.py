@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Reading what a child says that is the Campaign account: data of somebody who may mean us harm."""
+"""Reading the answers of a child that runs as the Campaign account: untrusted data."""
 
 import json
 
@@ -98,7 +98,7 @@ def fitted(value: "Any", shape: "Any", where: str = "its answer") -> "Any":
     """The value if it has this shape: a type (object: any), a list of one shape, a mapping of named
     shapes, a mapping of any name to one shape ({str: shape}), or Maybe of one.
     """
-    kind = value.__class__  # exactly: a truth value is no number here
+    kind = value.__class__  # exactly: a bool is not a number here
     if isinstance(shape, Maybe):
         return None if value is None else fitted(value, shape.shape, where)
     if isinstance(shape, list):

@@ -51,7 +51,7 @@ if MYPY:
 else:
     Account = namedtuple("Account", "name uid gid home become")
 
-GRACE = 0.3  # seconds that a child has to leave by itself
+GRACE = 0.3  # seconds that a child has to exit
 HIGH = 20  # from here on are the descriptors of a child's own
 
 
@@ -75,7 +75,7 @@ def become(account: Account) -> None:
     os.initgroups(account.name, account.gid)
     os.setresgid(account.gid, account.gid, account.gid)
     os.setresuid(account.uid, account.uid, account.uid)
-    # The kernel lets nobody trace this process from now on: it was root's.
+    # The kernel lets no other process trace this one from now on, because it was root's.
     if os.getresuid() != (account.uid,) * 3 or os.getresgid() != (account.gid,) * 3:
         raise NotGivenUp("its user and group ids are not the account's")
     for way_back in (os.setuid, os.seteuid):
@@ -97,12 +97,12 @@ def capabilities() -> int:
                 if line.startswith((b"CapPrm:", b"CapEff:", b"CapAmb:")):
                     found |= int(line.split()[1], 16)
     except OSError:
-        pass  # hidden from everybody: then what was given up above must do
+        pass  # hidden from all: then the checks above must suffice
     return found
 
 
 def _keep_only(descriptors: "Collection[int]") -> None:
-    """Nothing that this process inherited is open any more but these; no input, no output."""
+    """Close everything that this process inherited but these; no input, no output."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
@@ -123,7 +123,7 @@ class Channel:
         self._sending = threading.Lock()
         self._arrived = threading.Condition()
         self._values: "Dict[str, Any]" = {}
-        # What is called before this process ends because nobody listens.
+        # Called before this process ends because its parent is gone.
         self.orphaned: "Optional[Callable[[], object]]" = None
         listener = threading.Thread(target=self._listen)
         listener.daemon = True
@@ -180,7 +180,7 @@ class Channel:
 
 
 class Child:
-    """The parent's end of a child that is at work."""
+    """The parent's end of a running child."""
 
     def __init__(self, pid: int, answers: int, inputs: int) -> None:
         self.pid = pid
@@ -230,7 +230,7 @@ class Child:
             pass
 
     def end(self) -> None:
-        """Have it end, by force if it does not; what it started to get an answer ends with it."""
+        """End it, by force if necessary, together with what it started to get an answer."""
         os.close(self._inputs)
         if not ended(self.pid, time.monotonic() + GRACE):
             _kill_with_children(self.pid)
@@ -259,7 +259,7 @@ def _kill_with_children(pid: int) -> None:
 
 
 def installed(options: "Dict[str, Any]") -> "Optional[bool]":
-    """Is there a Campaign server? None: that may not be seen."""
+    """Is there a Campaign server? None: this process cannot see that."""
     try:
         os.stat(os.path.join(options["home"], "bin", "nlserver"))
     except (FileNotFoundError, NotADirectoryError):

@@ -23,7 +23,7 @@ ATTRIBUTES = 1000
 INSTANCES = 500
 SOURCES = 1000
 TARGETS = 200
-# Errors of the parser by which an element was never closed.
+# Errors of the parser that mean an unclosed element.
 UNCLOSED = (
     pyexpat.errors.XML_ERROR_TAG_MISMATCH,
     pyexpat.errors.XML_ERROR_NO_ELEMENTS,
@@ -125,7 +125,7 @@ class _Reader:
 def parse(data: bytes, name: str = "") -> Document:
     """The Document of one file's bytes.
 
-    What stands before an error is kept. Passwords are dropped here: they never enter a value.
+    What comes before an error is kept. Passwords are dropped here: they never enter a value.
     """
     document = Document(name)
 
@@ -144,7 +144,7 @@ def parse(data: bytes, name: str = "") -> Document:
         document.error = {"line": parser.CurrentLineNumber, "message": str(error)}
     except pyexpat.ExpatError as error:
         document.error = reader.explain(error)
-    except (LookupError, ValueError) as error:  # an encoding that nobody knows
+    except (LookupError, ValueError) as error:  # an unknown encoding
         document.error = {"line": 1, "message": clean(str(error), 200)}
     return document
 

@@ -37,7 +37,7 @@ def newest(pattern: "Optional[str]", directory: str) -> "Optional[Tuple[str, os.
 
 
 def count_lines(path: str) -> "Tuple[int, bool]":
-    """The lines of a file, and whether it has more: after 64 MB the count ends."""
+    """The lines of a file, and whether it has more: counting stops after 64 MB."""
     count = read = 0
     with regular(path) as stream:
         while read < COUNT_LIMIT:
@@ -50,7 +50,7 @@ def count_lines(path: str) -> "Tuple[int, bool]":
 
 
 def history(lines: "Iterable[str]", job: "Entry", alone: bool) -> "Run":
-    """(first, last, error) of the last run that the log tells of."""
+    """(first, last, error) of the last run in the log."""
     parsed = [line for line in map(logs.parse_line, lines) if line]
     named = set(line.pid for line in parsed if job["name"] in line.message)
     if not named and not alone:
@@ -64,8 +64,8 @@ def history(lines: "Iterable[str]", job: "Entry", alone: bool) -> "Run":
 
 
 def last_run(path: str, job: "Entry", alone: bool) -> "Run":
-    """The history of the last run in a log: so much is read that its beginning is there, or else it
-    has none.
+    """The history of the last run in a log: enough is read to include its beginning, if there is
+    one.
     """
     for limit in LOG_LIMITS:
         lines, dummy, truncated = logs.read_tail(path, None, limit)
@@ -80,7 +80,7 @@ def last_run(path: str, job: "Entry", alone: bool) -> "Run":
 
 
 def collect(job: "Entry", var_dir: str, alone: bool) -> "Entry":
-    """One entry of the snapshot's `jobs`; whether it runs is seen elsewhere."""
+    """One entry of the snapshot's `jobs`, without its process."""
     directory = os.path.join(var_dir, job["instance"])
     entry: "Entry" = {
         "name": job["name"],

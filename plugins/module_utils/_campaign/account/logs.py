@@ -31,7 +31,7 @@ FILE_LIMIT = 60
 SIGNATURE_LENGTH = 200
 MESSAGE_LIMIT = 2000
 EVENT_SECONDS = 2.0
-FUTURE_SECONDS = 120  # a clock may be off by so much without a word
+FUTURE_SECONDS = 120  # a clock may be off by this much without a finding
 UPGRADE = "postupgrade"
 UPGRADE_DAYS = 3
 

@@ -69,7 +69,7 @@ def _task(body: str) -> "Optional[Entry]":
 
 
 def _build(body: str) -> "Optional[str]":
-    """What stands in brackets and tells the build; newer ones have the date there, too."""
+    """The build in brackets; newer builds have the date there, too."""
     for part in body[:2000].split("(")[1:]:
         inside, bracket, dummy = part.partition(")")
         if bracket and _BUILD.search(inside):

@@ -94,7 +94,7 @@ def read_installation(server: Server) -> "Entry":
 
 
 def look(channel: "Channel", server: Server, names: "Sequence[str]", table: "Table", end: float) -> None:
-    """Say what each of these probes finds, as soon as it is there."""
+    """Send the result of each of these probes as soon as it is known."""
     channel.orphaned = server.runner.end
     server.receive = channel.receive
 
@@ -195,7 +195,7 @@ def read_pdump(server: Server) -> "Entry":
 
 
 def probe_missing(server: Server) -> "Entry":
-    """Asked only if the configuration and pdump leave room for an answer."""
+    """Run only if the configuration and pdump leave a question open."""
     try:
         tasks = server.pdump()["tasks"]
     except ProbeError as error:
@@ -316,7 +316,7 @@ def spools(server: Server) -> "List[Tuple[str, str]]":
 
 
 def probe_jobs(server: Server) -> "Entry":
-    """What the files tell; whether a job runs is seen from outside."""
+    """What the files show; the process is found elsewhere."""
     declared = [
         job for job in server.options["jobs"] if job["instance"] in server.instances
     ]

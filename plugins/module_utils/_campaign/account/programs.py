@@ -30,7 +30,7 @@ sh -c 'printf "%d %s\n" $$ "$(date +%s.%N)" >&7; exec "$@" </dev/null 7>&- 8>&-'
 printf '%d %s\n' $? "$(date +%s.%N)" >&8
 """
 BEGUN, FINISHED = 7, 8
-# The shapes of what is told here.
+# The shapes of the answers.
 DONE = {"code": Maybe(int), "said": str, "why": Maybe(str)}
 ENDED = {"code": Maybe(int), "why": Maybe(str)}
 KEEP_SAID = "head -c 65536; cat >/dev/null"  # a job may say as much as it likes
@@ -47,7 +47,7 @@ def _environment(server: "Server", variables: "Dict[str, str]") -> "Dict[str, st
 def run(
     server: "Server", arguments: "Sequence[str]", variables: "Dict[str, str]", limit: float
 ) -> "Entry":
-    """Exit code, what it said, why there is no code, why it could not be started."""
+    """Exit code, output, why there is no code, why it could not be started."""
     scrub = Scrubber(os.path.join(server.home, "conf"))
     try:
         code, said, why = finish(arguments, _environment(server, variables), limit)
@@ -64,7 +64,7 @@ def not_run(arguments: "Sequence[str]", error: OSError) -> str:
 def spawn(
     channel: "Channel", server: "Server", arguments: "Sequence[str]", variables: "Dict[str, str]"
 ) -> None:
-    """Start what is to stay, and tell of its end for as long as somebody listens."""
+    """Start a process that stays, and report its end while the parent listens."""
     try:
         process = subprocess.Popen(
             arguments,

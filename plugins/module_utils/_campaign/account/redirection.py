@@ -23,7 +23,7 @@ if MYPY:
 BYTES = 8 * 1024 * 1024  # of an instance's logs, those changed last first
 LINE = 64 * 1024
 SHOWN = 20  # lines and files that are named
-WRITING_SECONDS = 60.0  # a last line without its end may still be at work
+WRITING_SECONDS = 60.0  # a last line without its end may still be being written
 READABLE = 0o044  # of the 644 that the vendor asks for
 
 _LOG = re.compile(r"^0x[0-9A-Fa-f]{1,16}\.log$")
@@ -38,7 +38,7 @@ _LINE = re.compile(
 
 
 def collect(instance: str, directory: str) -> "Optional[Entry]":
-    """One entry of the snapshot's `redirection`; None if this is no redirection server."""
+    """One entry of the snapshot's `redirection`; None if this is not a redirection server."""
     if not os.path.isdir(directory):
         return None
     entry: "Entry" = {

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The passwords of an installation: taken out of texts here, and told to nobody."""
+"""The passwords of an installation: removed from texts here, and never passed on."""
 
 import base64
 import json
@@ -139,7 +139,7 @@ class Passwords:
 
 
 def _spellings(value: str) -> "Set[str]":
-    """As it stands in the file, as it is meant, and as XML, JSON, a URL or base64 write it."""
+    """As written in the file, decoded, and as encoded in XML, JSON, a URL or base64."""
     meant = _unescaped(value) if "&" in value else value
     held = meant.encode("utf-8", "surrogateescape")
     xml = meant.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -22,7 +22,7 @@ _CORE = re.compile(r"^core(?:\.[\w.-]*\d)?$")
 
 
 def mount(path: str, role: str) -> "Optional[Entry]":
-    """How full the file system of a directory is; None if there is no such directory."""
+    """How full the file system of a directory is; None if the directory does not exist."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -83,7 +83,7 @@ def core_files(directories: "Iterable[str]") -> "List[Entry]":
 
 
 def walk(directory: str) -> "Iterator[Tuple[str, os.stat_result]]":
-    """(path, status) of what is in a directory tree and is no directory, counted to a limit."""
+    """(path, status) of everything in a directory tree but directories, up to a limit."""
     seen = 0
     pending = [directory]
     while pending and seen < ENTRY_LIMIT:
@@ -146,7 +146,7 @@ def front_files(home: str) -> "List[str]":
 
 
 def pid_file(path: str) -> "Optional[Entry]":
-    """What a pid file says; None if there is no such file."""
+    """The contents of a pid file; None if it does not exist."""
     try:
         with regular(path) as stream:
             pid = number(stream.read(64).decode("latin-1").strip())
@@ -156,7 +156,7 @@ def pid_file(path: str) -> "Optional[Entry]":
 
 
 def changed_at(path: str) -> "Optional[float]":
-    """When the file was changed, None if it is not there."""
+    """When the file was changed, None if it does not exist."""
     try:
         return os.stat(path).st_mtime
     except FileNotFoundError:

@@ -26,7 +26,7 @@ SCRIPT = "customer.sh"
 SCRIPT_LIMIT = 1024 * 1024
 _TMPDIR = re.compile(r"^[ \t]*(?:export[ \t]+)?TMPDIR=")
 
-# The shapes of what is told here.
+# The shapes of the answers.
 MOVED = {
     "changed": bool, "line": str, "path": str, "script": str, "commands": [[str]],
     "other": [{"instance": str, "path": str}], "site": Maybe({"number": int, "line": str}),
@@ -35,7 +35,7 @@ REMOVED = {"changed": bool, "pid": Maybe(int), "exists": bool}
 
 
 def move_tmp(server: "Server", spools: "Iterable[Tuple[str, str]]", apply: bool) -> "Entry":
-    """Have the temporary directory on the spools' device: var/tmp, by a line in customer.sh.
+    """Move the temporary directory to the spools' device: var/tmp, by a line in customer.sh.
 
     spools: (instance, path) of each. Nothing is changed if that would not help (other), or if the
     site has a line of its own (site).
@@ -87,7 +87,7 @@ def tmp_commands(var_dir: str) -> "List[List[str]]":
 
 
 def _device(path: str) -> int:
-    """The device of a directory, or of the nearest one above it that is there."""
+    """The device of a directory, or of the nearest existing parent."""
     while not os.path.isdir(path):
         if os.path.lexists(path):
             raise ProbeError("invalid", "%s exists but is not a directory" % path)

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the server's API tells of each instance: one logon, a fixed set of queries, one logoff.
+"""What the server's API reports of each instance: one logon, a fixed set of queries, one logoff.
 
 Only read, and only what a finding needs: counts, names and times, nothing of the people in the
 database. A query that fails costs its own findings and no other.
@@ -189,7 +189,7 @@ def look(
     data: "Entry",
     questions: "Sequence[Question]" = QUESTIONS,
 ) -> "Entry":
-    """Ask an instance everything; `data` fills up, so that what was answered in time counts."""
+    """Send all queries to an instance; `data` fills up, so that answers in time count."""
     started = time.monotonic()
     try:
         with Client(credentials, options, seconds) as client:
@@ -274,7 +274,7 @@ def collect(
 def duplicates(client: Client, schema: str, keys: "Sequence[str]") -> "Entry":
     """Values of some keys that several records have: how many groups, and the largest of them.
 
-    The values are masked: their first letter and their length tell a person enough to find them.
+    The values are masked: their first letter and their length let an operator find them.
     """
     nodes = [("key%d" % n, _attribute(key)) for n, key in enumerate(keys)]
     query = Query(
@@ -292,7 +292,7 @@ def duplicates(client: Client, schema: str, keys: "Sequence[str]") -> "Entry":
             "count": number(row["count"], 0),
         }
         for row in rows
-        if all(row[name] for name, dummy in nodes)  # what has no key is no duplicate
+        if all(row[name] for name, dummy in nodes)  # records without a key are not duplicates
     ]
     return {"groups": len(groups), "more": more, "largest": groups[:GROUPS]}
 
@@ -315,5 +315,5 @@ def _attribute(key: str) -> str:
 
 
 def masked(value: str) -> str:
-    """`a***(18)`: enough to tell groups apart, too little to tell a person."""
+    """`a***(18)`: enough to distinguish groups, too little to identify anybody."""
     return "%s***(%d)" % (clean(value[:1], 1), len(value))

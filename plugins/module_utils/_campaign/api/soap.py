@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A small client of the server's SOAP API: /nl/jsp/soaprouter.jsp.
 
-What it says of a failure holds neither password nor token. Every call ends in time, and an answer
+Its error messages contain neither password nor token. Every call ends in time, and an answer
 is read up to a limit.
 """
 
@@ -131,7 +131,7 @@ def parse(data: bytes) -> Node:
     except pyexpat.ExpatError as error:
         why = "%s at line %d" % (pyexpat.ErrorString(error.code), error.lineno)
         raise ValueError(why) from None
-    except LookupError as error:  # an encoding that nobody knows
+    except LookupError as error:  # an unknown encoding
         raise ValueError(str(error)) from None
     return top.children[0]
 
@@ -280,7 +280,7 @@ class Client:
         }
 
     def logoff(self) -> None:
-        """End the session, if one was begun. That it fails changes nothing of what was seen."""
+        """End the session, if there is one. A failure does not matter for what was read."""
         if not self._session:
             return
         self._end = max(self._end, time.monotonic()) + GOODBYE_SECONDS

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Files of /proc whose text lies in the memory of the process that they tell of.
 
-Whoever owns the process says how long such a read takes, for ever if he likes: the page may be one
+Whoever owns the process says how long such a read takes, even forever: the page may be one
 of a file system or a fault handler of his own. So somebody else reads, who can be left behind.
 """
 
@@ -28,8 +28,8 @@ _hanging: "Set[str]" = set()  # paths that did not answer
 
 
 def texts(paths: "List[str]", limit: int) -> "List[Optional[bytes]]":
-    """The first bytes of each file, in order: None for one that may not be read or has gone, empty
-    for one that does not answer.
+    """The first bytes of each file, in order: None for one that cannot be read or no longer
+    exists, empty for one that does not answer.
     """
     found: "List[Optional[bytes]]" = []
     remaining = HANGING
@@ -60,7 +60,7 @@ def hangs(path: str) -> bool:
 
 
 def text(path: str, limit: int) -> bytes:
-    """The same of one file. Raises OSError if it has gone or does not answer in time."""
+    """The same for one file. Raises OSError if it no longer exists or does not answer in time."""
     found = texts([path], limit)[0]
     if hangs(path):
         raise TimeoutError("%s could not be read in time" % path)
@@ -70,9 +70,9 @@ def text(path: str, limit: int) -> bytes:
 
 
 def _begin(paths: "List[str]", limit: int) -> "Tuple[int, Callable[[], object]]":
-    """Where the answers come, and what is to be called when no more are wanted.
+    """Where the answers arrive, and a function that ends the reading.
 
-    A thread in the hands of the kernel keeps its process from ending. It is enough where there are
+    A thread that hangs in the kernel keeps its process from ending. It is enough where there are
     threads: that process is one that may be left behind (command.in_child).
     """
     answers, writer = os.pipe()
@@ -118,7 +118,7 @@ def _tell(paths: "List[str]", limit: int, writer: int) -> None:
             while message:
                 message = message[os.write(writer, message) :]
     except OSError:
-        pass  # nobody listens any more
+        pass  # the reader has ended
     finally:
         os.close(writer)
 
@@ -136,7 +136,7 @@ def _read(path: str, limit: int) -> bytes:
 
 
 def _next(answers: int, end: float) -> "Optional[Union[bytes, int]]":
-    """What is told of one file: its bytes, _GONE; None if that does not come by then."""
+    """The answer for one file: its bytes, or _GONE; None if it does not arrive in time."""
     head = _exactly(answers, _HEAD.size, end)
     if head is None:
         return None

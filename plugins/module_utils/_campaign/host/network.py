@@ -21,7 +21,7 @@ if MYPY:
     Talk = Callable[[Entry, Found, "Deadline"], None]
 
 BODY_LIMIT = 65536
-READ_LIMIT = 2 * BODY_LIMIT  # whoever says so much before its head is at an end says nothing
+READ_LIMIT = 2 * BODY_LIMIT  # an answer with a longer head is not valid
 ICMP_WAIT = 0.4
 POP3, POP3S = 110, 995
 DATABASE_PORTS = {
@@ -50,7 +50,7 @@ _SESSION = re.compile(r"[^\n<>]{0,120}xtk:session[^\n<>]{0,120}")
 
 
 class NetworkError(Exception):
-    """A conversation that failed, in one word."""
+    """A failed conversation; its kind is one word."""
 
     def __init__(self, word: str) -> None:
         super().__init__(word)
@@ -125,8 +125,8 @@ def get(url: str, timeout: float) -> "Tuple[int, str]":
         if scheme == "https":
             import ssl
 
-            # Whether it works is asked, nothing is told: the certificate names the public
-            # name of the server, which is rarely the address asked here.
+            # Only checks whether it works and sends nothing: the certificate names the public
+            # name of the server, which is rarely the address used here.
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -187,7 +187,7 @@ def redir(text: str) -> "Optional[Entry]":
 
 
 def _between(begin: "Pattern[str]", end: "Pattern[str]", text: str) -> "Optional[str]":
-    """What stands between the first two that fit; None if one of them does not."""
+    """The text between the first matches of two patterns; None if one does not match."""
     first = begin.search(text)
     last = end.search(text, first.end()) if first else None
     return text[first.end() : last.start()] if first and last else None
@@ -419,7 +419,7 @@ def _answer(
 
 
 def _unexpected(entry: "Entry", line: bytes, word: str, secret: str = "") -> NetworkError:
-    """The error for what a peer may not say here; what it said stands in the entry."""
+    """The error for an unexpected answer of a peer; the answer itself is in the entry."""
     if word == "protocol":
         text = decode(line.strip().partition(b"\n")[0])
         text = text.replace(secret, "***") if secret else text
@@ -450,7 +450,7 @@ def database(server: "Optional[str]", provider: "Optional[str]") -> "Optional[Tu
 
 
 def require(url: str, option: str) -> None:
-    """Fails clearly on what is no URL."""
+    """Fails clearly if it is not a URL."""
     try:
         split_url(url)
     except NetworkError:

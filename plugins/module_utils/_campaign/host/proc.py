@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the kernel tells: processes, sockets, the machine."""
+"""What the kernel knows: processes, sockets, the machine."""
 
 import os
 import re
@@ -97,7 +97,7 @@ def parse_status(text: str) -> Status:
 
 
 def start_of(pid: int) -> "Optional[int]":
-    """When a process began, in ticks since the boot; None if it is not there."""
+    """When a process started, in ticks since the boot; None if it does not exist."""
     try:
         start: int = parse_status(read(str(pid), "stat")).start
         return start
@@ -177,7 +177,7 @@ def describe_arguments(arguments: "List[str]") -> "Tuple[str, str, List[str], st
 
 
 def command_line(pid: "Union[int, str]") -> "List[str]":
-    """The arguments of a process: of a long line so many that it can be told from another."""
+    """The arguments of a process; of a long line enough to distinguish it from another."""
     return _arguments(memory.text(os.path.join(PROC, str(pid), "cmdline"), LINE_LIMIT))
 
 
@@ -231,7 +231,7 @@ def _process(
 
 
 def state_of(pid: int) -> "Optional[str]":
-    """The letter of its state, None if it is not there."""
+    """The letter of its state, None if it does not exist."""
     try:
         state: str = parse_status(read(str(pid), "stat")).state
         return state
@@ -272,8 +272,8 @@ def is_command_of(pid: int, status: Status) -> bool:
 def processes(table: Table, child: "Optional[int]" = None) -> "Dict[str, List[Entry]]":
     """The home's processes, sorted by what they are; commands of our child (its pid) left out.
 
-    Raises ProbeError where an nlserver does not show what it is: nobody knows then that a module
-    does not run.
+    Raises ProbeError if the command line of an nlserver cannot be read: then it is unknown which
+    modules do not run.
     """
     groups: "Dict[str, List[Entry]]" = {"modules": [], "children": [], "others": []}
     boot = boot_time()
@@ -312,8 +312,8 @@ def processes(table: Table, child: "Optional[int]" = None) -> "Dict[str, List[En
 
 
 def runs(job: "Entry", processes: "List[Entry]", alone: bool) -> "Optional[Entry]":
-    """The process that runs this job, as far as its arguments tell."""
-    # What is seen of a process is masked and may be cut, so the same is done to what is declared.
+    """The process that runs this job, according to its arguments."""
+    # Arguments of processes are masked and may be truncated, so the declared ones are treated alike.
     variants = [
         mask_arguments(arguments)[:COMPARED]
         for arguments in (job.get("arguments") or {}).values()
@@ -329,7 +329,7 @@ def runs(job: "Entry", processes: "List[Entry]", alone: bool) -> "Optional[Entry
 
 
 def watchdog(pid: "Optional[int]") -> "Dict[str, Optional[bool]]":
-    """Is there a process of that number, and is it a watchdog? None: it does not show that."""
+    """Is there a process with that number, and is it a watchdog? None: unknown."""
     if pid is None or pid <= 0:
         return {"alive": False, "matches": False}
     try:
@@ -398,7 +398,7 @@ def listening(proto: str, ports: "Optional[Iterable[int]]") -> "List[Entry]":
             with open(os.path.join(PROC, "net", name)) as stream:
                 found.extend(parse_sockets(stream, proto, ports))
         except OSError as error:
-            if name == proto:  # a machine without IPv6 is no fault
+            if name == proto:  # a machine without IPv6 is not an error
                 raise from_os_error(error) from None
     return found
 
@@ -416,7 +416,7 @@ def is_loopback(where: str) -> bool:
 
 
 def concerns(entry: "Entry", asked: str) -> bool:
-    """Is the socket one of the asked address (others of the loopback net are not)?"""
+    """Does the socket belong to the given address (other loopback addresses do not count)?"""
     where = entry["address"]
     return where in ("0.0.0.0", "::", asked) or not is_loopback(where)
 
@@ -490,7 +490,7 @@ def sockets(
 
 
 def clock_synchronised() -> "Optional[bool]":
-    """What the kernel thinks of its clock (a read-only adjtimex), None if it does not tell."""
+    """The state of the kernel's clock (a read-only adjtimex), None if unknown."""
     try:
         import ctypes
 
@@ -501,7 +501,7 @@ def clock_synchronised() -> "Optional[bool]":
 
 
 def _first(*path: str) -> "List[float]":
-    """The first fields of a one-line file, as numbers; its absence is no fault."""
+    """The first fields of a one-line file, as numbers; a missing file is not an error."""
     try:
         return [float(word) for word in read(*path).split() if re.match(r"^[\d.]+$", word)]
     except OSError:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The units and scripts by which this machine starts Campaign, and its web server in front."""
+"""The units and scripts that start Campaign and its front-end web server on this machine."""
 
 import os
 import re
@@ -82,8 +82,8 @@ def read_service(options: "Entry", runner: "Runner", limit: float) -> "Entry":
 
 
 def journal(runner: "Runner", unit: str, limit: float) -> "List[Entry]":
-    """The last lines of a unit's journal; none if they are not to be had. Only where it does not
-    run: there they may say why, and to look through a large journal takes time.
+    """The last lines of a unit's journal; none if they cannot be read. Only for a unit that does
+    not run: they may say why, and searching a large journal takes time.
     """
     command = ["journalctl", "--no-pager", "-q", "-n", str(JOURNAL_LINES), "-o", "short-unix"]
     try:
@@ -113,7 +113,7 @@ class NotRoots(Exception):
 
 
 def text_of_unit(runner: "Runner", unit: str, limit: float) -> str:
-    """Its unit file with what was added to it; empty if it is not to be had."""
+    """Its unit file with drop-ins; empty if it cannot be read."""
     try:
         return decode(runner.run(["systemctl", "cat", "--no-pager", unit], limit).out)
     except ProbeError:

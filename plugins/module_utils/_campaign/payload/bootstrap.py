@@ -13,7 +13,7 @@ import os
 import sys
 import zlib
 
-MYPY = False  # Python 2 is to read this file: its types stand in comments
+MYPY = False  # Python 2 must be able to read this file: its types are in comments
 if MYPY:
     from importlib.machinery import ModuleSpec  # noqa: F401
     from types import ModuleType  # noqa: F401
@@ -23,7 +23,7 @@ if MYPY:
 
 PACKAGE = "ansible_collections.campaign.remediation.plugins.module_utils._campaign"
 OLDEST = (3, 6)
-# By which Python, and each file so: the rest of the program has another one.
+# Compiled by which Python, and the files.
 COMPILED = ("", {})  # type: Tuple[str, Files]
 
 
@@ -79,7 +79,7 @@ class Sources(object):
 
 def this_python():
     # type: () -> str
-    """What compiled code is for; empty where that cannot be told."""
+    """The Python version that compiled code is for; empty if unknown."""
     try:
         from importlib._bootstrap_external import MAGIC_NUMBER
     except ImportError:

@@ -179,7 +179,7 @@ def _settle(store: "Store", partial: str, final: str) -> str:
 
 
 def prune(store: "Store", keep: int, days: float, now: float) -> None:
-    """Remove what is too old or too much, and what a killed run left half done."""
+    """Remove old and surplus evidence, and incomplete evidence of killed runs."""
     try:
         names = sorted(os.listdir(store.join(DIRECTORY)))
     except OSError:
@@ -226,7 +226,7 @@ def _log(context: "Context", path: str, limit: int) -> "Callable[[], Any]":
 
 
 def logs_of(context: "Context", module: str, instance: str) -> "List[Tuple[str, str, int]]":
-    """(instance, log, bytes) of the log files that tell of a module, the best first."""
+    """(instance, log, bytes) of the log files about a module, the best first."""
     mine: "List[Tuple[str, str, int]]" = []
     if module:
         mine = [(instance, module, MAIN_LOG_BYTES), (instance, module + "_debug", OTHER_LOG_BYTES)]

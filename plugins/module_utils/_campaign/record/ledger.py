@@ -29,7 +29,7 @@ KEPT = 5  # rotated files, ledger.1.jsonl being the youngest
 END_BYTES = 256 * 1024  # of the ledger, for a quick look
 ENTRIES = 20  # in a list of the summary
 TEXT_LIMIT = 1000
-TAKEN = "taken_over"  # `former` lost the host: to the run of the line, or to nobody (unlocked)
+TAKEN = "taken_over"  # `former` lost the host: to the run of the line, or by unlocking
 EVENTS = ("run_opened", "begun", "ended", "refused", "run_closed", TAKEN)
 RESULTS = ("done", "failed", "refused", "unchanged", "interrupted")
 FIELDS = (
@@ -103,7 +103,7 @@ class Ledger:
             raise self.store.error("rotate", error, self.store.join(NAME)) from None
 
     def lines(self) -> "List[Entry]":
-        """Every line that is there and whole."""
+        """Every complete line."""
         return _entries(
             self.store.read(file_name(number)) or b"" for number in range(KEPT, -1, -1)
         )
@@ -121,7 +121,7 @@ class Ledger:
 
 
 def _entries(parts: "Iterable[bytes]") -> "List[Entry]":
-    """The ledger's lines in the contents of files; what is not one of ours is left out."""
+    """The ledger's lines in the contents of files; foreign lines are left out."""
     found = []
     for data in parts:
         for line in data.splitlines():
@@ -135,7 +135,7 @@ def _entries(parts: "Iterable[bytes]") -> "List[Entry]":
 
 
 def is_line(entry: "Any") -> bool:
-    """Is it a line as Ledger.append writes it, as far as somebody relies on that?"""
+    """Is it a line as Ledger.append writes it, as far as the code relies on it?"""
     if not isinstance(entry, dict) or entry.get("event") not in EVENTS:
         return False
     if not is_time(entry.get("at")):
@@ -201,7 +201,7 @@ def is_by(entry: "Entry", me: "Entry") -> bool:
 
 
 def lost(lines: "Iterable[Entry]", me: "Entry") -> "Optional[Entry]":
-    """The line by which this run has lost the host since it opened it, None if it has not."""
+    """The line that says that this run lost the host after opening it, or None."""
     found = None
     for entry in lines:
         if entry["event"] == "run_opened" and is_by(entry, me):
@@ -243,8 +243,8 @@ def open_repairs(lines: "Iterable[Entry]") -> "List[Entry]":
 
 
 def restarts(lines: "Iterable[Entry]", module: str, instance: str, since: float) -> "List[float]":
-    """When we (re)started that module since then. Steps inside a repair count with it, the
-    server's own daily restart does not stand here, and what ended unchanged was none."""
+    """When we (re)started that module since then. Steps inside a repair count with it, the server's own
+    daily restart is not in the ledger, and a step that changed nothing is none."""
     times: "List[float]" = []
     waiting: "List[Entry]" = []
     for entry in lines:
@@ -286,7 +286,7 @@ def renewals(lines: "Iterable[Entry]") -> "List[Entry]":
 
 
 def repairs(lines: "Iterable[Entry]") -> "List[Entry]":
-    """The last end of each remedy that did its work: what it repaired is over since then."""
+    """The last end of each successful remedy: the problem is over since then."""
     found: "Dict[Tuple[str, ...], Entry]" = {}
     for entry in lines:
         done = entry["event"] == "ended" and entry.get("result") == "done"
@@ -315,7 +315,7 @@ def precisions(lines: "Iterable[Entry]") -> "List[Entry]":
 
 
 def reloads(lines: "Iterable[Entry]") -> "Dict[Tuple[str, str], float]":
-    """When we last had what reloaded: {(module, instance): at}, before it read anything."""
+    """When we last had a module reload: {(module, instance): at}, before it read anything."""
     return dict(
         ((entry["module"], entry["instance"]), entry["at"] - (entry.get("seconds") or 0))
         for entry in lines
@@ -347,7 +347,7 @@ def summary(
     step: bool = False,
 ) -> "Dict[str, List[Entry]]":
     """All of it as plain data, for a snapshot. running: the lock's entry of the run that has the
-    host, None without one; step: whether a process of it is at work.
+    host, None without one; step: whether a process of it is running.
     """
 
     def goes_on(entry: "Entry") -> bool:

@@ -32,12 +32,12 @@ _SIGN = re.compile(r"^alive-[0-9a-f]{16}$")
 
 # What a lock means to a run that wants the host.
 FREE, OURS = "free", "ours"
-CUT = "cut"  # its process is gone
+CUT = "cut"  # its process no longer exists
 SILENT = "silent"  # no sign of life for too long
-AT_WORK = "at work"  # a step of it is at work on this host at this moment
+AT_WORK = "at work"  # a step of it is running on this host now
 HELD = "held"
 SIBLING = "sibling"  # held by our own process, under another name of this host
-ASK = "ask"  # only our controller can tell whether the holder's process is still there
+ASK = "ask"  # only our controller knows whether the holder's process still exists
 OPEN = (FREE, OURS, CUT, SILENT)
 
 
@@ -68,7 +68,7 @@ def is_lock(entry: "Any") -> bool:
 
 
 def is_controller(value: "Any") -> bool:
-    """Is it what an action plugin tells of its ansible-playbook process?"""
+    """Does it describe an ansible-playbook process, as an action plugin does?"""
     return (
         isinstance(value, dict)
         and all(isinstance(value.get(name), str) for name in PLACE)
@@ -113,7 +113,7 @@ def step_lives(
     start_of: "Callable[[int], Optional[int]]" = proc.start_of,
     now_boot: "Optional[str]" = None,
 ) -> bool:
-    """Is the process there that was last at work for this run on this host?"""
+    """Does the last process of this run on this host still exist?"""
     pid = entry.get("pid")
     if not pid or entry.get("boot", None) not in (None, boot() if now_boot is None else now_boot):
         return False
@@ -171,7 +171,7 @@ def judge(entry: "Optional[Entry]", me: "Entry", now: float, sign: float, lives:
 
 
 def at_work(store: "Store", entry: "Entry", now: float) -> bool:
-    """Is the run that holds a lock still at work, as far as this host alone can tell?"""
+    """Is the run that holds a lock still active, as far as this host can know?"""
     nobody = {"run": "", "host": "", "controller": None}
     state = judge(entry, nobody, now, last_sign(store, entry), step_lives(entry))
     return state in (AT_WORK, HELD)
@@ -194,7 +194,7 @@ def name_run(entry: "Entry") -> str:
 
 
 def describe(entry: "Entry", state: str, now: float, sign: float) -> str:
-    """Who holds this host, and when that ends by itself."""
+    """Which run holds the lock of this host, and when it expires."""
     step = "process %d%s" % (
         entry.get("pid") or 0, ", %s," % entry["step"] if entry.get("step") else ""
     )  # fmt: skip

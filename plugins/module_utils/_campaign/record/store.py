@@ -69,8 +69,8 @@ def walk(path: str) -> int:
 
 
 def _only_roots(status: os.stat_result, place: str, path: str) -> None:
-    """May another account than root exchange what is in this folder? Not what root has put into a
-    folder where everybody owns his things (/tmp).
+    """Can an account other than root replace what is in this folder? It cannot replace root's
+    entries of a sticky folder (/tmp).
     """
     open_to_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     if status.st_uid != 0 or (open_to_others and not status.st_mode & stat.S_ISVTX):
@@ -109,7 +109,7 @@ class Store:
         self.check()
 
     def _make_as_root(self) -> None:
-        """Below folders of root's, each made only in one that nobody else can change."""
+        """Create missing folders, each only below a folder that only root can change."""
         missing: "List[str]" = []
         path = self.path
         while not os.path.lexists(path) and path != "/":
@@ -131,8 +131,8 @@ class Store:
             os.close(descriptor)
 
     def check(self) -> None:
-        """Raises StoreError if it is not a directory of ours, or if another account could put
-        another in its place. That there is none is no error.
+        """Raises StoreError if it is not our own directory, or if another account could
+        replace it. A missing one is not an error.
         """
         if self._seen:
             return
@@ -217,7 +217,7 @@ class Store:
             os.close(descriptor)
 
     def replace(self, name: str, data: bytes) -> None:
-        """Write a whole file, so that it is there as a whole or as it was."""
+        """Replace a file atomically."""
         temporary = ".%s.new" % name
         try:
             descriptor = self.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -238,7 +238,7 @@ class Store:
 
 
 def _read(descriptor: int, limit: int) -> bytes:
-    """Up to so many bytes from where a descriptor stands."""
+    """Up to this many bytes from a descriptor's position."""
     parts = []
     while limit > 0:
         part = os.read(descriptor, limit)

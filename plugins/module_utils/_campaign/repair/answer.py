@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a module that changes something answers, whether a guard refuses or it fails on the way."""
+"""The answer of a module that changes something, also when a guard refuses or it fails."""
 
 from ..errors import InputError, ProbeError
 from ..record.ledger import StoreError
@@ -69,7 +69,7 @@ def run(
     result: "Entry",
     subject: str = "",
 ) -> None:
-    """Do what is asked, and end the module's process with the result: see carry_out."""
+    """Carry out the call, and end the module's process with its result: see carry_out."""
     call, failure = carry_out(begin, module.params, module.check_mode, result, subject)
     if call:
         for text in call.guarded.warnings:

@@ -42,7 +42,7 @@ HUNG = "TtDX"
 
 
 class ControlError(Exception):
-    """A change that did not come to its end: what was tried, and what came back."""
+    """A change that failed: what was tried, and what happened."""
 
 
 # --------------------------------------------------------------------------- observation
@@ -51,7 +51,7 @@ class ControlError(Exception):
 def find(context: "Context", module: str, instance: str) -> "List[Entry]":
     """The processes of that module and instance, oldest first.
 
-    Their log precision is what was added to the arguments that the configuration says.
+    Their log precision is what was added to the configured arguments.
     """
     groups = proc.processes(proc.scan(context.home))
     found = [p for p in groups["modules"] if evidence.matches(p, module, instance)]
@@ -168,8 +168,8 @@ def read_service(context: "Context") -> "Entry":
 
 
 def run_service(runner: "Runner", arguments: "Sequence[str]", limit: float) -> "Entry":
-    """Run what starts or stops a service, with a clean environment: exit code, what it said, and
-    why there is no code.
+    """Run a command that starts or stops a service, with a clean environment: exit code, output,
+    and why there is no code.
     """
     try:
         code, said, why = finish(arguments, runner.environment, limit)
@@ -201,7 +201,7 @@ class Programs:
         return done
 
     def spawn(self, step: "Step") -> "Spawned":
-        """Start what is to stay."""
+        """Start a process that stays."""
         return Spawned(
             self._context.begin(
                 lambda channel, server: programs.spawn(
@@ -240,7 +240,7 @@ def _not_started(error: "Optional[Exception]") -> "Entry":
 
 
 class Controller:
-    """Takes the steps, waits for what they are to bring, and puts back what was."""
+    """Takes the steps, waits for their effect, and restores the earlier state after a failure."""
 
     def __init__(
         self,
@@ -270,7 +270,7 @@ class Controller:
         return observe(self.context, self.module, self.instance)
 
     def take(self, step: "Step", not_pids: "Container[int]" = ()) -> None:
-        """One step, until its effect is there; ControlError if it does not come."""
+        """Take one step and wait for its effect; ControlError if there is none."""
         end = time.monotonic() + self.limit
         self.commands.append(step.command)
         if step.how == "spawn":
@@ -283,7 +283,7 @@ class Controller:
             self._until(lambda: self._is_up(not_pids), end, "no process appeared")
 
     def _run_or_be_there(self, step: "Step", not_pids: "Container[int]") -> None:
-        """A start that fails because the watchdog was faster is none."""
+        """A start that fails because the watchdog was faster is not a failure."""
         try:
             self._run(step)
         except ControlError:
@@ -328,7 +328,7 @@ class Controller:
             raise ControlError("The command exited with code %d: %s" % (done["code"], said))
 
     def settle(self, seconds: float, precision: "Optional[str]" = None) -> "Entry":
-        """The process must stay, as the same one, for the settling time."""
+        """The same process must stay up for the settling time."""
         found = self.find()
         if not found:
             raise ControlError("It started but ended immediately; see its log.")
@@ -368,7 +368,7 @@ class Controller:
         return after
 
     def settle_stopped(self, seconds: float) -> "Entry":
-        """It must stay away for a moment: something might start it again."""
+        """It must stay stopped for a moment: something might start it again."""
         end = time.monotonic() + min(seconds, STOPPED_SETTLE_SECONDS)
         while True:
             found = self.find()
@@ -381,7 +381,7 @@ class Controller:
             self._sleep(min(POLL_SECONDS, remaining))
 
     def put_back(self, before: "Entry", seconds: float, service: "Entry") -> str:
-        """After a failure: have it as it was found, where that can be done. One sentence."""
+        """After a failure: restore the earlier state where possible. One sentence."""
         now = self.observe()
         if now["pid"] == before["pid"] and now["state"] == before["state"]:
             return "Its state has not changed: %s." % words_for(now)

@@ -22,17 +22,17 @@ if MYPY:
 
 
 class NotChanged(Exception):
-    """Nothing was changed, and why."""
+    """Why nothing was changed."""
 
 
 def _context(options: "Entry") -> "Context":
-    """The installation, with the limits of a look."""
+    """The installation, with the limits of a diagnosis."""
     more = dict((name, entry.get("default")) for name, entry in guard.argument_spec().items())
     return guard.open_context(dict(more, **options))
 
 
 def move_tmp(options: "Entry", apply: bool) -> "Entry":
-    """TMPDIR on the device of the spools."""
+    """Move TMPDIR to the device of the spools."""
     context = _context(options)
 
     def work(server: "Server") -> "Entry":
@@ -67,7 +67,7 @@ def move_tmp(options: "Entry", apply: bool) -> "Entry":
 
 
 def remove_pid_file(options: "Entry", apply: bool) -> "Entry":
-    """No pid file that names a process which is no watchdog."""
+    """Remove a pid file that names a process other than a watchdog."""
     context = _context(options)
     path = options["pid_file"]
     if not path:

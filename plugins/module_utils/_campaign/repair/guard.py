@@ -1,8 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What stands before a change: the lock of the host, the restart budget, work in flight,
-evidence. And what stands around it: the lines of the ledger. Every refusal says what would
-make it pass."""
+"""The guards before a change (lock of the host, restart budget, work in flight,
+evidence) and its lines in the ledger. Every refusal says what would let it pass."""
 
 import os
 import re
@@ -35,7 +34,7 @@ if MYPY:
 INSTALLATION = dict((name, shapes.ACCOUNT[name]) for name in ("environment", "configuration"))
 LOCK = rules.LOCK
 POLL_SECONDS = 0.25
-PROBE_SECONDS = 10.0  # of what is only read
+PROBE_SECONDS = 10.0  # for read-only probes
 CONTROLLER = {
     "host": dict(type="str", required=True),
     "boot": dict(type="str", required=True),
@@ -51,7 +50,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Refused(Exception):
-    """A guard that says no: which, why, and what would make it pass. holder: who has the host."""
+    """A guard refuses: which, why, and what would let it pass. holder: the run that has the host."""
 
     def __init__(
         self, guard: str, why: str, way_out: str, holder: "Optional[Entry]" = None
@@ -218,7 +217,7 @@ class GuardedChange:
     # ------------------------------------------------------------------ record, or not
 
     def _recorded(self, function: "Callable[[], T]") -> "Optional[T]":
-        """Do what needs the state directory; that it fails refuses, unless that is accepted."""
+        """Call a function that needs the state directory; its failure is a refusal, unless accepted."""
         try:
             return function()
         except ledger.StoreError as error:
@@ -247,7 +246,7 @@ class GuardedChange:
         self._recorded(lambda: self.ledger.append(event, self.scrub, **values))
 
     def note(self, event: str, **values: "Any") -> None:
-        """The same where nothing can be refused any more: a failure is a warning."""
+        """The same when it is too late to refuse: a failure is a warning."""
         try:
             self.write(event, **values)
         except Refused as refused:
@@ -256,9 +255,9 @@ class GuardedChange:
     # ------------------------------------------------------------------------- the lock
 
     def enter(self, scope: str = "call", siblings: bool = True) -> float:
-        """Take the lock, and settle what a killed run left open. The seconds that another run
-        made it wait, 0 if none did. siblings: whether this same run is waited for that has the
-        host under another name of it.
+        """Take the lock, and settle what a killed run left open. Returns the seconds that it
+        waited for another run. siblings: whether to wait for this same run under another name
+        of the host.
         """
         began = time.monotonic()
         end = began + self.options["lock_timeout"]
@@ -307,7 +306,7 @@ class GuardedChange:
         return Refused("lock", why, way_out, dict(told_of(entry), state=state))
 
     def _check_not_lost(self, scope: str) -> None:
-        """A run that lost this host to another one does not come back in the middle of a step."""
+        """A run that lost this host to another one must not continue in the middle of a step."""
         if scope == "run" or not self.options["run"] or self.options["accept_other_run"]:
             return
         entry = self._recorded(lambda: rules.read(self.store))
@@ -323,7 +322,7 @@ class GuardedChange:
             )
 
     def _tell_taken_over(self) -> None:
-        """Say that this run took the host over, and write it down."""
+        """Report and record that this run took over the host."""
         if not self.lock.over:
             return
         entry, why = self.lock.over
@@ -335,7 +334,7 @@ class GuardedChange:
         self.lock.over = None
 
     def check_ours(self, ours: "Optional[bool]") -> None:
-        """Raises Refused where the lock is no longer ours after a wait."""
+        """Raises Refused if the lock is no longer ours after a wait."""
         if not ours and not self.options["accept_no_record"]:
             raise Refused(
                 "lock",
@@ -344,7 +343,7 @@ class GuardedChange:
             )
 
     def leave(self, close: bool = False, keep: bool = False) -> None:
-        """Give the lock back, if this call took it for itself or the run ends (close); the
+        """Release the lock, if this call took it for itself or the run ends (close); the
         steps of a run that is to go on keep it."""
         if self.check_mode:
             return
@@ -354,7 +353,7 @@ class GuardedChange:
             self.warnings.append(str(error))
 
     def show(self, result: "Entry", count: int) -> str:
-        """Who has this host, in a sentence; with the last lines of the ledger into the result."""
+        """Which run has this host, in a sentence; the last lines of the ledger go into the result."""
         entry, state, sign = self._recorded(self.lock.look) or (None, rules.FREE, 0.0)
         said = "No run holds the lock of this host."
         if entry:
@@ -367,7 +366,7 @@ class GuardedChange:
         return said
 
     def free(self) -> "Optional[Entry]":
-        """End the lock, whoever has it; the entry of who had it."""
+        """Remove the lock, whichever run has it; the entry of that run."""
         entry, state, sign = self._recorded(self.lock.look) or (None, rules.FREE, 0.0)
         if entry and state == rules.AT_WORK and not self.options["accept_other_run"]:
             raise self._held(entry, state, sign)
@@ -527,6 +526,6 @@ class GuardedChange:
 
 
 def _origin() -> str:
-    """Where the caller sits, as far as the host can tell."""
+    """The machine of the caller, as far as the host knows."""
     client = os.environ.get("SSH_CLIENT", "").split()
     return client[0] if client else socket.gethostname()

@@ -103,7 +103,7 @@ class Call:
         return "The run %s has this host." % self.guarded.run
 
     def others_since(self, since: "Optional[float]") -> "List[str]":
-        """Other runs that have done something here since then."""
+        """Other runs that have changed something here since then."""
         if since is None:
             return []
         return sorted(set(
@@ -117,7 +117,7 @@ class Call:
         return self.guarded.show(self.result, LAST_LINES)
 
     def freed(self) -> str:
-        """Nobody has it any more."""
+        """Remove the lock."""
         self.shown()
         entry = self.guarded.free()
         self.result["changed"] = bool(entry)
@@ -160,7 +160,7 @@ class Call:
         guarded.check(self.module, self.instance, restart, bool(runs) and not whole)
 
     def ended(self) -> str:
-        """A remedy has ended. What cannot be written any more is a warning."""
+        """A remedy has ended. A failure to record it is only a warning."""
         begun = self.guarded.open_repair(self.module, self.instance, self.options["remedy"])
         if begun:
             self.state_before = self.state_before or begun.get("before")

@@ -17,7 +17,7 @@ if MYPY:
 
     Entry = Dict[str, Any]
 
-IDLE_SECONDS = 900.0  # a session that was not used for so long is nobody's work
+IDLE_SECONDS = 900.0  # a session that was unused for so long is no work in progress
 _SESSION = re.compile(r"^(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)\s+(\S+)\s+(\S+)\s+(.*)$")
 
 
@@ -47,7 +47,8 @@ def sessions(text: str, now: float) -> "List[Entry]":
 
 
 def in_flight(
-    context: "Context", module: str, instance: str, groups: "Optional[Dict[str, List[Entry]]]" = None
+    context: "Context", module: str, instance: str, groups: "Optional[Dict[str,"
+                                                            " List[Entry]]]" = None
 ) -> "List[Entry]":
     """The work that the end of this module would cancel; `module` is the one that ends it.
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Repairs whose run was cut: what they have left undone, in data and in words."""
+"""Interrupted repairs: what they have left undone, as data and in words."""
 
 from ..names import DEFAULT, PER_INSTANCE, SHARED
 from ..record.lock import stamp
@@ -19,12 +19,12 @@ WATCHDOG = "watchdog"
 def unfinished(begun: "Entry", running: "Container[Tuple[str, str]]") -> "List[Entry]":
     """What a repair that was cut has stopped and not started again, the watchdog first.
 
-    begun: its line in the ledger. running: (module, instance) of each process that is there.
+    begun: its line in the ledger. running: (module, instance) of each running process.
     """
     key = (begun["module"], begun["instance"])
     if begun.get("whole_server"):
         found = [] if (WATCHDOG, DEFAULT) in running else [(WATCHDOG, DEFAULT)]
-        # Whether the front-end web server runs this host cannot tell: it is started in any case.
+        # It is unknown whether the front-end web server runs: it is started in any case.
         front = begun.get("remedy") == FRONT_END_TOO
     else:
         before = begun.get("before")

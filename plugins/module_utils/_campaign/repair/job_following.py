@@ -33,13 +33,13 @@ NOT_RUNNING = {"state": "stopped", "pid": None}  # else it would not have been l
 QUIET = 0.15  # seconds without a new line after which a log is taken as complete
 LOG_LIMIT = 1.5  # seconds for the last lines of a failure to arrive through syslogd
 SUCCESS_LOG_LIMIT = 0.4
-CLOCK_SECONDS = 60  # what two ways to tell the start of a process may differ by
+CLOCK_SECONDS = 60  # permitted difference between two ways to determine the start of a process
 PREVIOUS = ("outcome", "exit_code", "pid", "started_at", "ended_at", "seconds", "rejects", "msg")
 LOG_LINE = {"at": float, "pid": Maybe(int), "error": Maybe({"sample": str, "codes": [str]})}
 
 
 def alive(home: str, started: Started) -> bool:
-    """Is this process there, one of the home, and not another with a used process id?"""
+    """Does this process of the home still exist, and not another one with a reused process id?"""
     boot = proc.boot_time()
     tick = float(os.sysconf("SC_CLK_TCK"))
     return any(
@@ -50,7 +50,7 @@ def alive(home: str, started: Started) -> bool:
 
 
 class Following:
-    """A job, and what became of its last launch. `result` is what the module answers."""
+    """A job and the outcome of its last launch. `result` is the answer of the module."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Following:
         return mine if mine or not self.alone else lines
 
     def settled_lines(self, pid: int, since: float, limit: float) -> "List[Entry]":
-        """The same, once syslogd has written what was under way."""
+        """The same, after syslogd has written pending lines."""
         lines = self.log_lines(pid, since)
         end = time.monotonic() + limit
         while time.monotonic() < end:
@@ -143,7 +143,7 @@ class Following:
         limit = self.wait_limit()
         if self.guarded.lock.mine or self.options["run"]:
             try:
-                self.guarded.lock.rest()  # the job goes on by itself: who takes over need not wait
+                self.guarded.lock.rest()  # the job goes on alone: a run that takes over need not wait
             except ledger.StoreError:
                 pass  # the job matters more
         self.until(limit if limit > 0 else START_LIMIT, process, limit <= 0)
@@ -158,7 +158,7 @@ class Following:
             self.finish(content, started, ended)
 
     def present(self, started: "Optional[Started]") -> bool:
-        """Is the job there, or somebody who will write down its end?"""
+        """Is the job running, or is its supervisor about to record its end?"""
         if self.record.supervised():
             return True
         return bool(started and not self.record.end() and alive(self.context.home, started))
@@ -215,7 +215,7 @@ class Following:
         self.result.update(content["facts"] or self.record_outcome(content, started, ended))
 
     def record_outcome(self, content: "Entry", started: "Optional[Started]", ended: Ended) -> "Entry":
-        """What became of a launch, written down: once, by whoever is the first to see it."""
+        """Record the outcome of a launch: once, by the first call that sees it."""
         facts = self.facts(content, started, ended)
         if self.check_mode:
             return facts
@@ -235,7 +235,7 @@ class Following:
         return facts
 
     def facts(self, content: "Entry", started: "Optional[Started]", ended: Ended) -> "Entry":
-        """What became of a launch."""
+        """The outcome of a launch."""
         since = content["launched_at"]
         pid = started.pid if started else None
         limit = SUCCESS_LOG_LIMIT if ended.exit_code == 0 else LOG_LIMIT
@@ -277,7 +277,7 @@ class Following:
     # ------------------------------------------------------------------ what was before
 
     def tell_previous(self) -> None:
-        """The launch before this one; what nobody saw the end of is written down now."""
+        """The previous launch; if its end was not recorded, it is recorded now."""
         content = self.record.load()
         if not content:
             return

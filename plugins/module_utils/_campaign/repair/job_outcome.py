@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What became of a job, judged from its exit code, its files and its log."""
+"""The outcome of a job, judged by its exit code, its files and its log."""
 
 import time
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is kept of the last launch of a job: its record, its lock, what its supervisor writes."""
+"""The files about the last launch of a job: its record, its lock, and those of its supervisor."""
 
 import errno
 import fcntl
@@ -30,7 +30,7 @@ else:
     Started = namedtuple("Started", "pid at")
     Ended = namedtuple("Ended", "exit_code at")
 
-LOCK_LIMIT = 1.5  # seconds; somebody who only looks holds the lock for a moment
+LOCK_LIMIT = 1.5  # seconds; a call that only checks holds the lock for a moment
 LIST_LIMIT = 20
 OUTPUT_LIMIT = 8192
 BLANK = b" " * 120 + b"\n"
@@ -66,11 +66,11 @@ class Record:
         self.store.replace(self.name, json.dumps(content, sort_keys=True).encode("ascii") + b"\n")
 
     def forget(self) -> None:
-        """The launch that it tells of did not take place."""
+        """Remove the record of a launch that did not happen."""
         self.store.remove(self.name)
 
     def forget_output(self) -> None:
-        """What was worth keeping of it is in the record, without passwords."""
+        """Remove the raw output: the record has what matters, without passwords."""
         self.store.remove(self._said)
 
     def load(self) -> "Optional[Entry]":
@@ -97,7 +97,7 @@ class Record:
         return Started(*found) if found else None
 
     def end(self) -> "Optional[Ended]":
-        """Exit code and time, None as long as the job runs, or if nobody saw its end."""
+        """Exit code and time, None while the job runs, or if its end was not recorded."""
         found = self._numbers(self._ended)
         return Ended(*found) if found else None
 
@@ -131,7 +131,7 @@ class Record:
             return False
         except OSError as error:
             raise self.store.error("open", error, self.store.join(self._lock)) from None
-        free = take(descriptor, 0, fcntl.LOCK_SH)  # those who only look are not in each other's way
+        free = take(descriptor, 0, fcntl.LOCK_SH)  # calls that only check do not block each other
         os.close(descriptor)
         return not free
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a launch of a declared job is asked for: the mode, the people, the duplicates."""
+"""What a launch of a declared job needs: mode, operators, a check for duplicates."""
 
 from ..errors import InputError
 from ..text import clean, mask_arguments
@@ -19,7 +19,7 @@ NO_NAMES = ("", "true", "false", "yes", "no", "none", "null", "ok", "0", "1", "n
 
 
 def person(text: "Optional[str]", option: str) -> "Optional[str]":
-    """A name as somebody gave it, None for an empty one."""
+    """A given name, None for an empty one."""
     name = " ".join((text or "").split())
     if not name:
         return None
@@ -30,7 +30,7 @@ def person(text: "Optional[str]", option: str) -> "Optional[str]":
 
 
 def check_operator(options: "Entry") -> "Dict[str, Optional[str]]":
-    """Who answers for the launch: the operator who scheduled the job, or who takes it over."""
+    """Who is responsible for the launch: the operator who scheduled the job, or who takes it over."""
     job = options["job"]
     scheduled = person(job.get("operator"), "operator of job %s" % job["name"])
     operator = person(options.get("operator"), "operator")
@@ -59,9 +59,9 @@ def check_operator(options: "Entry") -> "Dict[str, Optional[str]]":
 
 
 def find_duplicates(options: "Entry", default_url: str) -> "Optional[Entry]":
-    """What the database says of the keys of an import; None if it cannot be asked.
+    """What the database says about the keys of an import; None if it cannot be queried.
 
-    Imported late: who has no credentials does not pay for the client.
+    Imported late, so that a call without credentials does not load the client.
     """
     job = options["job"]
     if job["kind"] != "import" or not job.get("keys"):
@@ -83,9 +83,9 @@ def describe_duplicates(seen: "Entry") -> str:
 
 
 def check_duplicates(options: "Entry", seen: "Optional[Entry]" = None) -> "Optional[Entry]":
-    """For an import: duplicates were looked for and there are none, or a person says so.
+    """For an import: the database has no duplicates, or an operator says so.
 
-    `seen`: what the database answered; a person is believed only where it did not.
+    `seen`: the answer of the database; an operator's word counts only without it.
     """
     job = options["job"]
     if job["kind"] != "import":
@@ -121,9 +121,9 @@ def check_duplicates(options: "Entry", seen: "Optional[Entry]" = None) -> "Optio
 
 
 def check_cut(job: "Entry", previous: "Optional[Entry]", accepted: "Optional[str]") -> None:
-    """An import that was cut has left part of its data: nothing launches it again by itself.
+    """An interrupted import has left part of its data: it is never launched again automatically.
 
-    previous: the launch before. accepted: the run of that launch, as a person names it.
+    previous: the launch before. accepted: the run of that launch, as the operator names it.
     """
     if job["kind"] != "import" or not previous or previous["outcome"] not in (FAILED, UNKNOWN):
         return
@@ -142,7 +142,7 @@ def check_cut(job: "Entry", previous: "Optional[Entry]", accepted: "Optional[str
 
 
 def secrets(words: "Sequence[str]") -> "Set[str]":
-    """What looks like a password in a command line: Ansible is to hide it everywhere."""
+    """What looks like a password in a command line: Ansible must hide it everywhere."""
     found = set()
     for word, masked in zip(words, mask_arguments(words)):
         before, hidden, after = masked.partition("***")

@@ -100,7 +100,7 @@ class Launch(Following):
         return check_duplicates(self.options, self.result["duplicates"])
 
     def note_refusal(self, content: "Entry", refused: guard.Refused) -> None:
-        """Who was refused is recorded, too."""
+        """Record the refusal, too."""
         if self.check_mode:
             return
         try:
@@ -137,10 +137,10 @@ class Launch(Following):
             self.guarded.leave()
 
     def refuse_running(self, seen: "Entry", locked: bool = False) -> None:
-        """A job that runs is never launched a second time, whoever launched it.
+        """A running job is never launched a second time.
 
         Args:
-            locked: the lock of the job is ours, so that it tells nothing.
+            locked: the lock of the job is ours, so it proves nothing.
         """
         running = seen["running"]
         record = self.record.load() or {}
@@ -162,7 +162,7 @@ class Launch(Following):
         )
 
     def check_budget(self) -> None:
-        """A job that is launched again and again needs a person, not another launch."""
+        """A job that is launched repeatedly needs an operator, not another launch."""
         minutes, budget = self.options["restart_budget_minutes"], self.options["restart_budget"]
         since = self.clock() - 60.0 * minutes
         count = len([
@@ -264,7 +264,7 @@ def begin(options: "Entry", check_mode: bool, result: "Entry") -> Launch:
 
 
 def answer(options: "Entry", check_mode: bool) -> "Entry":
-    """All of it; what the module is to return, with `failed`."""
+    """The whole call; the module's result, with `failed`."""
     result = blank()
     launch, failure = carry_out(begin, options, check_mode, result, title(options["job"]))
     result["failed"] = bool(failure) or result["outcome"] in (FAILED, UNKNOWN)

@@ -40,9 +40,9 @@ class Lock:
         self.me = me
         self.who = who
         self.origin = origin
-        self.step = ""  # what is done, for who has to wait for it
+        self.step = ""  # the current step, for runs that wait
         self.mine = False  # this call took it
-# Whom this call took it over from (its entry), and why.
+# From which run (its entry) this call took over, and why.
         self.over: "Optional[Tuple[Entry, str]]" = None
         self._clock = clock
         self._beaten = 0.0
@@ -121,11 +121,11 @@ class Lock:
         return self._change()
 
     def rest(self) -> bool:
-        """From here on this call only waits: who may take over need not wait for its end."""
+        """From here on this call only waits: a run that may take over need not wait for its end."""
         return self._change(waiting=True)
 
     def resume(self) -> bool:
-        """It is about to change something again; False if the lock is no longer ours."""
+        """About to change something again; False if the lock is no longer ours."""
         return self._change(**self._process())
 
     def sign_path(self) -> "Optional[str]":
@@ -149,7 +149,7 @@ class Lock:
                 self._write(dict(entry, scope="run", **kept))
 
     def free(self) -> "Optional[Entry]":
-        """End it, whoever holds it; its entry, None if nobody does."""
+        """Remove it, whichever run holds it; its entry, or None."""
         with self.store.mutex():
             entry = rules.read(self.store)
             if entry:
@@ -172,6 +172,6 @@ def identity(controller: "Optional[Entry]", run: str) -> "Entry":
 
 
 def told_of(entry: "Entry") -> "Entry":
-    """What the controller is told of the run that has the host."""
+    """What the controller learns about the run that has the host."""
     names = ("run", "host", "who", "from", "since", "controller", "scope")
     return dict((name, entry.get(name)) for name in names)

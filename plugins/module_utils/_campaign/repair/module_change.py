@@ -21,7 +21,7 @@ VERBS = {"started": "start", "stopped": "stop", "restarted": "restart", "reloade
 
 
 class Change:
-    """One call: what it found, what it is to do, and what came of it."""
+    """One call: the state it found, its steps, and the result."""
 
     def __init__(self, options: "Entry", check_mode: bool, result: "Entry") -> None:
         self.options = options
@@ -47,7 +47,7 @@ class Change:
         self.look()
 
     def look(self) -> None:
-        """See how it is, and what has to be done."""
+        """Read the state, and determine the steps."""
         self.before = self.controller.observe()
         if self.requested.state == "reloaded" and self.before["pid"] is None:
             raise InputError(
@@ -63,7 +63,7 @@ class Change:
     # ------------------------------------------------------------------------------ doing
 
     def run(self) -> None:
-        """Have it as it is wanted."""
+        """Carry out the change."""
         if not self.steps:
             self.guarded.settle(write=False)
             self.unchanged()
@@ -96,7 +96,7 @@ class Change:
         }
 
     def participle(self) -> str:
-        """What is done to it, for sentences."""
+        """The change as a participle, for sentences."""
         if self.requested.precision and self.requested.state == "started" and self.before["pid"]:
             return "set to log precision %s" % self.requested.precision
         return "%s" % self.requested.state
@@ -115,7 +115,7 @@ class Change:
         raised = self.raised()
         level = self.requested.precision
         if level == "standard" and raised:
-            wrong = True  # somebody else restored it
+            wrong = True  # another run restored it
         else:
             ended = not raised or (raised.get("until") or 0) < time.time()
             wrong = bool(level and self.seconds and ended)
@@ -221,7 +221,7 @@ class Change:
         return after
 
     def touched(self, others: "Dict[str, List[int]]") -> "List[str]":
-        """Modules beside it that are no longer the same."""
+        """Other modules whose process has changed."""
         if self.module == "watchdog":
             return []
         now = control.others(self.context.home, self.module, self.instance)

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Ending a process that holds a port, and no other that has got its number meanwhile."""
+"""Ending a process that holds a port, and never another one that has reused its number."""
 
 import os
 import signal
@@ -13,15 +13,15 @@ if MYPY:
 
     Entry = Dict[str, Any]
 
-CLOCK_SECONDS = 1.0  # the time of the boot is told in whole seconds
+CLOCK_SECONDS = 1.0  # the boot time is in whole seconds
 
 
 class NotEnded(Exception):
-    """The process was left alone, and why."""
+    """Why the process was not ended."""
 
 
 def end_holder(options: "Entry", apply: bool) -> "Entry":
-    """End this process if it is still the one that was found to hold the port."""
+    """End this process if it still is the one that held the port."""
     pid, port, proto = options["pid"], options["port"], options["proto"]
     where = "%d/%s" % (port, proto)
     if pid <= 1:
@@ -53,7 +53,7 @@ def _unchanged(text: str) -> "Entry":
 
 
 def _handle(pid: int) -> "Optional[int]":
-    """A descriptor of the process that stays its own; None where the kernel or Python has none."""
+    """A pidfd of the process; None where the kernel or Python has none."""
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):

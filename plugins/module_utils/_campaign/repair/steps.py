@@ -20,7 +20,7 @@ if MYPY:
     Entry = Dict[str, Any]
 
     class Step(NamedTuple):
-        how: str  # run: to its end; spawn: left running, in a session of its own
+        how: str  # run: to its end; spawn: left running, in its own session
         command: List[str]
         variables: Dict[str, str]
         as_account: bool
@@ -133,7 +133,7 @@ def _watchdog_steps(
     if runs:
         return []
     if service["unit"] and service["active"]:
-        # The unit says active and its process is gone: a start would do nothing, and a restart
+        # The unit says active and its process no longer exists: a start would do nothing, and a restart
         # would first stop the modules that still run.
         return [Step("spawn", [nlserver, "watchdog", "-svc", "-noconsole"], {}, True, "up")]
     return [way("start", "up")]
@@ -149,7 +149,7 @@ def title(job: "Entry", mode: "Optional[str]" = None) -> str:
 
 
 def choose_mode(job: "Entry", asked: "Optional[str]") -> str:
-    """The mode; where there is a choice nobody guesses."""
+    """The mode; it is never guessed if there is a choice."""
     given = job.get("arguments") or {}
     declared = [mode for mode in MODES if given.get(mode)]
     if not declared:
@@ -189,7 +189,7 @@ def job_command(home: str, job: "Entry", mode: str) -> "List[str]":
 
 
 def workflow_methods(state: "Optional[int]", failed: bool, wake: bool) -> "List[str]":
-    """What has to be called: nothing for one that is started, unless its tasks are wanted."""
+    """The methods to call: none for a started one, unless its tasks should run."""
     runs = state == WORKFLOW_STATES["started"] and not failed
     start = [] if runs else ["Start"]
     return start + ["Wakeup"] if start or wake else []

@@ -36,7 +36,7 @@ WORKFLOWS = next(question for question in api.QUESTIONS if question.name == "wor
 
 
 class StartError(Exception):
-    """The API refused, or the workflow did not come to run."""
+    """The API refused, or the workflow did not start."""
 
 
 class NotAllowed(Exception):
@@ -56,7 +56,7 @@ def credentials_of(options: "Entry", default_url: str) -> "Entry":
 
 
 def observe(client: Client, name: str) -> "Optional[Entry]":
-    """The workflow by its record, None without one."""
+    """The workflow's record, or None."""
     query = WORKFLOWS.query.where_also("@internalName = " + literal(name))
     rows, dummy = client.select(query, 1)
     if not rows:
@@ -82,13 +82,13 @@ def state_after(before: "Entry", after: "Optional[Entry]") -> str:
 
 
 def has_run(before: "Entry", after: "Entry") -> bool:
-    """Has it begun since: does a process run it, or did one that is at its end already?"""
+    """Has it started since: does a process run it, or has one already finished?"""
     begun = (after["last_start_at"] or 0) > (before["last_start_at"] or 0)
     return not after["failed"] and bool(after["process_id"] or begun)
 
 
 def check_allowed(seen: "Entry", restartable: "Container[str]") -> None:
-    """The vendor's own may be started again, the site's only if it says so."""
+    """The vendor's workflows may be started again, the site's only if it permits that."""
     name = seen["name"]
     if seen["folder"] == TECHNICAL_FOLDER or name in TECHNICAL_WORKFLOWS or name in restartable:
         return
@@ -99,7 +99,7 @@ def check_allowed(seen: "Entry", restartable: "Container[str]") -> None:
 
 
 class Start:
-    """One call: look, ask, start, prove. `before` and `after` tell what was seen."""
+    """One call: read, ask the guards, start, prove. `before` and `after` are the states."""
 
     def __init__(
         self,
@@ -179,14 +179,14 @@ class Start:
         query = JOURNAL.where_also("[workflow/@internalName] = " + literal(self.name))
         try:
             rows = client.select(query, JOURNAL_LINES)[0]
-        except SoapError:  # the rights may not reach so far; then its record must do
+        except SoapError:  # the operator may lack the rights; then its record must suffice
             return []
         return [(number(row["id"], 0), row["message"] or "") for row in rows]
 
     def error_since(self, client: Client, before: "Sequence[Tuple[int, str]]") -> "Optional[str]":
         """The code of an error that it wrote after a line; None without one.
 
-        A code or an iRc tells an error: the numbers of the kinds of lines are not published.
+        A code or an iRc marks an error, because the numbers of line types are not published.
         """
         last = before[0][0] if before else 0
         for line, message in self.journal(client):

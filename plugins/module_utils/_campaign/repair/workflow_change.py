@@ -30,7 +30,7 @@ REMEDY = "start_workflow"
 
 
 class Change:
-    """One call: the guards and the ledger of the host around what the API is asked to do."""
+    """One call: the guards and the ledger of the host around the API calls."""
 
     def __init__(self, options: "Entry", check_mode: bool, result: "Entry") -> None:
         self.options = options
@@ -53,7 +53,7 @@ class Change:
         )  # fmt: skip
 
     def run(self) -> None:
-        """All of it, or the step that the controller has come to."""
+        """The whole call, or the current step of the controller."""
         if self.options["answer"]:
             self.record_step(self.options["answer"])
         else:
@@ -94,13 +94,13 @@ class Change:
             self.guarded.leave(close=True)
 
     def add_to_result(self, start: "Union[workflow.Start, Observed]") -> None:
-        """What was seen and done, into the answer."""
+        """Put states and commands into the result."""
         self.result.update(
             before=start.before, after=start.after, commands=start.commands, seconds=start.seconds
         )
 
     def refuse(self, why: str) -> guard.Refused:
-        """A workflow that may not be started; written down like every refusal."""
+        """A workflow that must not be started; recorded like every refusal."""
         refused = guard.Refused(
             "workflow", why, "If it is safe to restart, list it in restartable_workflows"
                              " (campaign_restartable_workflows).",
@@ -128,7 +128,7 @@ class Change:
             raise
 
     def check_budget(self) -> None:
-        """A workflow that fails again and again needs a person, not another start."""
+        """A workflow that fails repeatedly needs an operator, not another start."""
         minutes, budget = self.options["restart_budget_minutes"], self.options["restart_budget"]
         since = time.time() - 60.0 * minutes
         count = len([

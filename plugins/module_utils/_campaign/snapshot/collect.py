@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The snapshot: what the account's child and the probes of the machine tell, put together.
+"""The snapshot: the results of the account's child and of the machine's probes together.
 
 The child is begun before anything else is imported here, so that it and this process work side by
 side from the beginning.
@@ -32,7 +32,7 @@ if MYPY:
     Table = Mapping[str, Callable[[Any], Any]]
 
 SCHEMA = 1
-GRACE = 0.15  # what is left for the answer itself, out of the total time
+GRACE = 0.15  # reserved for the answer itself, out of the total time
 SPARE = 0.1  # what the child has less than this process, to be heard
 TEXTS_BYTES = 48 * 1024  # that the child is given to take passwords out: a pipe takes more at once
 TEXTS_SECONDS = 1.0  # for that
@@ -65,9 +65,9 @@ def find_account(options: "Entry") -> "child.Account":
 
 
 def installed(options: "Entry") -> bool:
-    """Is there a Campaign server, as far as this process may see? Raises InputError if it may not.
+    """Is there a Campaign server, as far as this process can see? Raises InputError if it cannot.
 
-    For a machine on which the account is not to be had: it has no child to ask.
+    For a machine on which the account is missing, so that there is no child.
     """
     try:
         os.stat(os.path.join(options["home"], "bin", "nlserver"))
@@ -79,7 +79,7 @@ def installed(options: "Entry") -> bool:
 
 
 def hidden(options: "Entry", name: str) -> InputError:
-    """What to say when the installation may not be looked into."""
+    """The error if this process has no access to the installation."""
     text = "'%s' has no access to %s: connect as the Campaign account, or set become: true."
     return InputError(text % (name, options["home"]))
 
@@ -288,7 +288,7 @@ class Answers:
             return None
 
     def until(self, names: "Iterable[str]", end: float) -> None:
-        """Listen until these have answered, or to the end; what is missing then is a time-out."""
+        """Wait until these have answered, or to the end; missing ones are time-outs."""
         while not self.over and not all(name in self.found for name in names):
             said = self._next(end)
             if said is None:
@@ -308,7 +308,7 @@ class Answers:
     def without_passwords(self, data: "Entry", end: float) -> "Entry":
         """Data of the machine without the passwords that only the child knows.
 
-        Where it does not answer, what looks like a password is gone all the same.
+        If it does not answer, what looks like a password is removed anyway.
         """
         texts: "Set[str]" = set()
         size = TEXTS_BYTES

@@ -27,9 +27,9 @@ if MYPY:
     Entry = Dict[str, Any]
     Server = account_probes.Server
 
-GRACE = 0.15  # what is left for the answer itself, out of the total time
-RELAYS = 20  # that are asked of one mta
-API_GRACE = 0.5  # for the probe that asks the API, to tell what it got until its time was over
+GRACE = 0.15  # reserved for the answer itself, out of the total time
+RELAYS = 20  # that are checked for one mta
+API_GRACE = 0.5  # for the API's probe, to return what it got before its time-out
 NO_CREDENTIALS = (
     "campaign_api has no credentials, so workflows, deliveries, jobs and operators in the database"
     " are not checked"
@@ -37,14 +37,14 @@ NO_CREDENTIALS = (
 
 
 def prepare() -> None:
-    """Import what a child may not be able to import any more once it is the account."""
+    """Import what a child may be unable to import once it is the account."""
     import encodings.iso8859_15  # noqa: F401 (see text.decode)
 
     from ..account import probes  # noqa: F401
 
 
 class Context(Installation):
-    """The options, the account, what its child told, values worked out once."""
+    """The options, the account, its child's answers, and cached values."""
 
     def __init__(self, options: "Entry", account: "Account", home: "Optional[str]" = None) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Context(Installation):
         self.child_pid: "Optional[int]" = None  # of who works as the account beside this process
 
     def seconds_for(self, probe: str) -> float:
-        """How long a probe may take: the API has a limit of its own."""
+        """How long a probe may take: the API has its own limit."""
         own: float = self.options["api_timeout"] + API_GRACE
         return own if probe == "api" else self.limit
 
@@ -87,7 +87,7 @@ class Context(Installation):
 
     @property
     def tomcat_known(self) -> bool:
-        """Is it known where Tomcat is to listen?"""
+        """Is it known where Tomcat should listen?"""
         known = self.settings("web").get("http_port", 8080)
         return bool(self.options["tomcat_url"]) or known is not None
 
@@ -242,13 +242,13 @@ def probe_service(context: Context) -> "Entry":
             context.options, context.home, context.runner, context.limit, data
         )
     except services.NotRoots:
-        pass  # whoever is to start it is told why not
+        pass  # the caller that starts it gets the reason
     return data
 
 
 def probe_http(context: Context) -> "Entry":
     front, tomcat = context.front_url, context.tomcat_url
-    # A GET is no SOAP call: it opens no session and leaves nothing in logins.log.
+    # A GET is not a SOAP call: it opens no session and leaves nothing in logins.log.
     checks, functions = [], []
     if context.tomcat_known:
         checks.append(("soap_session", tomcat + "/nl/jsp/soaprouter.jsp"))

@@ -29,7 +29,7 @@ def settle(context: "Context", data: "Entry") -> None:
 
 
 def living_copies(data: "Entry", running: "List[Entry]") -> None:
-    """A configuration of which a process runs is an instance: it is no copy."""
+    """A configuration with a running process is an instance, not a copy."""
     alive = set(process["instance"] for process in running)
     for copy in [copy for copy in data["copies"] if copy["name"] in alive]:
         data["copies"].remove(copy)
@@ -57,7 +57,7 @@ def port_of_processes(data: "Entry", running: "List[Entry]") -> None:
 def judge_precision(context: "Context", processes: "Dict[str, List[Entry]]") -> None:
     """The log precision of each process, against the arguments that are configured for it.
 
-    None where those are unknown and it logs more than usual: nobody can say who wanted that.
+    None if those are unknown and it logs more than usual: the reason cannot be known.
     """
     for process in processes["modules"]:
         standard = context.arguments(process["name"], process["instance"])
