@@ -118,7 +118,7 @@ class Host:
     def begun(self) -> outcome.State:
         """A step begins."""
         stop_file = self.option("stop_file")
-        known = outcome.Known(
+        context = outcome.StepContext(
             now=self._now,
             stopping=boolean(self.variables.get("_campaign_stopping") or False)
             or bool(stop_file and Path(stop_file).exists()),
@@ -127,7 +127,7 @@ class Host:
             agreed=self._agreed(),
             check=self._check,
         )
-        return outcome.begin(self.step, self.before, known)
+        return outcome.begin(self.step, self.before, context)
 
     def _agreed(self) -> bool:
         """Did the operator confirm this step?"""

@@ -10,9 +10,9 @@ import pytest
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import outcome
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.outcome import (
-    Known,
     Seen,
     State,
+    StepContext,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.records import (
     Action,
@@ -278,7 +278,7 @@ def test_whether_a_step_is_done_at_all(known: Json, changes: Json, reason: str) 
     before = State(
         actions=(Action(because=("x",)),), open=("x",), failure=Change(failed=True)
     )
-    state = outcome.begin(a_step(**changes), before, Known(now="12:00", **known))
+    state = outcome.begin(a_step(**changes), before, StepContext(now="12:00", **known))
     assert (state.not_done, state.failure, state.began) == (reason, None, "12:00")
     assert state.rung == ("" if reason else OWN)
     assert len(state.actions) == (2 if reason else 1)
@@ -290,12 +290,12 @@ def test_whether_a_step_is_done_at_all(known: Json, changes: Json, reason: str) 
 
 
 def test_a_step_begins_with_what_is_still_there() -> None:
-    state = outcome.begin(a_step(), State(), Known(now="12:00", remaining={MEMORY: "x"}))
+    state = outcome.begin(a_step(), State(), StepContext(now="12:00", remaining={MEMORY: "x"}))
     assert state.open == (MEMORY,)
 
 
 def test_on_a_lost_host_no_further_step_begins() -> None:
-    state = outcome.begin(a_step(), State(lost="cut off"), Known(now="12:00"))
+    state = outcome.begin(a_step(), State(lost="cut off"), StepContext(now="12:00"))
     assert (state.not_done, state.lost) == ("the host is no longer reachable", "cut off")
 
 

@@ -62,7 +62,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Known:
+class StepContext:
     """What is known when a step begins.
 
     `remaining`: the findings that are still there, None if nobody looked again. `elsewhere`: what
@@ -90,50 +90,50 @@ class Seen:
 # --- what is due --------------------------------------------------------------------------------
 
 
-def begin(step: Step, state: State, known: Known) -> State:
+def begin(step: Step, state: State, context: StepContext) -> State:
     """The state in which a step begins; with an action if it is not done at all."""
-    remaining = known.remaining
+    remaining = context.remaining
     fresh = State(
         actions=state.actions,
         lost=state.lost,
         open=tuple(id for id in step.because if remaining is None or id in remaining),
-        not_done=_not_done(step, state.lost, known),
-        began=known.now,
+        not_done=_not_done(step, state.lost, context),
+        began=context.now,
     )
     if not fresh.not_done:
-        return replace(fresh, rung=due(step, fresh))
+        return replace(fresh, rung=next_rung(step, fresh))
     action = _action(
         step, None, Change(), Seen(), result="skipped", left="as_before", reason=fresh.not_done,
-        began=None, now=known.now,
+        began=None, now=context.now,
     )
     return replace(fresh, actions=(*fresh.actions, action))
 
 
-def _not_done(step: Step, lost: str, known: Known) -> str:
+def _not_done(step: Step, lost: str, context: StepContext) -> str:
     """Why a step is not done; empty if it is."""
     # An order has no findings that could be gone.
     elsewhere = [] if step.because else [
-        done for done in known.elsewhere
+        done for done in context.elsewhere
         if (done.module, done.instance, done.remedy) == (step.module, step.instance, step.remedy)
     ]
-    if known.stopping:
+    if context.stopping:
         return "the run was asked to stop"
     if lost:
         return "the host is no longer reachable"
-    if step.not_after and step.not_after < known.now:
+    if step.not_after and step.not_after < context.now:
         return f"its maintenance window closed at {step.not_after}"
-    if step.asks and not known.agreed and not known.check:
+    if step.asks and not context.agreed and not context.check:
         return "it needs a confirmation, and nobody gave it"
     if elsewhere:
         name = elsewhere[0].host
         return f"this run already did it on this server, under the name {name}"
-    remaining = known.remaining
+    remaining = context.remaining
     if step.because and remaining is not None and not set(step.because) & set(remaining):
         return "its findings are already gone"
     return ""
 
 
-def due(step: Step, state: State, after: str = "") -> str:
+def next_rung(step: Step, state: State, after: str = "") -> str:
     """The next rung that is documented for what is still open; a person's order has no findings."""
     if state.not_done or state.lost:
         return ""
@@ -212,7 +212,7 @@ def decide(
         failure=None,
         began=now,
     )
-    following = due(step, after, state.rung)
+    following = next_rung(step, after, state.rung)
     return replace(after, rung=following, began=now if following else state.began)
 
 
