@@ -199,9 +199,9 @@ class Ended:
         return None if self.code is None else {"code": self.code, "why": None}
 
 
-def controller(tmp_path, server, **options):
+def step_runner(tmp_path, server, **options):
     context = Context(tmp_path, command_timeout=0.2, **options)
-    return control.Controller(
+    return control.StepRunner(
         context, "wfserver", "prod", sleep=lambda seconds: None, programs=server
     )
 
@@ -210,7 +210,7 @@ def test_spawned_process_that_ends_at_once(tmp_path, monkeypatch):
     server = Server(monkeypatch)
     server.effects["web"] = (3, lambda: None)
     with pytest.raises(control.ControlError, match="exited immediately with code 3"):
-        controller(tmp_path, server).take(
+        step_runner(tmp_path, server).take(
             plan(STOPPED, level="trace", filters=["*"], module="web")[0]
         )
 
@@ -227,7 +227,7 @@ def restart_step():
 
 def test_restart_waits_for_another_process(tmp_path, monkeypatch):
     server = Server(monkeypatch, process())
-    made = controller(tmp_path, server)
+    made = step_runner(tmp_path, server)
     with pytest.raises(control.ControlError, match=r"After 0\.2 s no process appeared"):
         made.take(restart_step(), [10])
     server.modules = [process(pid=11)]
@@ -238,7 +238,7 @@ def test_a_module_that_the_server_does_not_know(tmp_path, monkeypatch):
     """It says so and ends with 0: nothing is waited for."""
     server = Server(monkeypatch)
     server.said = "12:09:54 >   No task corresponds to the mask wfserver@prod"
-    made = controller(tmp_path, server)
+    made = step_runner(tmp_path, server)
     with pytest.raises(control.ControlError, match="does not know this module, so it cannot be started"):
         made.take(plan(STOPPED)[0])
     server.modules = [process()]  # to a stop it is no failure
@@ -250,20 +250,20 @@ def test_command_that_fails_is_quoted(tmp_path, monkeypatch):
     server = Server(monkeypatch, process())
     server.effects["restart"] = (1, lambda: None)
     with pytest.raises(control.ControlError, match="exited with code 1: no output"):
-        controller(tmp_path, server).take(restart_step(), [10])
+        step_runner(tmp_path, server).take(restart_step(), [10])
 
 
 def test_start_that_the_watchdog_was_faster_with(tmp_path, monkeypatch):
     server = Server(monkeypatch)
     server.effects["start"] = (1, lambda: server.modules.append(process(pid=11)))
-    controller(tmp_path, server).take(plan(STOPPED)[0])
+    step_runner(tmp_path, server).take(plan(STOPPED)[0])
 
 
 def test_command_that_does_not_end_is_ended(tmp_path, monkeypatch):
     server = Server(monkeypatch, process())
     server.effects["restart"] = (None, lambda: None)
     with pytest.raises(control.ControlError, match="did not end"):
-        controller(tmp_path, server).take(restart_step(), [10])
+        step_runner(tmp_path, server).take(restart_step(), [10])
 
 
 def test_a_child_that_does_not_answer_is_a_failure(tmp_path, monkeypatch):
@@ -273,14 +273,14 @@ def test_a_child_that_does_not_answer_is_a_failure(tmp_path, monkeypatch):
         raise ProbeError("timeout", "the process running as neolane did not answer within 5 s")
 
     context.ask = ask
-    made = control.Controller(context, "wfserver", "prod")
+    made = control.StepRunner(context, "wfserver", "prod")
     with pytest.raises(control.ControlError, match="did not answer within 5 s"):
         made.take(plan(STOPPED)[0])
 
 
 def test_settling_is_the_same_process_all_the_time(tmp_path, monkeypatch):
     server = Server(monkeypatch, process(pid=11))
-    made = controller(tmp_path, server)
+    made = step_runner(tmp_path, server)
     assert made.settle(0.01)["pid"] == 11
     made._sleep = lambda seconds: server.modules.clear()
     with pytest.raises(control.ControlError, match="11 ended after .* and was not replaced"):
@@ -301,12 +301,12 @@ def test_settling_is_the_same_process_all_the_time(tmp_path, monkeypatch):
 )
 def test_what_does_not_settle(tmp_path, monkeypatch, found, words):
     with pytest.raises(control.ControlError, match=words):
-        controller(tmp_path, Server(monkeypatch, *found)).settle(0, "verbose")
+        step_runner(tmp_path, Server(monkeypatch, *found)).settle(0, "verbose")
 
 
 def test_what_comes_back_is_not_stopped(tmp_path, monkeypatch):
     server = Server(monkeypatch)
-    made = controller(tmp_path, server)
+    made = step_runner(tmp_path, server)
     assert made.settle_stopped(0.01)["state"] == "stopped"
     made._sleep = lambda seconds: server.modules.append(process(pid=12))
     with pytest.raises(control.ControlError, match=r"something started it again \(pid 12\)"):
@@ -316,7 +316,7 @@ def test_what_comes_back_is_not_stopped(tmp_path, monkeypatch):
 def test_put_back_what_was_running(tmp_path, monkeypatch):
     server = Server(monkeypatch)
     server.effects["start"] = (0, lambda: server.modules.append(process(pid=12)))
-    words = controller(tmp_path, server).put_back(RUNNING, 0, NO_SERVICE)
+    words = step_runner(tmp_path, server).put_back(RUNNING, 0, NO_SERVICE)
     assert words == "Its earlier state was restored: running (pid 12)."
     assert server.ran == [["start", "wfserver@prod"]]
 
@@ -325,7 +325,7 @@ def test_put_back_the_precision(tmp_path, monkeypatch):
     server = Server(monkeypatch, process(pid=12))
     verbose = process(pid=13, precision="verbose")
     server.effects["restart"] = (0, lambda: server.modules.__setitem__(0, verbose))
-    words = controller(tmp_path, server).put_back(VERBOSE, 0, NO_SERVICE)
+    words = step_runner(tmp_path, server).put_back(VERBOSE, 0, NO_SERVICE)
     assert words == "Its earlier state was restored: running (pid 13, verbose)."
 
 
@@ -340,14 +340,14 @@ def test_put_back_the_precision(tmp_path, monkeypatch):
 )
 def test_nothing_to_put_back(tmp_path, monkeypatch, before, now, words):
     server = Server(monkeypatch, *now)
-    assert words in controller(tmp_path, server).put_back(before, 0, NO_SERVICE)
+    assert words in step_runner(tmp_path, server).put_back(before, 0, NO_SERVICE)
     assert not server.ran
 
 
 def test_what_cannot_be_put_back_is_told_with_the_command(tmp_path, monkeypatch):
     server = Server(monkeypatch)
     server.effects["start"] = (1, lambda: None)
-    words = controller(tmp_path, server).put_back(RUNNING, 0, NO_SERVICE)
+    words = step_runner(tmp_path, server).put_back(RUNNING, 0, NO_SERVICE)
     assert "could not be restored: The command exited with code 1" in words
     assert words.endswith("Start it with: nlserver start wfserver@prod")
 

@@ -239,7 +239,7 @@ def _not_started(error: "Optional[Exception]") -> "Entry":
     return {"code": None, "why": "It could not be started: %s." % error}
 
 
-class Controller:
+class StepRunner:
     """Takes the steps, waits for their effect, and restores the earlier state after a failure."""
 
     def __init__(

@@ -37,7 +37,7 @@ class Change:
         self.context = guard.open_context(options)
         guard.check_subject(self.context, self.module, self.instance)
         self.guarded = guard.GuardedChange(self.context, check_mode)
-        self.controller = control.Controller(
+        self.step_runner = control.StepRunner(
             self.context, self.module, self.instance, self.guarded.scrub
         )
         self.service = NO_SERVICE
@@ -48,7 +48,7 @@ class Change:
 
     def look(self) -> None:
         """Read the state, and determine the steps."""
-        self.before = self.controller.observe()
+        self.before = self.step_runner.observe()
         if self.requested.state == "reloaded" and self.before["pid"] is None:
             raise InputError(
                 "%s is not running, so it cannot be reloaded. Start it: it then reads its"
@@ -166,19 +166,19 @@ class Change:
             after = self.perform()
         except control.ControlError as error:
             failure = self.guarded.scrub(str(error))
-            back = self.controller.put_back(self.before, self.options["wait"], self.service)
-            after = self.controller.observe()
+            back = self.step_runner.put_back(self.before, self.options["wait"], self.service)
+            after = self.step_runner.observe()
         self.result.update(
             after=after,
             left=control.state_after(self.before, after),
-            commands=self.controller.commands,
+            commands=self.step_runner.commands,
             seconds=round(time.monotonic() - began, 3),
             changed=not failure or after["pid"] != self.before["pid"],
             touched=self.touched(others),
         )
         ended = dict(self.line(), before=self.before, after=after, seconds=self.result["seconds"])
         ended["inside"] = inside
-        ended["command"] = self.controller.commands
+        ended["command"] = self.step_runner.commands
         if failure:
             reason = "%s %s" % (failure, back)
             self.guarded.note("ended", result="failed", reason=reason, **ended)
@@ -205,14 +205,14 @@ class Change:
 
     def perform(self) -> "Entry":
         """The steps and their proof; the state after them."""
-        pids = [p["pid"] for p in self.controller.find()]
+        pids = [p["pid"] for p in self.step_runner.find()]
         for step in self.steps:
-            self.controller.take(step, pids)
+            self.step_runner.take(step, pids)
         if self.requested.state == "stopped":
-            return self.controller.settle_stopped(self.options["wait"])
+            return self.step_runner.settle_stopped(self.options["wait"])
         if self.module in UTILITIES:
-            return self.controller.observe()
-        after = self.controller.settle(
+            return self.step_runner.observe()
+        after = self.step_runner.settle(
             1.0 if self.requested.state == "reloaded" else self.options["wait"],
             self.requested.precision,
         )
@@ -234,7 +234,7 @@ class Change:
 
     def explain(self, failure: str, back: "Optional[str]") -> str:
         """The failure for an operator."""
-        tried = ", then ".join(" ".join(command) for command in self.controller.commands)
+        tried = ", then ".join(" ".join(command) for command in self.step_runner.commands)
         log = "%s/%s/log/%s.log" % (self.context.var_dir, self.instance, self.module)
         return "%s could not be %s. Tried: %s. %s %s See %s%s." % (
             self.name, self.participle(), tried, failure, back, log,

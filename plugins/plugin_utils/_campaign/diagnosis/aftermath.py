@@ -40,7 +40,7 @@ def needed_by(module: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True)
-class Over:
+class Aftermath:
     """What lines belong to: whose restart or repair, and when it was."""
 
     whose: str
@@ -55,7 +55,7 @@ def uncertain(row: Meaning | None) -> bool:
     )
 
 
-def daily(server: Server, module: ModuleInstance, group: LogGroup) -> Over | None:
+def daily(server: Server, module: ModuleInstance, group: LogGroup) -> Aftermath | None:
     """The daily restart within minutes of which all of these lines were logged.
 
     What is known to come of a restart needs no more than its time: the server called may be
@@ -73,7 +73,7 @@ def daily(server: Server, module: ModuleInstance, group: LogGroup) -> Over | Non
             abs(began - at) <= 60 * server.limits.daily_restart_minutes
             for began in _begins(server, whose)
         ):
-            return Over(whose.label if whose else "the server called", at, restart_time)
+            return Aftermath(whose.label if whose else "the server called", at, restart_time)
     return None
 
 
@@ -107,14 +107,14 @@ def _begins(server: Server, module: ModuleInstance | None) -> Iterator[float]:
 
 def repaired(
     server: Server, module: ModuleInstance, group: LogGroup, modules: Collection[str]
-) -> Over | None:
+) -> Aftermath | None:
     """The first repair of one of these modules before which all of these lines were logged."""
     if group.last_at is None:
         return None
     for whose, instance, ended in sorted(_repairs(server, modules), key=lambda repair: repair[2]):
         here = DEFAULT in (instance, module.instance) or instance == module.instance
         if here and group.last_at <= ended + AFTERMATH_SECONDS:
-            return Over(whose if instance == DEFAULT else f"{whose}@{instance}", ended)
+            return Aftermath(whose if instance == DEFAULT else f"{whose}@{instance}", ended)
     return None
 
 
@@ -131,11 +131,11 @@ def _repairs(server: Server, modules: Collection[str]) -> Iterator[tuple[str, st
 
 def sorted_out(
     server: Server, module: ModuleInstance, groups: Iterable[LogGroup]
-) -> tuple[list[LogGroup], dict[str, tuple[Over, list[LogGroup]]]]:
+) -> tuple[list[LogGroup], dict[str, tuple[Aftermath, list[LogGroup]]]]:
     """Lines that are of now, and those of what is over, by its kind: `daily` or `repaired`."""
     modules = needed_by(module.name)
     now: list[LogGroup] = []
-    over: dict[str, tuple[Over, list[LogGroup]]] = {}
+    over: dict[str, tuple[Aftermath, list[LogGroup]]] = {}
     for group in groups:
         kind, found = "daily", daily(server, module, group)
         if found is None and uncertain(meaning_of(group)):

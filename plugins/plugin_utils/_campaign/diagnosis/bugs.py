@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from ..snapshot.server import Server
-from .model import Held
+from .model import LinkedFinding
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class Bug:
     begins: int = 0
     when: Callable[[Server], bool] = lambda _server: True
 
-    def explains(self, server: Server, build: int, held: Held) -> bool:
+    def explains(self, server: Server, build: int, linked: LinkedFinding) -> bool:
         """Whether a finding on a server of this build shows it."""
         if not self.begins <= build < self.fixed_in or not self.when(server):
             return False
-        finding = held.finding
+        finding = linked.finding
         names = (finding.key, finding.id)
         if not any(fnmatchcase(name, key) for name in names for key in self.keys):
             return False
-        said = (finding.summary, held.evidence.words, *finding.evidence.values())
+        said = (finding.summary, linked.evidence.words, *finding.evidence.values())
         text = "\n".join(map(str, said))
         return re.search(self.words, text, re.IGNORECASE) is not None
 
@@ -96,18 +96,18 @@ BUGS: tuple[Bug, ...] = (
 )  # fmt: skip
 
 
-def noted(server: Server, held: Held) -> Held:
+def noted(server: Server, linked: LinkedFinding) -> LinkedFinding:
     """The finding with the bug of the server's build that explains it, if there is one."""
     build = server.build_number
-    if build is None or held.causes:
-        return held
-    bug = next((bug for bug in BUGS if bug.explains(server, build, held)), None)
+    if build is None or linked.causes:
+        return linked
+    bug = next((bug for bug in BUGS if bug.explains(server, build, linked)), None)
     if bug is None:
-        return held
+        return linked
     end = "" if bug.fixed_in == NEVER else f", fixed in build {bug.fixed_in}"
     note = f"known bug of build {build}: {bug.text}{end} ({bug.source})"
-    finding = held.finding
-    return replace(held, finding=replace(
+    finding = linked.finding
+    return replace(linked, finding=replace(
         finding, evidence={**finding.evidence, "known_bug": note},
         summary=f"{finding.summary} Possibly a {note}.",
     ))

@@ -19,7 +19,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 
 from ..snapshot.server import LOOPBACK
 from .catalogue import BY_KEY
-from .model import Evidence, Held, Problem, finding_of
+from .model import Evidence, LinkedFinding, Problem, finding_of
 from .records import Diagnosis, Finding
 
 
@@ -55,7 +55,7 @@ _TRACES: dict[str, re.Pattern[str]] = {
 }
 
 
-def explains(cause: Held, effect: Held) -> bool:
+def explains(cause: LinkedFinding, effect: LinkedFinding) -> bool:
     """Whether a finding of a right kind concerns the same instance, or one shares with all.
 
     It must not have begun after its effect. Where the effect shows in log lines, these must speak
@@ -79,11 +79,11 @@ def explains(cause: Held, effect: Held) -> bool:
     return DEFAULT in (instance, shown.instance) or instance == shown.instance
 
 
-def link(held: Iterable[Held], depth: Mapping[str, int]) -> list[Held]:
+def link(findings: Iterable[LinkedFinding], depth: Mapping[str, int]) -> list[LinkedFinding]:
     """The findings with their nearest causes."""
-    linked: list[Held] = []
+    linked: list[LinkedFinding] = []
     above: dict[str, set[str]] = {}  # id of a finding: ids of all that explain it
-    for effect in sorted(held, key=lambda each: (depth[each.problem.key], each.id)):
+    for effect in sorted(findings, key=lambda each: (depth[each.problem.key], each.id)):
         causes = [cause for cause in linked if explains(cause, effect)]
         further = {id for cause in causes for id in above[cause.id]}
         nearest = tuple(cause for cause in causes if cause.id not in further)
@@ -92,9 +92,9 @@ def link(held: Iterable[Held], depth: Mapping[str, int]) -> list[Held]:
     return linked
 
 
-def chain(held: Held) -> Iterator[Held]:
+def chain(linked: LinkedFinding) -> Iterator[LinkedFinding]:
     """All that explains a finding, near and far."""
-    for cause in held.causes:
+    for cause in linked.causes:
         yield cause
         yield from chain(cause)
 
@@ -188,6 +188,6 @@ def _silence(diagnosis: Diagnosis) -> Finding:
 
 def _nearest(diagnosis: Diagnosis, keys: tuple[str, ...]) -> list[Finding]:
     """The findings of some keys that are not themselves explained by others of them."""
-    held = [finding for finding in diagnosis.findings if finding.key in keys]
-    causes = {id for finding in held for id in finding.caused_by_ids}
-    return [finding for finding in held if finding.id not in causes]
+    linked = [finding for finding in diagnosis.findings if finding.key in keys]
+    causes = {id for finding in linked for id in finding.caused_by_ids}
+    return [finding for finding in linked if finding.id not in causes]

@@ -26,7 +26,7 @@ from ..snapshot.thresholds import Thresholds
 from .bugs import noted
 from .catalogue import CATALOGUE, ORDER
 from .causes import chain, depths, link
-from .model import HOST, INFO, Held, hold, render
+from .model import HOST, INFO, LinkedFinding, linked_finding, render
 from .records import Diagnosis, Module, ModuleVerdict, Probe
 
 DEPTHS = depths(CATALOGUE)
@@ -45,7 +45,7 @@ def diagnose(
     """
     server = Server(snapshot, thresholds)
     header = server.header
-    holding = asked_for(server, findings_of(server)) if header.installed else []
+    findings = asked_for(server, findings_of(server)) if header.installed else []
     modules = [module for module in server.modules if _asked(server, module.name, module.instance)]
     known = {*addresses, server.machine.hostname, header.address} - LOOPBACK - {name}
     return Diagnosis(
@@ -62,9 +62,9 @@ def diagnose(
         installed=header.installed,
         instances=tuple(_instances(server)),
         modules=tuple(
-            _module(server, module, holding) for module in modules if header.installed
+            _module(server, module, findings) for module in modules if header.installed
         ),
-        findings=tuple(held.finding for held in holding),
+        findings=tuple(linked.finding for linked in findings),
         unseen=tuple(
             Probe(probe=probe, kind=failure.kind, message=failure.message)
             for probe, failure in (*server.failures.items(), *_not_asked(server))
@@ -86,29 +86,29 @@ def inconclusive(server: Server) -> dict[str, str]:
     return found
 
 
-def findings_of(server: Server) -> list[Held]:
+def findings_of(server: Server) -> list[LinkedFinding]:
     """Every problem that holds, with its causes: roots first, then by severity and start order."""
-    holding: dict[str, Held] = {}
+    findings: dict[str, LinkedFinding] = {}
     for problem in CATALOGUE:
         if all(server.answered(probe) for probe in problem.needs):
             for evidence in problem.find(server):
-                held = hold(problem, server, evidence)
-                holding.setdefault(held.id, held)
-    return sorted((noted(server, held) for held in link(holding.values(), DEPTHS)), key=_sort_key)
+                linked = linked_finding(problem, server, evidence)
+                findings.setdefault(linked.id, linked)
+    return sorted((noted(server, linked) for linked in link(findings.values(), DEPTHS)), key=_sort_key)
 
 
-def _sort_key(held: Held) -> tuple[bool, int, int, str]:
-    finding = held.finding
-    return bool(held.causes), finding.severity.rank, ORDER[finding.module], finding.id
+def _sort_key(linked: LinkedFinding) -> tuple[bool, int, int, str]:
+    finding = linked.finding
+    return bool(linked.causes), finding.severity.rank, ORDER[finding.module], finding.id
 
 
-def asked_for(server: Server, holding: list[Held]) -> list[Held]:
+def asked_for(server: Server, findings: list[LinkedFinding]) -> list[LinkedFinding]:
     """The findings of the modules and instances asked for, and whatever explains them."""
     kept: set[str] = set()
-    for held in holding:
-        if _asked(server, held.finding.module, held.finding.instance):
-            kept |= {held.id, *(cause.id for cause in chain(held))}
-    return [held for held in holding if held.id in kept]
+    for linked in findings:
+        if _asked(server, linked.finding.module, linked.finding.instance):
+            kept |= {linked.id, *(cause.id for cause in chain(linked))}
+    return [linked for linked in findings if linked.id in kept]
 
 
 def _asked(server: Server, module: str, instance: str) -> bool:
@@ -138,10 +138,10 @@ def _not_asked(server: Server) -> Iterator[tuple[str, ProbeError]]:
         yield "api", ProbeError("skipped", text)
 
 
-def _module(server: Server, module: ModuleInstance, holding: list[Held]) -> Module:
+def _module(server: Server, module: ModuleInstance, findings: list[LinkedFinding]) -> Module:
     own = [
-        held for held in holding
-        if (held.finding.module, held.finding.instance) == (module.name, module.instance)
+        linked for linked in findings
+        if (linked.finding.module, linked.finding.instance) == (module.name, module.instance)
     ]
     process = module.process
     return Module(
@@ -154,7 +154,7 @@ def _module(server: Server, module: ModuleInstance, holding: list[Held]) -> Modu
         started_at=module.started_at,
         precision=process.precision if process else None,
         filters=tuple(_filters(module)),
-        findings=tuple(held.id for held in own),
+        findings=tuple(linked.id for linked in own),
     )
 
 
@@ -166,15 +166,15 @@ def _filters(module: ModuleInstance) -> list[str]:
     return filters(added(module.process.arguments, standard))
 
 
-def verdict(server: Server, module: ModuleInstance, holding: list[Held]) -> ModuleVerdict:
+def verdict(server: Server, module: ModuleInstance, findings: list[LinkedFinding]) -> ModuleVerdict:
     """healthy, degraded, down, unknown or not_expected."""
-    if any(held.problem.down for held in holding):
+    if any(linked.problem.down for linked in findings):
         return "down"
     if module.state == "unknown":
         return "unknown"
     if module.state == "stopped" and not module.expected:
         return "unknown" if module.expected is None else "not_expected"
-    if any(held.finding.severity is not INFO for held in holding):
+    if any(linked.finding.severity is not INFO for linked in findings):
         return "degraded"
     if module.state == "stopped" or _overlooked(server, module.name):
         return "unknown"

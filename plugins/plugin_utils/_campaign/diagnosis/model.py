@@ -209,20 +209,20 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Held:
+class LinkedFinding:
     """A problem that holds: the finding as the report has it, and by what its causes are known."""
 
     problem: Problem
     evidence: Evidence
     finding: Finding
-    causes: tuple[Held, ...] = ()
+    causes: tuple[LinkedFinding, ...] = ()
 
     @property
     def id(self) -> str:
         """Unique on the host and the same in every run."""
         return self.finding.id
 
-    def explained(self, causes: tuple[Held, ...]) -> Held:
+    def explained(self, causes: tuple[LinkedFinding, ...]) -> LinkedFinding:
         """The same with what explains it."""
         finding = replace(
             self.finding,
@@ -232,7 +232,7 @@ class Held:
         return replace(self, finding=finding, causes=causes)
 
 
-def hold(problem: Problem, server: Server, evidence: Evidence) -> Held:
+def linked_finding(problem: Problem, server: Server, evidence: Evidence) -> LinkedFinding:
     """The problem's words with the facts of the evidence."""
     label = problem.module
     if evidence.instance != DEFAULT:
@@ -242,7 +242,7 @@ def hold(problem: Problem, server: Server, evidence: Evidence) -> Held:
         "instance": evidence.instance, "target": label,
         **evidence.facts,
     }
-    return Held(problem, evidence, finding_of(problem, evidence, facts))
+    return LinkedFinding(problem, evidence, finding_of(problem, evidence, facts))
 
 
 def finding_of(problem: Problem, evidence: Evidence, facts: Mapping[str, Fact]) -> Finding:
