@@ -16,9 +16,9 @@ from .model import Host, Report, Step
 
 
 def show(console: Console, report: Report) -> int:
-    """The plan of all hosts and what is left; how many steps there are.
+    """Show the plan of all hosts and what remains; the number of steps.
 
-    Where there is nothing to ask about, nothing is shown: the report that follows says it all.
+    Without steps nothing is shown, because the report that follows has everything.
     """
     steps = [(host, step) for host in report.hosts for step in host.plan]
     if not steps:

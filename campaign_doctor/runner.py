@@ -212,10 +212,10 @@ def run(
     playbook_run: PlaybookRun, access: Access, private: Path, watcher: Watcher,
     interrupts: Interrupts,
 ) -> Ended:
-    """Run it to its end, or until a person stops it.
+    """Run it to its end, or until the operator stops it.
 
-    The first Ctrl-C ends at once what changes nothing. In a repair it lets every host finish what it
-    is doing and begins no other; the second kills.
+    The first Ctrl-C ends a run that changes nothing immediately. In a repair it lets every host
+    finish its current step and starts no other; the second kills.
     There is no time limit: those of the tasks are in the playbooks, and to kill a repair is the
     one way not to know how it ended.
     """

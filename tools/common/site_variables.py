@@ -384,7 +384,7 @@ def variables_file() -> str:
         "# Copyright: (c) 2026, campaign.remediation contributors\n"
         "# GNU General Public License v3.0+"
         " (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)\n\n"
-        '"""The variables that a site, or a person, can set. Written by tools/roles.py."""\n\n'
+        '"""The variables that a site or an operator can set. Written by tools/roles.py."""\n\n'
         "from __future__ import annotations\n\n"
         f"VARIABLES = frozenset({{\n{lines}}})\n"
     )

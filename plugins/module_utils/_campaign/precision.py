@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How much a module logs, by the arguments that it was started with.
+"""How much a module logs, by its arguments.
 
-What the configuration says of its arguments is its standard; raised is what was added to them.
+The configured arguments are its standard; additional ones raise it.
 """
 
 from collections import Counter

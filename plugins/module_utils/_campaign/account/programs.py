@@ -86,7 +86,7 @@ def spawn(
 def supervise(
     channel: "Channel", server: "Server", arguments: "List[str]", descriptors: "Sequence[int]"
 ) -> None:
-    """Start a job under a shell that keeps its lock, and writes down its beginning and its end.
+    """Start a job under a shell that keeps its lock, and records its start and its end.
 
     descriptors: the lock, and the files for the beginning, the end and what is said.
     """

@@ -95,7 +95,7 @@ class Node:
 
 
 def parse(data: bytes) -> Node:
-    """The root of a document. Without document types: what they can define has no place here.
+    """The root of a document. Refuses document types.
 
     Raises ValueError, which says what is wrong.
     """

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Shared memory and semaphores, as the kernel tells of them.
+"""Shared memory and semaphores, from the kernel.
 
-They belong to whoever began first: the Campaign account, or that of the web server.
+They belong to the account that created them: Campaign's or the web server's.
 """
 
 import os

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Files of /proc whose text lies in the memory of the process that they tell of.
+"""Files of /proc whose text is in the memory of the process that they describe.
 
-Whoever owns the process says how long such a read takes, even forever: the page may be one
-of a file system or a fault handler of his own. So somebody else reads, who can be left behind.
+The owner of the process decides how long such a read takes, even forever: the page may belong to
+the owner's own file system or fault handler. So another process reads, which can be left behind.
 """
 
 import gc

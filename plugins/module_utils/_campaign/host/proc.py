@@ -132,9 +132,9 @@ def scan(home: str) -> Table:
 
 
 def _belongs(pid: str, home: str, fronts: "List[int]") -> "Optional[bool]":
-    """Does the process work in, or come from, this home? None: that is not to be seen.
+    """Is this home the working directory or the source of the process? None: unknown.
 
-    It is not for a zombie, nor for a process of somebody else who is not root.
+    It is unknown for a zombie, and without root for a process of another account.
     """
     answer: "Optional[bool]" = False
     for link in ("/cwd", "/exe"):

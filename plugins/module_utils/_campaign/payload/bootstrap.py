@@ -51,7 +51,7 @@ class Sources(object):
 
     def create_module(self, _spec):
         # type: (ModuleSpec) -> None
-        """Nothing special."""
+        """As Python's loaders do: no special module."""
 
     def exec_module(self, module):
         # type: (ModuleType) -> None

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What costs an Ansible module less that runs from the archive in which it came to its host.
+"""Cheaper imports for an Ansible module that runs from the archive in which it was sent.
 
 To import this file is enough for the files of all rooms that are imported after it to be compiled
 once (Finder). Nothing here does anything where the files lie in a directory, as in tests.

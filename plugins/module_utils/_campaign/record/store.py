@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The state directory: whose it is, that it is nobody else's, and its files.
+"""The state directory: its owner, its protection and its files.
 
-Where this process is root it is root's, and nobody else can put another in its place: so nothing
+If this process is root, it belongs to root, and no other account can replace it: so nothing
 in it is of the Campaign account's making.
 """
 

@@ -17,7 +17,7 @@ WATCHDOG = "watchdog"
 
 
 def unfinished(begun: "Entry", running: "Container[Tuple[str, str]]") -> "List[Entry]":
-    """What a repair that was cut has stopped and not started again, the watchdog first.
+    """What an interrupted repair has stopped and not started again, the watchdog first.
 
     begun: its line in the ledger. running: (module, instance) of each running process.
     """

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Modules that change a server: their options from the inventory, and who asks for it."""
+"""Modules that change a server: their options from the inventory, and who runs them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GUARDS: tuple[str, ...] = tuple(
 # And what those take that call the server's API.
 API: tuple[str, ...] = tuple(sorted(options.api()))
 LOCKING = ("campaign_guard", "campaign_job", "campaign_module", "campaign_workflow")
-# Under these names automation controllers say which person started the job.
+# Variables in which automation controllers name the user who started the job.
 PERSON = ("awx_user_name", "tower_user_name")
 
 
@@ -52,8 +52,8 @@ class ChangingAction(ActionBase):
     def carry_out(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Run it with these options.
 
-        Where another run has the host that was begun on this machine, the host cannot know whether
-        that still lives: it is told, and asked again.
+        If another run of this machine has the host, the host cannot know whether that run still
+        exists: it gets the answer from here, and is called again.
         """
         me = controller.identity()
         gone: set[str] = set()
@@ -90,7 +90,7 @@ class ChangingAction(ActionBase):
 
 
 def record(given: dict[str, Any], variables: dict[str, Any]) -> dict[str, str]:
-    """Who asks, and from where, for the ledger: the host itself sees only its own login."""
+    """Who runs it, and from where, for the ledger: the host itself knows only its own login."""
     found: dict[str, str] = {}
     if not given.get("who"):
         found["who"] = next((str(variables[n]) for n in PERSON if variables.get(n)), account())

@@ -35,7 +35,7 @@ def start_of(pid: int) -> int | None:
 
 
 def identity() -> Json | None:
-    """This ansible-playbook, so that it can be told from any other; None where that cannot be."""
+    """This ansible-playbook, uniquely identified; None if that is impossible."""
     pid = main_process()
     start = start_of(pid)
     boot = lock.boot()
@@ -74,9 +74,9 @@ def lives(pid: int, start: int) -> bool:
 
 
 def judged(me: Mapping[str, Any] | None, holder: object) -> tuple[str, bool] | None:
-    """Of the run that has a host: its process, if it is one of this machine, and whether it lives.
+    """The process of the run that has a host, if it is one of this machine, and whether it exists.
 
-    What the host says only names a process; whether that lives is seen here.
+    The host only names the process; whether it exists is checked here.
     """
     theirs: Any = holder.get("controller") if isinstance(holder, dict) else None
     if not lock.is_controller(theirs):

@@ -35,7 +35,7 @@ _SIGN = re.compile(r"/(?:[^/\0\n]+/)*alive-[0-9a-f]{16}")
 
 
 def command(sign: str) -> str | None:
-    """What gives a sign of life, as long as its file is there; None for what is no such file."""
+    """The command that gives a sign of life, as long as its file exists; None for another file."""
     if not _SIGN.fullmatch(sign):
         return None
     word = shlex.quote(sign)
@@ -49,7 +49,7 @@ def _note(host: str) -> Path:
 
 
 def begin(host: str, beat: Callable[[], bool]) -> None:
-    """Start the keeper of a host. beat: gives a sign of life; False if that is no longer wanted."""
+    """Start the keeper of a host. beat: gives a sign of life; False if none is needed any longer."""
     end(host)
     owner = controller.main_process()
     start = controller.start_of(owner)
@@ -82,7 +82,7 @@ def end(host: str) -> None:
 
 
 def keep(gone_within: Callable[[float], bool], beat: Callable[[], Any]) -> None:
-    """Give signs of life until the run is gone, they are not wanted, or the host is lost."""
+    """Give signs of life until the run ends, needs none, or has lost the host."""
     failures = 0
     while failures < FAILURES and not gone_within(BEAT_SECONDS):
         try:
@@ -94,7 +94,7 @@ def keep(gone_within: Callable[[float], bool], beat: Callable[[], Any]) -> None:
 
 
 def _become_keeper() -> None:
-    """Let go of all that the task's process has: nobody must wait for this one."""
+    """Release everything of the task's process, so that no one waits for this one."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     os.setsid()
@@ -106,7 +106,7 @@ def _become_keeper() -> None:
 
 
 def _be_silent() -> None:
-    """What this process has to say nobody hears: Ansible's queue was left behind."""
+    """Drop the output of this process: it has no queue of Ansible."""
     display = Display()
     display.verbosity = -1
     display._final_q = None

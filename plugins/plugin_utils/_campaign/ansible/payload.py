@@ -65,8 +65,8 @@ TEXT = (
 
 
 def enough(options: Mapping[str, Any]) -> bool:
-    """Whether the program can do what is asked. The server's API is asked by means of Ansible's own
-    library, which knows certificates and proxies.
+    """Whether the program can carry out these options. Queries of the server's API need Ansible's
+    own library, which handles certificates and proxies.
     """
     return not options["api"] or options["api_from"] == "controller"
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The variables that a site, or a person, can set. Written by tools/roles.py."""
+"""The variables that a site or an operator can set. Written by tools/roles.py."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Variables that are nearly one of the collection's: a value that is set, and has no effect.
+"""Misspelt variables of the collection: their values have no effect.
 
-It is a warning and no error, as a site may have variables of its own that begin with campaign_.
+A warning and not an error, because a site may have its own variables that begin with campaign_.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _NEAR = 0.92
 
 
 def warn(result: dict[str, Any], variables: Iterable[str]) -> None:
-    """Add to the result of an action what is probably misspelt. The text names no host: what several
-    hosts say alike, Ansible shows once.
+    """Add probable misspellings to the result of an action. The text names no host, so that Ansible
+    shows the same text of several hosts once.
     """
     odd = sorted(name for name in variables if name.startswith(PREFIX) and name not in VARIABLES)
     found = [f"{name} has no effect. Did you mean {near}?"

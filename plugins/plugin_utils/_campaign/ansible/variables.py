@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, Protocol
 
 PREFIX = "campaign_"
-# Options that the engine gives the modules of a remedy, in variables of its own.
+# Options that the engine passes to the modules of a remedy in its own variables.
 HANDED_ON = frozenset({"because", "remedy", "run"})
 DIAGNOSIS = "campaign_diagnosis"  # where the playbooks register what campaign_diagnose found
 
@@ -32,7 +32,7 @@ def address_of(variables: Mapping[str, Any]) -> str:
 
 
 class Templar(Protocol):
-    """What is needed of Ansible's templar."""
+    """The part of Ansible's templar that is used."""
 
     def template(self, variable: Any) -> Any:
         """The value with its templates filled in."""
@@ -63,8 +63,8 @@ def with_variables(
 
 
 def complete(value: Any) -> bool:
-    """Whether there is no template in it, and nothing encrypted: most values are written out, and
-    to be told so by Ansible takes longer than to look.
+    """Whether it has neither a template nor anything encrypted: most values are plain, and
+    checking here is faster than asking Ansible.
     """
     if isinstance(value, Mapping):
         return all(complete(key) and complete(item) for key, item in value.items())

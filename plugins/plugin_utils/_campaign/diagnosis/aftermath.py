@@ -20,7 +20,7 @@ from ..snapshot.server import Server
 from .knowledge import Kind, Meaning, Restart, meaning_of
 
 USUAL_RESTART = "06:00:00"  # processRestartTime as shipped
-EARLY_SECONDS = 120  # lines of a stop stand before the start
+EARLY_SECONDS = 120  # lines of a stop come before the start
 
 # Whose errors end with the repair of another module, beside the watchdog.
 _NEEDS = {
@@ -34,7 +34,7 @@ _NEEDS = {
 
 def needed_by(module: str) -> frozenset[str]:
     """The modules whose repair can put an end to errors of this one."""
-    if module == "watchdog":  # it logs what it has to start again
+    if module == "watchdog":  # it logs what it must start again
         return frozenset(MODULES)
     return frozenset((module, "watchdog", *_NEEDS.get(module, ())))
 
@@ -49,7 +49,7 @@ class Aftermath:
 
 
 def uncertain(row: Meaning | None) -> bool:
-    """Whether lines say nothing, or nothing that lasts, of what is wrong."""
+    """Whether lines show no problem, or only a passing one."""
     return row is None or (
         row.kind in (Kind.PASSING, Kind.WRAPPER) or row.restart in (Restart.HEALS, Restart.UNKNOWN)
     )
@@ -58,7 +58,7 @@ def uncertain(row: Meaning | None) -> bool:
 def daily(server: Server, module: ModuleInstance, group: LogGroup) -> Aftermath | None:
     """The daily restart within minutes of which all of these lines were logged.
 
-    What is known to come of a restart needs no more than its time: the server called may be
+    Lines that are known to follow a restart need only its time: the server called may be
     another one. Other lines need a module here that did begin then.
     """
     row = meaning_of(group)
@@ -132,7 +132,7 @@ def _repairs(server: Server, modules: Collection[str]) -> Iterator[tuple[str, st
 def sorted_out(
     server: Server, module: ModuleInstance, groups: Iterable[LogGroup]
 ) -> tuple[list[LogGroup], dict[str, tuple[Aftermath, list[LogGroup]]]]:
-    """Lines that are of now, and those of what is over, by its kind: `daily` or `repaired`."""
+    """Current lines, and those that are over by kind: `daily` or `repaired`."""
     modules = needed_by(module.name)
     now: list[LogGroup] = []
     over: dict[str, tuple[Aftermath, list[LogGroup]]] = {}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 """Known bugs of builds, by the vendor's release notes and support articles: a note at the finding
-that one explains, and never a finding by itself.
+that one explains, never a separate finding.
 
 The table is asked last: a finding that another one explains needs no bug.
 """
@@ -20,7 +20,7 @@ from .model import LinkedFinding
 
 @dataclass(frozen=True)
 class Bug:
-    """What it does, the findings it explains, and the build that has it no more.
+    """Its effect, the findings it explains, and the first build without it.
 
     `keys`: ids or keys of findings, with * for any text. `words`: what the finding's text must
     have. `begins`: the build that brings it. `when`: what the server must be like.

@@ -3,7 +3,7 @@
 
 """What explains what: between the findings of one server, and across a fleet.
 
-The catalogue says which problems can explain which; here that is applied to findings. A
+The catalogue says which problem can explain which; this applies it to findings. A
 finding keeps its nearest causes only: with watchdog → stat → mta, mta names stat, and whoever
 follows the chain arrives at the watchdog.
 """
@@ -166,7 +166,7 @@ def _explained(finding: Finding, host: str, causes: Iterable[Finding]) -> Findin
 
 
 def addresses_of(variables: Mapping[str, object]) -> list[str]:
-    """Of a host's variables: where Ansible reaches it, by which other hosts may know it."""
+    """The addresses of a host in its variables, by which other hosts may know it."""
     address = variables.get("ansible_host")
     return [str(address)] if address else []
 

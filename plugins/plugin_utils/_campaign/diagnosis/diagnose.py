@@ -103,7 +103,7 @@ def _sort_key(linked: LinkedFinding) -> tuple[bool, int, int, str]:
 
 
 def asked_for(server: Server, findings: list[LinkedFinding]) -> list[LinkedFinding]:
-    """The findings of the modules and instances asked for, and whatever explains them."""
+    """The findings of the requested modules and instances, and their causes."""
     kept: set[str] = set()
     for linked in findings:
         if _asked(server, linked.finding.module, linked.finding.instance):

@@ -43,7 +43,7 @@ class Restart(str, Enum):
 
 
 class Kind(str, Enum):
-    """What a line is: an error, one that only wraps another, a note, or what passes by itself."""
+    """The kind of a line: an error, one that only wraps another, a note, or a passing one."""
 
     ERROR = "error"
     WRAPPER = "wrapper"
@@ -87,12 +87,12 @@ class Meaning:
 
     @property
     def decides(self) -> bool:
-        """Whether it is an error by itself, and not only around another one."""
+        """Whether it is an error itself, and not only a wrapper of another one."""
         return self.kind in (Kind.ERROR, Kind.PASSING)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its own name and the codes by which it is found."""
+        """Its name and the codes that identify it."""
         codes = [code for each in self.alternatives for code in sorted(each.codes)]
         return tuple(dict.fromkeys([self.code, *codes]))
 
@@ -191,7 +191,7 @@ def permanent_error(text: str) -> Meaning | None:
 
 
 def distinct_events(groups: Iterable[LogGroup]) -> list[LogGroup]:
-    """The groups that tell of events of their own.
+    """The groups that are separate events.
 
     A line that only wraps another error, or that says in other words what another line says, is
     left out where that other line was logged in the same event.

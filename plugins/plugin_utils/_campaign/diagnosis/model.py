@@ -32,8 +32,8 @@ CRITICAL, WARNING, INFO = Severity
 
 @dataclass(frozen=True)
 class ByHand:
-    """What is said of a finding for which the documented remedy of its problem would not help; what
-    is None is said as of the problem.
+    """Texts for a finding that the documented remedy of its problem would not help; None means the
+    problem's text.
     """
 
     reason: str | None
@@ -45,7 +45,7 @@ class ByHand:
 class Evidence:
     """That a problem holds on an instance, and the facts that show it.
 
-    `subject` tells apart several findings of one key on one instance, such as two disks.
+    `subject` distinguishes several findings of one key on one instance, such as two disks.
     `words`: the log lines that show it, by which its causes are known. `began_at`: since when it
     holds. `severity` and `by_hand` are for a case that differs from its entry in the catalogue:
     how bad it is, and why it has no automatic remedy.
@@ -85,7 +85,7 @@ class Step(NamedTuple):
 class Fix:
     """What an operator can paste: commands as root or as the account, or advice in words.
 
-    The one place where facts get into commands: each is one quoted word, for root's shell and for
+    The only place where facts get into commands: each is one quoted word, for root's shell and for
     the account's. Advice is a comment.
     """
 
@@ -147,7 +147,7 @@ def as_root(*commands: str) -> Fix:
 
 
 def as_owner(*commands: str) -> Fix:
-    """Commands on the file {path}: as root, or as the account where it lies in its directories."""
+    """Commands on the file {path}: as root, or as the account where it is in the account's directories."""
     (step,) = as_root(*commands).steps
     return Fix((step._replace(owner=True),))
 
@@ -161,7 +161,7 @@ def _fix(
 
 
 def advice(text: str) -> Fix:
-    """Words for a person."""
+    """Advice in words."""
     return Fix((Step("advice", text),))
 
 

@@ -22,7 +22,7 @@ from ..snapshot.reader import ABSENT, fields_of, read
 from ..snapshot.records import Precision, ProbeKind, State
 
 Json = dict[str, Any]
-Facts = Mapping[str, object]  # by name, whatever there is to say
+Facts = Mapping[str, object]  # by name, any value
 R = TypeVar("R", bound="Record")
 
 # Of a key that earlier versions did not write, and of one that is written only if it is known.
@@ -96,7 +96,7 @@ def lacks(kind: type[Record], data: object) -> str | None:
 
 
 def typed(kind: type[R], record: Any) -> R:
-    """What was read, as what it is."""
+    """The record, with its type checked."""
     if not isinstance(record, kind):
         raise TypeError(f"{type(record).__name__} was read, not {kind.__name__}")
     return record
@@ -106,8 +106,8 @@ Written = tuple[str, str, bool, Callable[[Any], Any] | None]
 
 
 def _written_of(kind: type) -> tuple[Written, ...]:
-    """Field, key, whether it is left out where it is not known, and what makes JSON of it; None
-    where it is that already.
+    """Field, key, whether it is left out if unknown, and its conversion to JSON; None if it
+    needs none.
     """
     hidden = {entry.name for entry in fields(kind) if entry.metadata.get("if_known")}
     hints = typing.get_type_hints(kind)
@@ -185,7 +185,7 @@ class Probe(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis(Record):
-    """What was found on a host, or why nothing was."""
+    """The findings of a host, or why there is no diagnosis."""
 
     name: str
     reachable: bool = True

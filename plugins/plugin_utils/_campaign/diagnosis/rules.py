@@ -86,7 +86,7 @@ class SharedRules:
         self._rules.append(SharedRule(name, judge, entry, by_module))
 
     def problem(self, **entry: Any) -> Callable[[ModuleJudge], ModuleJudge]:
-        """Enter a function that looks at the whole server; it is told the module."""
+        """Register a function for the whole server; it also gets the module."""
 
         def enter(judge: ModuleJudge) -> ModuleJudge:
             self.enter(judge.__name__, judge, entry)

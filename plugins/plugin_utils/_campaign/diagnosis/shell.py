@@ -69,7 +69,7 @@ def measured(command: str) -> str:
 
 @cache
 def pieces(template: str) -> tuple[tuple[str, str | None, bool], ...]:
-    """A command in pieces: literal text, the fact after it, and whether that begins a word.
+    """A command in pieces: literal text, the fact after it, and whether the fact begins a word.
 
     Raises ValueError where the template is wrong: a fact inside quotes, or formatted.
     """
@@ -100,7 +100,7 @@ def _plain(text: str) -> bool:
 
 
 def _fact(name: str, value: object, first: bool) -> str:
-    """A fact as it stands in a command; `first`: it begins a word."""
+    """A fact as part of a command; `first`: it begins a word."""
     if isinstance(value, Shell):
         if value.why_not:
             raise NotShown(value.why_not)
@@ -118,7 +118,7 @@ def _fact(name: str, value: object, first: bool) -> str:
 
 
 def quoted(text: str) -> str:
-    """One word of a shell; what needs no quotes gets none."""
+    """One word of a shell, quoted only if necessary."""
     if text.startswith("="):  # zsh puts a program's path there
         return f"'{text[0]}'{quoted(text[1:])}" if len(text) > 1 else "'='"
     return shlex.quote(text)

@@ -25,7 +25,7 @@ CLOCK_GRACE = 300  # seconds that another controller's clock may be ahead
 def changed(
     planned: Fingerprint, diagnosis: Diagnosis
 ) -> str | None:
-    """In what a server is no longer the one that a fingerprint was taken of; None if it is."""
+    """How a server differs from its fingerprint; None if it does not."""
     present = {finding.id: finding for finding in diagnosis.findings}
     gone = [id for id in planned.findings if id not in present]
     if gone:
@@ -124,7 +124,7 @@ def _admitted(
 
 
 def _findings_of(step: Step, findings: Mapping[str, Finding]) -> Iterator[Finding]:
-    """The findings of a step, as they are now or, if they are gone, as the plan has them."""
+    """The findings of a step, as they are now or, if they have cleared, as in the plan."""
     for id in step.because:
         key, instance, _subject = parts(id)
         yield findings.get(id) or Finding(

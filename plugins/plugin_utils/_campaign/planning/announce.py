@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a step of the plan will run, and what a guard will ask for: told before, by the same rules.
+"""What a step of the plan will run, and what a guard will require, determined by the same rules.
 
 Commands come from the functions that the host itself uses (repair/steps.py, account/tree.py). None:
 what is run is found out only then, such as which segments of shared memory are left after the stop.

@@ -20,7 +20,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
 
 from ..diagnosis.model import HOST
 
-PERSON = "person"  # stands above the last rung of every ladder
+PERSON = "person"  # above the last rung of every ladder
 
 Facts = Mapping[str, Any]
 
@@ -40,9 +40,9 @@ class Guard:
 
 @dataclass(frozen=True)
 class Call:
-    """What campaign_module is told, for a remedy that is one call of it.
+    """The options of campaign_module, for a remedy that is one call of it.
 
-    `precision_of_site`: the site says to which log precision, and for how long.
+    `precision_of_site`: the site sets the log precision and its duration.
     """
 
     state: str
@@ -53,10 +53,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Remedy:
-    """A documented fix: all that is known of it beside its tasks.
+    """A documented fix: everything about it but its tasks.
 
-    `level`: its place from mild to strong. `does`, `risks`: what a role's README says of it; without
-    `risks` it is what a stop of the module cuts off. `then`: what is documented if it did not help.
+    `level`: its place from mild to strong. `does`, `risks`: what a role's README says of it; without `risks`
+    it is what a stop of the module interrupts. `then`: what is documented if it did not help.
     `covers`: remedies that are not needed beside it on the same module. `host_wide`: it stops the
     whole service, and covers for all modules.
     `independent`: it touches no process of the module, so it neither covers nor is covered.
@@ -248,25 +248,25 @@ REMEDIES: dict[str, Remedy] = {
 }
 RANK: dict[str, int] = {name: number for number, name in enumerate(REMEDIES)}
 
-# The rungs by which a site can bound all ladders: campaign_highest_rung.
+# The rungs at which a site can end all ladders: campaign_highest_rung.
 HIGHEST: tuple[str, ...] = (
     "restart", "kill_and_start", "rebuild_shared_memory", "restart_service",
 )
 
-# What is documented for a finding if its remedy did not help, where it is not what is documented
-# for the remedy (`then`). After the last a person must look.
+# The documented next remedies of a finding, where they differ from those
+# of its remedy (`then`). After the last one an operator must look.
 AFTER_KEY: dict[str, tuple[str, ...]] = {
     "watchdog.nothing_runs": ("restart_service",),
     "watchdog.stopped": ("restart_service",),
     # The watchdog alone cannot be restarted: it takes all modules along, and so says the plan.
     "watchdog.configuration_stale": ("restart_service",),
-    # The machine has no process of its own: which modules are to restart, a person says.
+    # The machine has no process: an operator chooses the modules to restart.
     "host.configuration_changed": (),
     # stat killed loses its statistics twice: no further than a restart.
     "stat.quotas_not_loaded": ("restart",),
 }
 
-# When the last rung did not help, what shows a person more.
+# When the last rung did not help: what gives the operator more information.
 AFTERWARDS: dict[str, str] = {"wfserver": "raise_log_precision"}
 
 # What a stop may cut off, by module.
@@ -279,7 +279,7 @@ ROLES: dict[str, str] = {HOST: "watchdog", **{module: module.lower() for module 
 
 
 def rungs(key: str, remedy: str) -> tuple[str, ...]:
-    """The ladder of a finding: its remedy, then what is documented if that did not help."""
+    """The ladder of a finding: its remedy, then the documented ones if that did not help."""
     known = REMEDIES.get(remedy)
     after = AFTER_KEY.get(key, known.then if known else ())
     return (remedy, *after)

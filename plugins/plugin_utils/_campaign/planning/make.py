@@ -42,9 +42,8 @@ def make(
 ) -> Plan:
     """The plan for a fleet.
 
-    `policies` by host; a host without one has none. `exhausted` by host: ids of findings for
-    which this run has already tried all that is documented. `work` by host: what is in flight
-    there, as campaign_guard tells it.
+    `policies` by host; a host without one has none. `exhausted` by host: ids of findings for which this run
+    has already tried every documented remedy. `work` by host: what is in flight there.
     """
     tried, at_work = exhausted or {}, work or {}
     hosts: list[HostPlan] = []
@@ -65,7 +64,7 @@ def make(
 def plan_of_host(
     diagnosis: Diagnosis, policy: Policy, exhausted: frozenset[str], now: float
 ) -> HostPlan:
-    """What is planned for one host."""
+    """The plan of one host."""
     findings = diagnosis.findings
     module_ids = module_ids_of(diagnosis)
     gravest = _gravest(findings)
@@ -108,7 +107,7 @@ def module_ids_of(diagnosis: Diagnosis) -> list[ModuleId]:
 
 
 def explained(finding: Finding) -> Refusal | None:
-    """That another finding is the cause of this one."""
+    """Whether another finding is the cause of this one."""
     causes = finding.caused_by_ids or finding.caused_by
     if not causes:
         return None
@@ -281,5 +280,5 @@ def fingerprint(diagnosis: Diagnosis, steps: Sequence[Step]) -> Fingerprint:
 
 
 def process_of(module: Module) -> str:
-    """The state of a module with its process, to tell whether it is still the same."""
+    """The state of a module with its process, to see whether it has changed."""
     return module.state if module.pid is None else f"{module.state} {module.pid}"

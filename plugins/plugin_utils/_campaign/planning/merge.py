@@ -36,7 +36,7 @@ class Draft:
         )
 
     def instances(self) -> list[str]:
-        """Those that the remedy is for: more than its own if they share what it changes."""
+        """The instances that the remedy affects: several if they share what it changes."""
         if not REMEDIES[self.remedy].shared:
             return [self.instance]
         return sorted({f.instance for f in self.findings if f.remedy == self.remedy})
@@ -63,7 +63,7 @@ def merged(findings: Iterable[Finding]) -> list[Draft]:
         blank = Draft(name, *identity[:2], subject, ())
         drafts[identity] = drafts.get(identity, blank).with_also([finding])
     kept: list[Draft] = []
-    # The strongest first: then whatever may cover a draft is there when its turn comes.
+    # The strongest first, so that whatever may cover a draft exists when it is reached.
     for draft in sorted(drafts.values(), key=lambda d: (-ladder.RANK[d.remedy], d.sort_key())):
         covering = [
             number for number, other in enumerate(kept) if _covers(other, draft)

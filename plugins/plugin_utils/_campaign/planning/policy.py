@@ -48,9 +48,9 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Window:
-    """A maintenance window: from a time of a day until a time of that day or the next.
+    """A maintenance window: from a time of day until a time of the same or the next day.
 
-    Times are those of the clock on the wall: when the clocks change, what it shows counts.
+    Times are wall clock times, also when the clocks change.
     """
 
     days: frozenset[int]
@@ -130,7 +130,7 @@ class Policy:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Policy:
-        """From the options of campaign_plan; what is None or absent has its default."""
+        """From the options of campaign_plan; None or a missing option means its default."""
         given = {name: value for name, value in options.items() if value is not None}
         zone = _zone(given.get("windows_timezone", ""))
         highest = _choice("highest_rung", given.get("highest_rung", HIGHEST[-1]), HIGHEST)
@@ -149,13 +149,13 @@ class Policy:
         )
 
     def excludes(self, module: str, instance: str) -> bool:
-        """Whether a module is to be left alone."""
+        """Whether a module is excluded."""
         return (module, None) in self.excluded or (module, instance) in self.excluded
 
     def on_finding(
         self, host: str, finding: Finding, gravest: Severity, now: float
     ) -> tuple[Refusal | None, list[str]]:
-        """Why a finding is left alone, and what there is to say of mutes that have ended."""
+        """Why a finding is left alone, and notes on expired mutes."""
         notes = []
         for mute in self.mutes:
             if not mute.names(host, finding):
@@ -176,7 +176,7 @@ class Policy:
         if remedy in self.denied:
             return Refusal("policy", f"campaign_remedies_denied names {remedy}")
         if REMEDIES[remedy].finishes:
-            return None  # what was begun was allowed, and half of it is worse than all
+            return None  # a started repair was allowed, and half of it is worse than all
         if self.allowed and remedy not in self.allowed:
             return Refusal("policy", f"campaign_remedies_allowed does not name {remedy}")
         if REMEDIES[remedy].level > REMEDIES[self.highest].level:
@@ -192,7 +192,7 @@ class Policy:
         return None
 
     def _touched(self, module_ids: Iterable[ModuleId]) -> list[str]:
-        """What is excluded and on the host; what was not looked at may be there as well."""
+        """The excluded modules of the host; unchecked ones may be there, too."""
         seen: dict[str, set[str]] = {}
         for module, instance in module_ids:
             seen.setdefault(module, set()).add(instance)
@@ -225,12 +225,12 @@ class Policy:
         return next(changes, None)
 
     def closes(self, remedies: Collection[str], now: float) -> float | None:
-        """When the first of some remedies that are open now is no longer so."""
+        """When the first of the open windows of some remedies closes."""
         ends = [self.next_change(remedy, now) for remedy in remedies]
         return min((end for end in ends if end is not None), default=None)
 
 
-# --- reading what a person wrote --------------------------------------------------------------
+# --- reading the inventory's values -----------------------------------------------------------
 
 
 def _list(name: str, value: Any) -> list[Any]:

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A plan and what was done of it, as JSON has them: steps, what is left, actions.
+"""A plan and its actions, as in JSON: steps, remaining findings, actions.
 
-What the keys mean is in docs/user/report.md, for the plan itself in docs/user/plan.md.
+The keys are explained in docs/user/report.md, those of the plan itself in docs/user/plan.md.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Work(Record):
     since: float | None = field(default=None, metadata=IF_KNOWN)
 
 
-AtWork = tuple[Work, ...] | None  # what a host has in flight; None: nobody looked
+AtWork = tuple[Work, ...] | None  # what a host has in flight; None: not checked
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,7 +90,7 @@ class Opened(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Asked(Record):
-    """A host, or a step of it, that a person was asked about."""
+    """A host, or a step of it, that the operator was asked about."""
 
     name: str | None = None
     order: int | None = None
@@ -98,7 +98,7 @@ class Asked(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer(Record):
-    """What a person typed, and about what: the host and the step."""
+    """An answer of the operator, and its host and step."""
 
     user_input: str
     item: tuple[Asked, ...] = ()
@@ -106,6 +106,6 @@ class Answer(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Answers(Record):
-    """What a person typed about the steps that ask for it."""
+    """The operator's answers to the steps that need confirmation."""
 
     results: tuple[Answer, ...] = ()

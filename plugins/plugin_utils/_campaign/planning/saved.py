@@ -25,9 +25,9 @@ class InvalidPlan(ValueError):
 
 
 def parse(data: object) -> Plan:
-    """The plan in what was read from a file; a person may have taken out hosts or steps.
+    """The plan from a file; an operator may have removed hosts or steps.
 
-    Nothing may be put in: the steps keep to what is documented for their findings.
+    Nothing may be added: the steps must be documented for their findings.
     """
     if not isinstance(data, Mapping) or "hosts" not in data or "schema" not in data:
         raise InvalidPlan("this is not a plan that campaign_plan made")
@@ -51,7 +51,7 @@ def parse(data: object) -> Plan:
 
 
 def _shape(what: str, data: object, kind: type[Record]) -> None:
-    """Each key is there and of its type; what can be null may be missing."""
+    """Each key exists with its type; a key that can be null may be missing."""
     if not isinstance(data, Mapping):
         raise InvalidPlan(f"the plan is damaged: {what} is {data!r}")
     nullable = {entry.name for entry in fields(kind) if entry.default is None}

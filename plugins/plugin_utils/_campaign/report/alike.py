@@ -41,7 +41,7 @@ class Alike(NamedTuple):
 
 
 def of(group: view.Cause) -> Alike:
-    """What is alike in a group of findings."""
+    """The common part of a group of findings."""
     facts = [dict(words.facts(finding.evidence)) for _host, finding in group.places]
     every = list(dict.fromkeys(name for each in facts for name in each))
     differing = [name for name in every if len({each.get(name) for each in facts}) > 1]

@@ -96,7 +96,7 @@ def build(
 ) -> Report:
     """The report of a run. Pure: the time, the collection's version and the run's id are given.
 
-    After a remediation `plan` is that of campaign_plan, and `actions` what was done, by host.
+    After a remediation, `plan` is that of campaign_plan, and `actions` are the actions by host.
     """
     diagnoses = list(diagnoses)
     planned = {host.name: host for host in plan.hosts} if plan else {}
@@ -144,7 +144,7 @@ def load(path: Path) -> Report:
 
 
 def _completed(data: dict[str, Any]) -> Report:
-    data = {**data, "summary": {}}  # it is counted anew
+    data = {**data, "summary": {}}  # it is counted again
     _check(Report, data)
     for host in data["hosts"]:
         _check(Host, host)
@@ -174,7 +174,7 @@ def _check(kind: type[Record], part: object) -> None:
 
 
 def failing(report: Report, fail_on: str) -> str | None:
-    """Why a run asked to fail on this severity fails, in one line; None when it does not."""
+    """Why a run that should fail on this severity fails, in one line; None if it does not."""
     summary = report.summary
     if fail_on == "never":
         return None
@@ -206,7 +206,7 @@ def _message(registered: Mapping[str, object], otherwise: str) -> str:
     stderr = str(registered.get("module_stderr") or "").strip().splitlines()
     if stderr:
         text = f"{text}: {stderr[0].strip()}" if text else stderr[0].strip()
-    # Ansible's words, or a shell's: nobody has looked for passwords in them yet.
+    # Texts of Ansible or a shell, in which passwords are not masked yet.
     masked: str = mask(text)
     return masked or f"No diagnosis: {otherwise}."
 
@@ -363,5 +363,5 @@ def _summary(hosts: tuple[Host, ...], roots: Iterable[Root]) -> Summary:
 
 
 def module_rank(module: str) -> int:
-    """Place of a module in the start order; what is not one (the machine) comes first."""
+    """Position of a module in the start order; the machine comes first."""
     return MODULES.index(module) if module in MODULES else -1

@@ -37,12 +37,12 @@ DEGREES = (
 )
 _DEGREE = {name: (row[0], degree) for row in DEGREES for degree, name in enumerate(row)}
 
-Trouble = tuple[str, str]  # problem and what it is about, in whichever degree
+Trouble = tuple[str, str]  # problem and subject, in any degree
 
 
 @dataclass
 class _Found:
-    """What was found so far: the changes by kind, the names of hosts by kind, the scores."""
+    """The result so far: the changes by kind, the names of hosts by kind, the scores."""
 
     changes: dict[str, list[Change]] = field(default_factory=dict)
     hosts: dict[str, list[str]] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class _Found:
 
 
 def between(old: Report, new: Report, needs: Mapping[str, Sequence[str]]) -> Changes:
-    """What is new, gone, worse, better or no longer to be seen; `changes` of report.json.
+    """What is new, gone, worse, better or not checked; `changes` of report.json.
 
     `needs` are, by key, the probes without which a problem is not judged: a finding that is not
     there because its probe failed is not gone.
@@ -137,6 +137,6 @@ def _looked_at(
         return False
     modules = {(module.module, module.instance) for module in new.modules}
     if finding.module == "host":
-        # The machine is judged only where all modules were asked for.
+        # The machine is judged only where all modules were requested.
         return modules >= {(module.module, module.instance) for module in old.modules}
     return (finding.module, finding.instance) in modules

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Writing the report's files: whole or not at all, and for nobody else to read."""
+"""Writing the report's files: atomically, and readable only by the owner."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ FOLDER = Path(__file__).with_name("page")
 
 KINDS = ("healthy", "degraded", "down", "unknown", "unreachable", "failed", "not_installed")
 KIND_WORDS = {"failed": "not diagnosed", "not_installed": "without Campaign"}
-# Red is for what is critical alone; blind is for what nobody could see.
+# Red is only for critical; blind is for what could not be checked.
 TONES = {"healthy": "ok", "degraded": "warning", "down": "critical", "unknown": "blind",
          "unreachable": "blind", "failed": "blind", "not_installed": "none",
          "not_expected": "none"}
@@ -147,7 +147,7 @@ def _file(name: str) -> str:
 
 
 def _shown(value: object) -> object:
-    """Text without what a browser should not get; a macro's output stays what it is."""
+    """Text without what a browser should not get; a macro's output is unchanged."""
     untrusted = isinstance(value, str) and not hasattr(value, "__html__")
     return words.clean(value) if untrusted else value
 

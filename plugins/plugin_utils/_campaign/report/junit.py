@@ -52,7 +52,7 @@ def _suite(host: Host, finished: str) -> ElementTree.Element:
             _add(case, "failure", f"{module.verdict}: {module.state}", module.verdict, "")
         elif module.verdict in ("unknown", "not_expected"):
             case.insert(0, ElementTree.Element("skipped", {"message": module.verdict}))
-    # The machine, and modules that nobody expects here but that have something to say.
+    # The machine, and unexpected modules with findings.
     others: dict[str, list[Finding]] = {}
     for finding in host.findings:
         if finding.id not in told:
@@ -98,7 +98,7 @@ def _case(suite: ElementTree.Element, host: str, name: str) -> ElementTree.Eleme
 
 
 def _result(case: ElementTree.Element, findings: list[Finding]) -> None:
-    """One failure with all that is wrong; remarks stand apart."""
+    """One failure with all problems; remarks are separate."""
     failures = [finding for finding in findings if finding.severity is not Severity.INFO]
     if failures:
         first = failures[0]

@@ -14,7 +14,7 @@ from . import view, words
 from .anchors import Anchors
 from .model import Change, Changes, Host, Module, Report, Severity
 
-# Of hosts, the order in which a person wants them.
+# The order of hosts for the reader.
 ORDER = ("down", "unreachable", "failed", "degraded", "unknown", "not_installed", "healthy")
 WELL = ("healthy", "not_expected")
 
@@ -111,7 +111,7 @@ def _once(leads: Iterator[Lead]) -> list[Lead]:
 
 
 def _grade_tone(host: Host) -> str:
-    """Red is for what is critical, and not for many warnings."""
+    """Red is only for critical, not for many warnings."""
     if host.grade in ("A", "B"):
         return "ok"
     critical = any(finding.severity is Severity.CRITICAL for finding in host.findings)

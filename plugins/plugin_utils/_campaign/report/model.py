@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal
 from ..diagnosis.records import Finding, Key, Module, Moment, Probe, Record, Schema, Severity
 from ..planning.records import Action, Step, Unplanned
 
-# What a report is made of is to be had here, too.
+# The parts of a report can be imported from here, too.
 __all__ = ("Action", "Finding", "Module", "Probe", "Severity", "Step", "Unplanned")
 
 SCHEMA: Final = 1
@@ -106,7 +106,7 @@ class Was(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Change(Record):
-    """A finding that is new, gone, worse, better or not to be seen any more."""
+    """A finding that is new, gone, worse, better or not checked."""
 
     host: str
     id: str

@@ -54,7 +54,7 @@ class Effect(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A sentence, what is to be known about it, and its tone.
+    """A sentence, its details, and its tone.
 
     A tone is plain, critical, warning, ok, info or muted.
     """
@@ -72,7 +72,7 @@ class Entry(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A heading and what stands below it."""
+    """A heading and its entries."""
 
     name: str
     title: str
@@ -121,7 +121,7 @@ def undiagnosed(report: Report) -> Section:
 
 
 def findings(report: Report) -> tuple[Section, Section]:
-    """The root causes, and what is only to be noted."""
+    """The root causes, and the notes."""
     causes: list[Entry] = []
     notes: list[Entry] = []
     for cause in view.causes(report):
@@ -183,7 +183,7 @@ def _note(cause: view.Cause) -> Entry:
 
 
 def repairs(report: Report) -> Section:
-    """What was done and how it ended; what did not work comes first."""
+    """What was done and how it ended; failures come first."""
     entries = [_action(host, action) for host, action in repair.done(report)]
     return Section("repairs", "Repairs", entries, ACTIONS_IN_FULL)
 
@@ -204,7 +204,7 @@ def _action(host: str, action: Action) -> Entry:
 
 
 def plan(report: Report) -> Section:
-    """What would be done, what it cuts off, and what follows if it does not help."""
+    """What would be done, what it interrupts, and what follows if it does not help."""
     begun = any(host.actions for host in report.hosts)
     entries = [_step(group) for group in repair.planned(report)]
     return Section("plan", "Planned, not done" if begun else "Plan", entries)
@@ -233,7 +233,7 @@ def _step(group: repair.Group[Step]) -> Entry:
 
 
 def unplanned(report: Report) -> Section:
-    """Plans that were refused, what a plan remarks, and findings that no step repairs, with why."""
+    """Refused plans, notes of plans, and findings without a step, with the reason."""
     entries = [
         Entry("warning", f"{host.name}: plan refused: {host.plan_refused}", hosts=(host.name,))
         for host in report.hosts if host.plan_refused
@@ -253,9 +253,9 @@ def unplanned(report: Report) -> Section:
 
 
 def unseen(report: Report) -> Section:
-    """Probes that gave nothing: without them a healthy host might not be one."""
+    """Probes without a result: without them a host may only seem healthy."""
     groups: dict[str, list[str]] = {}
-    skipped: set[str] = set()  # what nobody gave the means to look at is told, and is no alarm
+    skipped: set[str] = set()  # a probe without credentials is reported, but not as a problem
     for host in report.hosts:
         for probe in host.unseen:
             text = f"{probe.probe}: {probe.message or probe.kind}"
@@ -271,7 +271,7 @@ def unseen(report: Report) -> Section:
 
 
 def changes(found: Changes) -> Section:
-    """What is otherwise than at an earlier run."""
+    """Differences from an earlier run."""
     entries = [
         Entry("plain", f"{text}: {some(names, ROOM_ALONE)}", hosts=tuple(names))
         for kind, text in view.HOST_CHANGES.items() if (names := getattr(found.hosts, kind))
@@ -292,7 +292,7 @@ def _change(kind: str, tone: str, change: Change) -> Entry:
 
 
 def summary(counts: Summary) -> Entry:
-    """What a person needs who reads only the end, of the numbers in the report's `summary`."""
+    """The most important numbers of the report's `summary`, for readers who only look at the end."""
     kinds = ("healthy", "degraded", "down", "unknown", "unreachable", "failed", "not_installed")
     told = ", ".join(
         f"{count} {_KINDS.get(kind, kind)}" for kind in kinds if (count := getattr(counts, kind))

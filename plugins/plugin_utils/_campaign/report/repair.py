@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a remediation adds to the report: what was planned, what was done, what is left to do.
+"""What a remediation adds to the report: the plan, the actions, and what remains.
 
 Uses the standard library only: campaign_doctor has this very file, by a link, and reads its own
 model.py with it.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# The order in which a person wants them: what did not work first.
+# The order for the reader: failures first.
 RESULTS = ("not_repaired", "refused", "unproved", "repaired", "done", "skipped")
 WORDS = {"not_repaired": "NOT REPAIRED", "refused": "REFUSED", "repaired": "repaired"}
 WORDS |= {"unproved": "NOT PROVED", "done": "done", "skipped": "skipped"}
@@ -37,7 +37,7 @@ class Group(Generic[T]):
 
 
 def outcomes(host: Host) -> list[Action]:
-    """The last action for each step: what came before it were milder rungs of its ladder."""
+    """The last action for each step: earlier ones were milder rungs of its ladder."""
     last: dict[tuple[str, ...], Action] = {}
     for action in host.actions:
         last[_identity(action)] = action
@@ -74,7 +74,7 @@ def planned(report: Report) -> list[Group[Step]]:
 
 
 def done(report: Report) -> list[tuple[str, Action]]:
-    """Host and action, those that did not work first; milder rungs stand before their last."""
+    """Host and action, failures first; milder rungs come before the last one."""
     final = {id(action) for host in report.hosts for action in outcomes(host)}
     rank: dict[tuple[str, tuple[str, ...]], int] = {}
     entries = [(host.name, action) for host in report.hosts for action in host.actions]
@@ -90,7 +90,7 @@ def _rank(action: Action) -> int:
 
 
 def unplanned(report: Report) -> list[Group[Unplanned]]:
-    """What is not repaired and why, without what another finding explains."""
+    """What is not repaired and why, without effects of other findings."""
     return _grouped(
         (
             (host.name, entry)
@@ -125,7 +125,7 @@ def span(action: Action) -> tuple[float | None, float | None]:
 
 
 def title(action: Action) -> str:
-    """What was done, in a few words."""
+    """The action, in a few words."""
     rung = action.rung or action.remedy
     subject = f" {action.subject}" if action.subject else ""
     return f"{rung}{subject}"

@@ -11,7 +11,7 @@ PERFECT = 100
 
 # What a finding costs: as a root cause, and where another finding explains it.
 COSTS = {"critical": (40, 10), "warning": (10, 5), "info": (0, 0)}
-COST_OF_UNKNOWN = 10  # each module of which nobody can say how it is
+COST_OF_UNKNOWN = 10  # each module in an unknown state
 
 # The least score that has the grade.
 GRADES: tuple[tuple[Grade, int], ...] = (("A", 95), ("B", 80), ("C", 65), ("D", 40), ("F", 0))

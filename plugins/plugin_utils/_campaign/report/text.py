@@ -40,11 +40,11 @@ class Line(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where the parts of a section's entries stand."""
+    """The layout of a section's entries."""
 
     lead: str = "  "  # before the head; with the number and the mark
     hang: int = 4  # what of the head is below its first line
-    pad: int = 4  # before what is below the head
+    pad: int = 4  # before the lines below the head
     column: int = 0  # of the labels
     spaced: bool = False  # a line between two entries
 
@@ -91,7 +91,7 @@ def _section(section: outline.Section, width: int) -> Iterator[Line]:
 
 
 def _below(entry: outline.Entry, layout: Layout, width: int) -> Iterator[Line]:
-    """What is to be known about an entry."""
+    """The details of an entry."""
     for detail in entry.body:
         yield from _detail(detail, layout, width)
     pad = " " * layout.pad
@@ -117,7 +117,7 @@ def _detail(
     pad = " " * layout.pad
     head = f"{pad}{detail.label:<{layout.column}}" if detail.label else pad
     if detail.whole:
-        # Never wrapped: it is there to be copied.
+        # Never wrapped, because it is meant to be copied.
         yield Line(f"{head}{words.clean(detail.text)}", tone)
     elif detail.label or detail.text:
         yield from _wrapped(head, detail.text, width, tone)
@@ -194,7 +194,7 @@ def _host_text(host: Host, room: int, *, grouped: bool) -> str:
     healthy = view.module_names(host, "healthy")
     if healthy:
         named = ", ".join(healthy)
-        # Alone they need no heading: the word before the line says it.
+        # Alone they need no heading: the first word of the line says it.
         full = " · ".join([*parts, f"healthy: {named}"]) if parts else named
         if not grouped and len(full) <= room:
             return full

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""When what was done: a row for each host, its diagnosis and its repairs as bars."""
+"""The timeline: a row for each host, its diagnosis and its repairs as bars."""
 
 from __future__ import annotations
 

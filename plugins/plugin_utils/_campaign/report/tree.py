@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from . import view
 
-DEPTH = 6  # what is deeper stands beside its cause
+DEPTH = 6  # deeper effects are beside their cause
 NODES_IN_FULL = 14
 
 

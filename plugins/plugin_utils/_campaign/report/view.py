@@ -27,7 +27,7 @@ VERDICT_WORDS = {
     "unknown": "UNKNOWN",
     "healthy": "healthy",
 }
-# Of module verdicts, the order in which a person wants them.
+# The order of module verdicts for the reader.
 VERDICTS = ("down", "degraded", "unknown", "healthy")
 # Kinds of change with their tone, and those of hosts in words.
 CHANGES = {
@@ -87,7 +87,7 @@ def causes(report: Report) -> list[Cause]:
         (host.name, finding.id): finding for host in report.hosts for finding in host.findings
     }
     groups: dict[str, Cause] = {}
-    known: set[tuple[str, str, str]] = set()  # a cause, and host and id of what it explains
+    known: set[tuple[str, str, str]] = set()  # a cause, and host and id of its effects
     for root in report.roots:
         finding = findings[root.host, root.id]
         group = groups.setdefault(finding.id, Cause(finding, [], []))
@@ -118,7 +118,7 @@ def advice(host: Host) -> str:
 
 
 def module_names(host: Host, verdict: str) -> list[str]:
-    """Names of a host's modules with this verdict; the instance only where it tells something."""
+    """Names of a host's modules with this verdict; the instance only where it matters."""
     alone = len(own_instances(host)) <= 1
     return [
         module.module if alone else words.label(module.module, module.instance)

@@ -32,7 +32,7 @@ def titled(module: str, instance: str, title: str) -> str:
 
 
 def commands(command: str | Sequence[object] | None) -> Iterator[str]:
-    """Commands of a step or an action as a person types them, one a line."""
+    """Commands of a step or an action as an operator types them, one a line."""
     if isinstance(command, str):
         yield from command.splitlines()
     elif command:
@@ -49,7 +49,7 @@ def _typed(command: Iterable[object]) -> str:
 
 
 def facts(data: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Names and values as a person reads them; what is not known is left out."""
+    """Names and values as text, without unknown ones."""
     known = ((key, value) for key, value in _flat(data) if value is not None)
     return [(_name(key), _value(key, value)) for key, value in known]
 
@@ -57,7 +57,7 @@ def facts(data: Mapping[str, object]) -> list[tuple[str, str]]:
 def clean(text: object) -> str:
     """Text of a log or a file name, safe to show: no control characters, no lone surrogates."""
     text = str(text)
-    if text.isprintable():  # true of nearly all, and told at once
+    if text.isprintable():  # true of nearly all, and quick to check
         return text
     kept = (" " if unicodedata.category(letter) in _UNSAFE else letter for letter in text)
     return "".join(kept).encode("utf-8", "replace").decode("utf-8")
@@ -68,7 +68,7 @@ _UNSAFE = {"Cc", "Cf", "Zl", "Zp"}
 
 
 def moment(text: str) -> str:
-    """A time of the report as a person reads it."""
+    """A time of the report as text."""
     return text.replace("T", " ").replace("Z", " UTC")
 
 

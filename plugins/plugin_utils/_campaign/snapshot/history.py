@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the logs and the ledger say of a module: when it began, who started it, what it logged since."""
+"""What the logs and the ledger say about a module: when it started, who started it, what it logged since."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class History:
         self._utc_offset_seconds = utc_offset_seconds
 
     def logs_of(self, module: ModuleInstance) -> tuple[Log, ...]:
-        """The module's log and those of its children, without what was logged under debug."""
+        """The module's log and those of its children, without debug lines."""
         names = (module.name, *CHILD_LOGS.get(module.name, ()))
         found = (self._logs.log(name, module.instance) for name in names)
         return tuple(log for log in found if log is not None)
 
     def restarts(self, module: ModuleInstance) -> list[float]:
-        """When the module began anew after it died.
+        """When the module restarted after it died.
 
-        Neither the daily restart counts, nor a stop, nor what a remedy started, nor what was
-        before a remedy that went well.
+        The daily restart, a stop, a start by a remedy, and everything before a successful
+        remedy do not count.
         """
         log = self._logs.log(module.name, module.instance)
         if log is None or module.name in UTILITIES:
@@ -102,7 +102,7 @@ class History:
         )
 
     def daily_restart(self, module: ModuleInstance, at: float) -> bool:
-        """Whether a time lies around the module's processRestartTime."""
+        """Whether a time is close to the module's processRestartTime."""
         daily = seconds_of_day(module.configuration.restart_time if module.configuration else None)
         if daily is None:
             return False

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Reading what a host answered, or a file holds, as typed records.
+"""Reading the answer of a host, or a file, as typed records.
 
-Whatever is missing, null or of another type becomes the field's default; an item without a
-field that it cannot do without is left out. So a rule never meets a surprise: what it may
+A missing, null or wrongly typed value becomes the field's default; an item without a
+required field is left out. So a rule never meets a surprise: what it may
 find absent has `None` in its type. A word that is none of a `Literal` is kept: a later version
 may have written it.
 """
@@ -61,7 +61,7 @@ _SCALARS: dict[Any, Callable[[Any], Any]] = {
 
 
 class Entry(NamedTuple):
-    """A field of a record: its name, its key in JSON, its reader, and whether it must be there."""
+    """A field of a record: its name, its key in JSON, its reader, and whether it is required."""
 
     name: str
     key: str
@@ -106,7 +106,7 @@ def _either(readers: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
 
 
 def _fields_of(kind: type) -> tuple[Entry, ...]:
-    """The fields of a kind of record; a key that is no name for Python is in the metadata."""
+    """The fields of a kind of record; a key that is not a Python name is in the metadata."""
     hints = typing.get_type_hints(kind)
     return tuple(
         Entry(
@@ -124,7 +124,7 @@ fields_of: Callable[[type], tuple[Entry, ...]] = cache(_fields_of)
 
 @cache
 def _known(kind: type) -> frozenset[str] | None:
-    """The keys of a kind that keeps what it does not know; None for another."""
+    """The keys of a kind that keeps unknown ones; None for another."""
     rest = any(entry.name == REST for entry in fields(kind))
     return frozenset(entry.key for entry in fields_of(kind)) if rest else None
 

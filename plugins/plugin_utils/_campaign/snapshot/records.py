@@ -57,7 +57,7 @@ class ConfigurationFile:
 
     @property
     def instance(self) -> str:
-        """Whose it is: `prod` for config-prod.xml, the default for what is everybody's."""
+        """Whose it is: `prod` for config-prod.xml, the default for shared files."""
         name = self.name.removeprefix("config-")
         return DEFAULT if name == self.name else name.removesuffix(".xml")
 
@@ -77,7 +77,7 @@ class ModuleConfiguration:
     module: str
     instance: str
     auto_start: bool | None = None
-    switched_off: bool = False  # by an underscore before autoStart: a person did that
+    switched_off: bool = False  # by an underscore before autoStart: deliberately
     args: str | None = None
     restart_time: str | None = None
     restart_time_missing: bool = False
@@ -188,7 +188,7 @@ class Process:
 
     @property
     def stopped(self) -> bool:
-        """Halted by a signal or a tracer: it is there and does nothing."""
+        """Suspended by a signal or a tracer: it exists but does nothing."""
         return self.state[:1] in ("T", "t")
 
     @property
@@ -236,7 +236,7 @@ class Semaphore:
     id: int
     key: str = ""
     owner: str = ""
-    stale: bool = False  # nobody uses the segment that it goes with
+    stale: bool = False  # the segment that it belongs to is unused
 
 
 @dataclass(frozen=True)
@@ -469,7 +469,7 @@ class Service:
     web_server: WebServer = field(default_factory=WebServer)
 
     def said(self) -> str | None:
-        """The last line of its own programs that tells of an error; None without one."""
+        """The last line of its own programs with an error, or None."""
         return next(
             (line.text for line in reversed(self.journal) if TROUBLE.search(line.text)
              and line.source != "systemd"), None,

@@ -75,7 +75,7 @@ LAST_MOMENT = 253402300799.0  # the end of the year 9999
 
 
 class InvalidSnapshot(ValueError):
-    """What was given is no snapshot of this collection."""
+    """The data is not a snapshot of this collection."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Server:
         self._data: dict[str, Any] = {}
         self._seconds: dict[str, float] = {}
         self.failures: dict[str, ProbeError] = {}
-        self.left_out: dict[str, ProbeError] = {}  # probes that had no reason or no means to look
+        self.left_out: dict[str, ProbeError] = {}  # probes that were skipped
         for name, kind in _PROBES.items():
             probe = probes.get(name) if isinstance(probes, Mapping) else None
             if not isinstance(probe, Mapping):
@@ -144,9 +144,9 @@ class Server:
         return typing.cast(_T, self._data[name]) if name in self._data else kind()
 
     def answered(self, name: str) -> bool:
-        """Whether a probe saw what it was to see: what it does not show is not there.
+        """Whether a probe saw everything, so that what it does not show does not exist.
 
-        `tasks` is the sight of the running modules, from either of two probes.
+        `tasks`: the running modules, from either of two probes.
         """
         if name == "tasks":
             return self.answered("processes") or self.answered("pdump")
@@ -154,7 +154,7 @@ class Server:
         if name in OF_NLSERVER and failure is not None:
             return False  # an answer of a command that failed is none
         if name in OF_ENVIRONMENT and "environment" in self.failures:
-            return False  # where var is was not to be seen: what lies there by default says nothing
+            return False  # the place of var is unknown: the contents of the default one prove nothing
         return name in self._data and (failure is None or failure.kind != "timeout")
 
     def probe_seconds(self, name: str) -> float | None:
@@ -214,7 +214,7 @@ class Server:
 
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
-        """The declared jobs: what is known of them, with the limits that the inventory sets."""
+        """The declared jobs, with the limits that the inventory sets."""
         limits = {(d.kind, d.instance, d.name): d for d in self.header.jobs_declared}
         jobs = self._probe("jobs", Jobs).jobs
         return tuple(
@@ -230,11 +230,11 @@ class Server:
 
     @cached_property
     def api_answers(self) -> tuple[ApiAnswers, ...]:
-        """What the API tells, of each instance that was asked."""
+        """What the API reports of each queried instance."""
         return self._probe("api", Api).instances
 
     def api_answers_of(self, instance: str) -> ApiAnswers | None:
-        """What the API tells of an instance; None if it was not asked."""
+        """What the API reports of an instance; None if it was not queried."""
         return next((each for each in self.api_answers if each.instance == instance), None)
 
     def restartable(self, workflow: Workflow) -> bool:
@@ -348,7 +348,7 @@ class Server:
 
     @cached_property
     def has_syslogd(self) -> bool:
-        """Whether syslogd writes the logs here: a site may have another daemon do it."""
+        """Whether syslogd writes the logs here: a site may use another daemon."""
         module = self.module("syslogd")
         return module is None or module.alive or module.expected is not False
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Every number that a judgement depends on, once, with what it is and where it comes from."""
+"""Every number that a finding depends on, with its meaning and its source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OWN = "this collection"
 
 
 class InvalidThreshold(ValueError):
-    """An override that names no threshold, or is no number."""
+    """An override that names no threshold or is not a number."""
 
 
 @dataclass(frozen=True)

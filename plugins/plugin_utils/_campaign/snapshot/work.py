@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the probes bring of a server's work: jobs, repairs, workflows, deliveries; what was asked."""
+"""What the probes report of a server's work: jobs, repairs, workflows, deliveries; and the options."""
 
 from __future__ import annotations
 
@@ -158,17 +158,17 @@ class Workflow:
         return self.folder == TECHNICAL_FOLDER or self.name in TECHNICAL_WORKFLOWS
 
     def is_in(self, state: str) -> bool:
-        """Whether it is started, paused, … by its record."""
+        """Whether it is started, paused, … according to its record."""
         return self.state == WORKFLOW_STATES[state]
 
     @property
     def idle(self) -> bool:
-        """Whether it is edited or at its end: nothing is expected of it."""
+        """Whether it is being edited or finished: nothing is expected of it."""
         return self.state in (None, 0, WORKFLOW_STATES["stopped"])
 
     @property
     def shown(self) -> str:
-        """Its label and its internal name, as a person finds it in the console."""
+        """Its label and its internal name, as in the console."""
         return f"{self.label} ({self.name})" if self.label else self.name
 
 
@@ -194,7 +194,7 @@ class Delivery:
     to_send: int | None = None
 
     def is_in(self, state: str) -> bool:
-        """Whether it waits, or failed in its preparation."""
+        """Whether it waits, or its preparation failed."""
         return self.state == DELIVERY_STATES[state]
 
 
@@ -249,7 +249,7 @@ class ApiError:
 
 @dataclass(frozen=True)
 class ApiAnswers:
-    """What the API of the server tells of an instance; None is what was not answered."""
+    """What the server's API reports of an instance; None means no answer."""
 
     instance: str
     url: str = ""

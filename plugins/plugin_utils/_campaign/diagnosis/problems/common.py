@@ -81,7 +81,7 @@ def named(names: Iterable[str], most: int = 5) -> str:
 
 
 def operators_disabled(server: Server) -> Iterator[Evidence]:
-    """Operators who may no longer log on and whose workflows are to run."""
+    """Disabled operators who own workflows that should run."""
     for answers in server.api_answers:
         held: dict[str, list[str]] = {}
         for owner in answers.disabled_owners or ():

@@ -44,7 +44,7 @@ def configured_precision(module: ModuleInstance) -> Iterator[Evidence]:
         yield Evidence(facts, module.instance, name, by_hand=IN_A_FILE)
 
 
-CONFIGURED = SharedRules()  # for a module that has an element of its own
+CONFIGURED = SharedRules()  # for a module with its own element
 
 
 @CONFIGURED.per_instance(

@@ -113,7 +113,7 @@ def autostart_disabled(server: Server, module: ModuleInstance) -> Facts | None:
     if module.state != "stopped" or module.expected is not False or not log or not log.pids:
         return None
     if module.configuration and module.configuration.switched_off:
-        return None  # by an underscore: whoever did that knows
+        return None  # by an underscore: deliberately
     if module.name == "syslogd" and other_holder(server, "udp", server.syslogd_port):
         return None  # the site uses another log daemon
     return {"last_log_at": log.pids[-1].last_at, "last_pid": log.pids[-1].pid}
@@ -139,7 +139,7 @@ def restart_missed(server: Server, module: ModuleInstance) -> Facts | None:
 
 
 def starting(server: Server, module: ModuleInstance) -> bool:
-    """Whether the watchdog has just begun and has not yet come to this module."""
+    """Whether the watchdog has just started and has not yet started this module."""
     watchdog = server.module("watchdog")
     began = watchdog.started_at if watchdog else None
     if began is None or server.now - began > server.limits.start_grace_seconds:
@@ -148,7 +148,7 @@ def starting(server: Server, module: ModuleInstance) -> bool:
     return not (log and any(writer.first_at >= began for writer in log.pids))
 
 
-PROCESS = SharedRules()  # for a process that is to run all the time
+PROCESS = SharedRules()  # for a process that should run all the time
 
 # With the watchdog all of Campaign is restarted.
 WITH_ALL = {"watchdog": {"remedy": "restart_service", "fix": RESTART_ALL}}

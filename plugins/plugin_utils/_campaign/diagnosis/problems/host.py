@@ -37,7 +37,7 @@ def _use(mount: Mount) -> list[tuple[str, float]]:
 
 
 def _disks(server: Server, low: float, high: float) -> Iterator[Evidence]:
-    """One finding for a device whose use lies in a range."""
+    """One finding for a device whose use is in a range."""
     devices: dict[object, Evidence] = {}
     for mount in server.storage.mounts:
         for what, used in _use(mount):

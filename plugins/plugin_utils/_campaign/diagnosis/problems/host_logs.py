@@ -141,7 +141,7 @@ OWN_LOGS = frozenset((*MODULES, *(child for each in CHILD_LOGS.values() for chil
     causes=("host.disk_full", "host.memory_exhausted", "host.database_unreachable"),
 )
 def other_module_errors(server: Server) -> Iterator[Evidence]:
-    """Of modules that are Campaign's and none of ours, such as pipelined: what is documented."""
+    """Documented errors of other Campaign modules, such as pipelined."""
     for log in server.logs.logs:
         name = log.module.removesuffix("_debug")  # of a module with raised precision
         if name in OWN_LOGS or log.module == UPGRADE_LOG:

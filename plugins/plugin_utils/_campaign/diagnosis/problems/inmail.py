@@ -122,7 +122,7 @@ TOKEN_BUILD = 9390  # from here on inMail keeps the refresh token of Microsoft's
 
 
 def _token(server: Server, account: Account | None) -> str:
-    """What such a refusal means where the mailbox is asked with OAuth."""
+    """What such a refusal means for a mailbox with OAuth."""
     build = server.build_number
     if build is not None and build >= TOKEN_BUILD:
         return ""

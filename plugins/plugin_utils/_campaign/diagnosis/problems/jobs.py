@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 """What can be wrong with a job, which export and import share: with one that the inventory declares,
-and with one that only the database tells of.
+and with one that only the database has.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..knowledge import permanent_error
 from ..model import CRITICAL, WARNING, ByHand, Evidence, Facts, advice, as_account, moment
 from ..rules import SharedRules
 
-USUAL_RUNS = 3  # from so many finished runs on it is known what is usual
+USUAL_RUNS = 3  # from this many finished runs on, the usual time is known
 
 TROUBLE = ("host.database_unreachable", "host.disk_full", "host.configuration_unreadable")
 RELAUNCH = {
@@ -310,6 +310,6 @@ def _record(server: Server, job: Job) -> RecordedJob | None:
 
 
 def _later(job: Job, at: float | None) -> bool:
-    """Whether the job came to a good end after its last error."""
+    """Whether the job succeeded after its last error."""
     made = job.result.mtime_at if job.result else None
     return at is not None and made is not None and made > at

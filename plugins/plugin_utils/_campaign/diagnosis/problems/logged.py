@@ -30,7 +30,7 @@ DEATH = re.compile(
 
 
 def unknown_errors(groups: Iterable[LogGroup]) -> list[LogGroup]:
-    """The errors whose meaning nobody documents."""
+    """Errors without a documented meaning."""
     return [
         group for group in groups
         if group.level == "error"
@@ -97,7 +97,7 @@ def reported(problem: str, server: Server, modules: Iterable[ModuleInstance]) ->
 
 
 def logged(facts: Facts, groups: list[LogGroup]) -> Evidence:
-    """Evidence in log lines, by which causes are known: their words, and since when it holds.
+    """Evidence from log lines, which identifies causes: their words, and since when it holds.
 
     Of several kinds of lines that is the time of the kind that is shown.
     """
@@ -107,7 +107,7 @@ def logged(facts: Facts, groups: list[LogGroup]) -> Evidence:
 
 LOGGED = SharedRules()  # for all that writes a log
 
-# What the children of these log and nobody knows has an entry of its own.
+# Unknown lines of these modules' children have their own entry.
 OWN_CHILD_ERRORS = ("wfserver",)
 
 
@@ -188,7 +188,7 @@ def meaning_facts(row: Meaning) -> Facts:
 
 
 def _known(module: ModuleInstance, row: Meaning, groups: list[LogGroup]) -> Evidence:
-    """A finding of lines whose meaning is known. What heals by itself is no fault if it did."""
+    """A finding of lines with a known meaning. A problem that has recovered by itself is not a finding."""
     facts = {**meaning_facts(row), **lines(groups)}
     healed = row.restart is Restart.HEALS and all(group.went_on for group in groups)
     return replace(
@@ -268,8 +268,8 @@ def errors_few(server: Server, module: str) -> Iterator[Evidence]:
 
 
 def _past(server: Server, module: ModuleInstance, kind: str) -> Evidence | None:
-    """Lines of what is over: told as that, and never a fault of now."""
-    # What a module logged before we restarted it is history without a word.
+    """Lines that are over: reported as such, never as a current problem."""
+    # Lines from before our restart of the module are ignored.
     seen = server.history.errors(module) if kind == "repaired" else (
         group for log in server.history.logs_of(module) for group in log.groups
     )

@@ -173,7 +173,7 @@ def _serving(server: Server, target: Target) -> str:
 
 
 def _served_by_sick_stat(server: Server, target: Target) -> bool:
-    """UDP without an answer proves nothing, unless the stat asked is known to hang."""
+    """A missing UDP answer proves nothing, unless that stat is known to hang."""
     if target.reachable is True or not server.local(target):
         return False
     stat = server.module("stat", _serving(server, target))

@@ -37,7 +37,7 @@ def _port(server: Server, module: ModuleInstance) -> int | None:
 
 
 def _sharing(server: Server, module: ModuleInstance) -> list[ModuleInstance]:
-    """Other instances here whose statistics server is to hold the same port."""
+    """Other instances here whose statistics server is configured for the same port."""
     port = _port(server, module)
     return [
         other for other in server.instances_of("stat")

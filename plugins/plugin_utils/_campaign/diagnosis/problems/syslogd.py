@@ -41,7 +41,7 @@ NOT_WRITING = (
 def port_taken(server: Server) -> Iterator[Evidence]:
     module = server.module("syslogd")
     if module and not (module.alive or module.expected):
-        return  # switched off, another daemon may hold it; unknown, nobody may judge
+        return  # if switched off, another daemon may hold it; if unknown, it cannot be judged
     default = server.configuration.syslogd_port_from == "default"
     if module and default and _listens_elsewhere(server, module) in SYSLOGD_PORTS:
         return  # on the other port of the two that are defaults
@@ -155,7 +155,7 @@ def logs_not_growing(server: Server) -> Iterator[Evidence]:
             continue
         grace = server.limits.log_start_seconds
         if begun < listening_since:
-            continue  # nobody was there to write its first lines: past and gone
+            continue  # syslogd was not running to write its first lines
         if begun > at + server.limits.clock_grain_seconds and server.now - begun > grace:
             unheard.append(module.label)
     if unheard:

@@ -45,7 +45,7 @@ def redirection_unreachable(server: Server) -> Iterator[Evidence]:
             group for group in reported_by("tracking.redirection_unreachable", server.history.errors(module))
             if not server.older(group.last_at, 30) and not _repaired_since(server, module, group)
         )
-    asked: set[str] = set()  # the servers that were asked now: what a log says of them is history
+    asked: set[str] = set()  # servers that were checked now: older log lines about them do not count
     for target in server.targets("redirection"):
         if target.reachable is not None:
             asked.add(target.host.lower())
@@ -82,7 +82,7 @@ def _repaired_since(server: Server, module: ModuleInstance, group: LogGroup) -> 
 
 
 def _who_tells(server: Server) -> Iterator[ModuleInstance]:
-    """Whose logs tell of redirection servers."""
+    """Modules whose logs mention redirection servers."""
     return (module for module in server.modules if module.name in ("tracking", "wfserver", "mta", "web"))
 
 

@@ -53,7 +53,7 @@ def held(server: Server) -> Facts:
 
 
 def _orphans(server: Server) -> list[Segment]:
-    """Segments that a dead process made and nobody uses."""
+    """Unused segments of a dead process."""
     return [
         segment for segment in server.segments
         if segment.creator_alive is False and segment.attached == 0

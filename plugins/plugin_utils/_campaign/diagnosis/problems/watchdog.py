@@ -219,7 +219,7 @@ def pid_file_stale(server: Server) -> Iterator[Evidence]:
         yield Evidence({"path": file.path, "pid": file.pid, "alive": file.alive})
 
 
-problems.include(*every_module.PERMANENT, causes_of_errors=tuple(  # it logs what it has to start again
+problems.include(*every_module.PERMANENT, causes_of_errors=tuple(  # it logs what it must start again
     f"{module}.{state}" for module in PERMANENT if module != "watchdog"
     for state in ("crash_loop", "not_running")
 ))

@@ -54,7 +54,7 @@ def front_down(server: Server) -> Iterator[Evidence]:
     check = server.check("front_test")
     front = server.service.front
     if not (front or _has(server, "web") or _has(server, "trackinglogd")):
-        return  # a delivery or statistics server: nobody comes in here
+        return  # a delivery or statistics server: it serves no users
     if check and check.error and check.status is None:
         yield Evidence({
             **_page(check),
@@ -123,7 +123,7 @@ def tomcat_down(server: Server) -> Iterator[Evidence]:
 
 
 def _was_moved(server: Server, check: Check) -> bool:
-    """Tomcat listens on the port that httpPort names, and that is not the one that was asked."""
+    """Tomcat listens on the port in httpPort, which is not the one that was checked."""
     module, endpoint = server.module("web"), _endpoint(check.url or "")
     port = module.number("http_port") if module else None
     if module is None or port is None or endpoint is None or endpoint[1] == port:
@@ -188,7 +188,7 @@ def _relay(server: Server) -> Facts:
     return {**facts, "why": f"the relay of the web server does not reach Tomcat{answers}"}
 
 
-PIPELINED = 7781  # the status page of pipelined has a relay of its own
+PIPELINED = 7781  # the status page of pipelined has its own relay
 
 
 def _endpoint(url: str) -> tuple[str, int] | None:

@@ -74,7 +74,7 @@ def last_sign(answers: ApiAnswers, workflow: Workflow) -> float | None:
 
 
 def late(server: Server, answers: ApiAnswers, workflow: Workflow) -> Facts | None:
-    """A workflow that is to run by itself and has not for some of its periods."""
+    """A scheduled workflow that has not run for several of its periods."""
     hours = TECHNICAL_WORKFLOWS.get(workflow.name)
     if not hours or workflow.failed or not workflow.is_in("started") or workflow.process_id:
         return None
