@@ -89,11 +89,15 @@ nightly: venv  ## The integration tests with every row of the fault matrix in fu
 
 .PHONY: integration-nightly
 integration-nightly: venv
-	$(RUN) pytest tests/integration --nightly -n 3 --junitxml=build/junit/integration-nightly.xml $(ARGS)
+	$(RUN) pytest tests/integration tests/unit/report/test_page_fleet.py --nightly -n 3 --junitxml=build/junit/integration-nightly.xml $(ARGS)
 
 .PHONY: benchmark
 benchmark: venv  ## Measure diagnose.yml on 50 lab servers (docs/developer/benchmark.md)
 	$(RUN) python tests/benchmark/benchmark.py $(ARGS)
+
+.PHONY: benchmark-page
+benchmark-page: venv  ## Measure the report's page of 500 hosts in Chromium (docs/developer/benchmark.md)
+	$(RUN) python tests/benchmark/page.py $(ARGS)
 
 .PHONY: build
 build: venv-demo  ## Build the collection's archive into build/

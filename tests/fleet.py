@@ -26,6 +26,7 @@ Json = dict[str, Any]
 
 SNAPSHOTS = Path(__file__).parent / "unit" / "plugin_utils" / "snapshots"
 FINISHED = 1_763_467_205.0
+SPARE = 10  # a few faults explain others that the same server has
 WORSE = ("down", "degraded")  # verdicts that a fault gives to a module of a healthy server
 
 
@@ -63,14 +64,14 @@ def report(*hosts: Json, **more: Any) -> Report:
 
 
 def broken(hosts: int, causes: int) -> Report:
-    """So many servers with so many root causes, a cause counted on each of its hosts.
+    """So many servers with at least so many root causes, a cause counted on each of its hosts.
 
     The lab's faults follow one another, so that all servers have another few of them; numbers in
     the evidence differ from host to host, as they do in real life.
     """
     one_cause = [name for name in _kept() if report(host("", name)).summary.roots == 1]
     faults: list[list[str]] = [[] for _number in range(hosts)]
-    for number, fault in enumerate(islice(cycle(one_cause), causes)):
+    for number, fault in enumerate(islice(cycle(one_cause), causes + SPARE)):
         faults[number % hosts].append(fault)
     return report(*(
         _told_apart(host(f"campaign{number:03}.example.com", *names), number)

@@ -283,3 +283,30 @@ def test_no_time_line_where_no_time_is_known(make_report: Any, make_diagnosis: A
     assert timeline.of(Report.of(unknown)) is None
     replayed = {**make_report([make_diagnosis("app1")]), "mode": "replay"}
     assert timeline.of(Report.of(replayed)) is None
+
+
+@needs_browser
+def test_only_commands_are_for_copying(
+    open_page: Open, make_report: Any, make_diagnosis: Any, make_finding: Any
+) -> None:
+    """A command that changes, one that looks, and words are three things; a badge says whose turn it is."""
+    page = open_page(make_report([make_diagnosis("app1", findings=[
+        make_finding("mta.hung", fix="nlserver restart mta@prod", automatic=True, remedy="restart"),
+        make_finding("host.disk_full", fix="du -xk /var | tail  # delete what is old",
+                     reason="you decide what can be deleted"),
+        make_finding("web.slow", severity="warning", fix="# ask who is at work"),
+    ])]))
+
+    def parts(identity: str) -> tuple[list[str], list[str], list[str], int]:
+        card = page.locator(f"[id='cause-{identity}@prod']")
+        card.scroll_into_view_if_needed()
+        return (card.locator(".k").all_inner_texts(),
+                [each.strip() for each in card.locator("pre").all_inner_texts()],
+                card.locator(".head .badge").all_inner_texts()[1:], card.locator(".copy").count())
+
+    assert parts("mta.hung") == (["Fix"], ["nlserver restart mta@prod"], ["automatic repair"], 1)
+    assert parts("host.disk_full") == (["Look"], ["du -xk /var | tail"], ["needs an operator"], 1)
+    assert parts("web.slow") == ([], [], ["needs an operator"], 0)
+    text = page.inner_text("section[aria-labelledby=causes]")
+    assert "Advice: delete what is old" in text
+    assert "Advice: ask who is at work" in text

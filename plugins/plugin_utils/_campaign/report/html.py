@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import jinja2
 
-from . import alike, anchors, matrix, outline, repair, timeline, tree, view, words
+from . import alike, anchors, fixes, matrix, outline, repair, timeline, tree, view, words
 from .changes import SEVERITIES
 from .model import Action, Change, Changes, Report, Severity, Summary
 
@@ -134,7 +134,7 @@ def _environment() -> jinja2.Environment:
         finalize=_shown,
     )
     environment.globals.update(
-        repair=repair, words=words, view=view, tree=tree, alike=alike,
+        repair=repair, words=words, view=view, tree=tree, alike=alike, fixes=fixes,
         some=outline.some, ROOM=outline.ROOM_ALONE, TONES=TONES, CLASSES=CLASSES,
         KIND_WORDS=KIND_WORDS, BARS=BARS, MARKS=MARKS, SEVERITIES=SEVERITIES,
     )

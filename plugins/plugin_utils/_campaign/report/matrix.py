@@ -66,8 +66,8 @@ def columns(hosts: Sequence[Host]) -> list[str]:
 
 def tracks(modules: Sequence[str], changes: bool) -> str:
     """The widths of the columns, for the style sheet: as much as the head of each asks for."""
-    widths = ["minmax(11rem,1fr)", "8.8rem", "4.8rem", *(["9rem"] if changes else [])]
-    return " ".join([*widths, *(f"{max(3, 0.5 * len(name) + 0.7):.1f}rem" for name in modules)])
+    widths = ["minmax(9.5rem,1fr)", "8.5rem", "4.6rem", *(["8rem"] if changes else [])]
+    return " ".join([*widths, *(f"{max(2.9, 0.47 * len(name) + 0.65):.1f}rem" for name in modules)])
 
 
 def _row(host: Host, anchors: Anchors, titles: Mapping[str, str], change: str) -> Row:
