@@ -26,6 +26,7 @@ from .errors import DoctorError
 from .explain import Unknown, names
 from .history import History, UnknownRun, compare
 from .model import InvalidReport
+from .on_demand import precision, relaunch
 from .options import (
     AnsibleOptions,
     Check,
@@ -38,7 +39,6 @@ from .options import (
     takes,
     variable,
 )
-from .orders import precision, relaunch
 from .outcome import ExitCode
 from .runner import sweep
 

@@ -149,7 +149,7 @@ class Doctor:
         playbook_run = PlaybookRun("remediate", variables, changes=True)
         return self._finish("remediate", self.perform(playbook_run, outcome.of_diagnosis), shown)
 
-    def order(
+    def on_demand(
         self,
         playbook: str,
         command: str,
@@ -159,10 +159,10 @@ class Doctor:
         yes: bool,
         check: bool,
     ) -> int:
-        """What an operator orders for one module or job, with its own playbook."""
+        """An on-demand action for one module or job, with its own playbook."""
         if not (check or yes):
             self.must_ask()
-            first = self.perform(PlaybookRun(playbook, variables, check=True), outcome.of_order)
+            first = self.perform(PlaybookRun(playbook, variables, check=True), outcome.of_on_demand)
             if first.report is None or first.code in (ExitCode.INTERRUPTED, ExitCode.NOT_RUN):
                 return self._finish(command, first, shown)
             plan_view.show_order(self.err, first.report)
@@ -173,7 +173,7 @@ class Doctor:
             playbook, {**variables, **self._previous()}, check=check, changes=not check
         )
         command = f"{command} --check" if check else command
-        return self._finish(command, self.perform(playbook_run, outcome.of_order), shown)
+        return self._finish(command, self.perform(playbook_run, outcome.of_on_demand), shown)
 
     def replay(self, snapshots: list[Path], shown: OutputOptions) -> int:
         """Diagnose saved snapshots; no server is contacted."""

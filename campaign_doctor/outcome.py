@@ -32,12 +32,12 @@ class ExitCode(IntEnum):
 
 
 MEANINGS = {
-    ExitCode.HEALTHY: "healthy, or everything was repaired; an order was carried out",
+    ExitCode.HEALTHY: "healthy, or everything was repaired; an on-demand action was carried out",
     ExitCode.FINDINGS: "findings remain: critical ones or warnings",
     ExitCode.NOT_REPAIRED: "a repair failed, and the former state was kept or restored",
     ExitCode.STATE_UNKNOWN: "a repair failed, and the state changed or is unknown",
     ExitCode.UNREACHABLE: "some hosts could not be reached, diagnosed or checked completely",
-    ExitCode.NOT_RUN: "it did not run: bad input, no host, no inventory, a refused order",
+    ExitCode.NOT_RUN: "it did not run: bad input, no host, no inventory, a refused action",
     ExitCode.REFUSED: "every repair was refused by a guard or by its plan: nothing was changed",
     ExitCode.INTERRUPTED: "interrupted: the run is incomplete",
 }
@@ -104,8 +104,8 @@ def of_diagnosis(report: Report) -> ExitCode:
     ])
 
 
-def of_order(report: Report) -> ExitCode:
-    """After an operator's order for a module: whether it was done, not what else is wrong."""
+def of_on_demand(report: Report) -> ExitCode:
+    """After an on-demand action for a module: whether it was done, not what else is wrong."""
     results = {action.result for host in report.hosts for action in host.actions}
     codes = [*_of_hosts(report), *_of_repairs(report)]
     if not results or results & {"refused"} or (results == {"skipped"} and not report.check):

@@ -46,7 +46,7 @@ def _section(console: Console, section: outline.Section) -> None:
 
 
 def show_order(console: Console, report: Report) -> None:
-    """What an order would do on each host."""
+    """What an on-demand action would do on each host."""
     for host in report.hosts:
         for action in host.actions:
             subject = f" {action.subject}" if action.subject else ""

@@ -247,7 +247,7 @@ class _Task:
 
 
 def _title(step: Mapping[str, Any]) -> str:
-    """A step in a few words; an operator's order has its remedy as title."""
+    """A step in a few words; an on-demand action has its remedy as title."""
     title, remedy = str(step.get("title") or ""), str(step.get("remedy") or "")
     if title and title != remedy:
         return title

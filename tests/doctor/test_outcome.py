@@ -95,7 +95,7 @@ def test_the_last_rung_of_a_ladder_decides() -> None:
 def test_an_order_is_judged_by_itself(actions: list[Json], check: bool, code: int) -> None:
     """What else is wrong on the host does not make an order fail."""
     hosts = [ill("critical", actions=actions)]
-    assert outcome.of_order(report(*hosts, check=check, mode="targeted")) == code
+    assert outcome.of_on_demand(report(*hosts, check=check, mode="targeted")) == code
 
 
 def ended(stats: Json | None, **more: Any) -> Ended:

@@ -74,7 +74,7 @@ def raise_precision(
         variables |= {"campaign_log_precision": "trace", "campaign_trace_filters": wanted}
     if lasting:
         variables["campaign_precision_for"] = lasting
-    return doctor(context, servers, terminal, kept, lambda it: it.order(
+    return doctor(context, servers, terminal, kept, lambda it: it.on_demand(
         "raise_log_precision", "precision raise", variables, shown, yes=yes, check=check,
     ))
 
@@ -97,7 +97,7 @@ def restore_precision(
 ) -> int:
     """Restore the log precision. This restarts the module."""
     variables = target(module) if module else {}
-    return doctor(context, servers, terminal, kept, lambda it: it.order(
+    return doctor(context, servers, terminal, kept, lambda it: it.on_demand(
         "restore_log_precision", "precision restore", variables, shown, yes=yes, check=check,
     ))
 
@@ -153,7 +153,7 @@ def relaunch_export(
     if delta is None:
         raise DoctorError("Add --delta or --full: an export needs one of them.")
     variables = job(name, delta, operator, taken_over_by, instance)
-    return doctor(context, servers, terminal, kept, lambda it: it.order(
+    return doctor(context, servers, terminal, kept, lambda it: it.on_demand(
         "relaunch_export", "relaunch export", variables, shown, yes=yes, check=check,
     ))
 
@@ -182,6 +182,6 @@ def relaunch_import(
         campaign_no_duplicates_confirmed_by=confirmed_by,
         campaign_accept_duplicates=accept_duplicates,
     )
-    return doctor(context, servers, terminal, kept, lambda it: it.order(
+    return doctor(context, servers, terminal, kept, lambda it: it.on_demand(
         "relaunch_import", "relaunch import", variables, shown, yes=yes, check=check,
     ))
