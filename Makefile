@@ -103,6 +103,10 @@ benchmark-page: venv  ## Measure the report's page of 500 hosts in Chromium (doc
 build: venv-demo  ## Build the collection's archive into build/
 	$(RUN) ansible-galaxy collection build --force --output-path build
 
+.PHONY: dist
+dist: venv-demo  ## Build what is installed: campaign-doctor's wheel, and the collection's archive, into build/dist
+	@$(RUN) tools/dist
+
 .PHONY: generated
 generated: venv  ## Write everything that is generated and committed; ARGS=--check only looks
 	$(RUN) python tools/generated.py $(ARGS)

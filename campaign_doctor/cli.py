@@ -19,7 +19,7 @@ import typer
 from typer.exceptions import TyperException
 from typer.rich_utils import rich_format_error
 
-from . import changes_view, configuration, explanation, holding, past
+from . import changes_view, collection, configuration, explanation, holding, past
 from .base import Command, Group, consoles, doctor, examples, warn
 from .configuration import Settings
 from .errors import DoctorError
@@ -83,6 +83,9 @@ def version_wanted(wanted: bool) -> None:
     """--version."""
     if wanted:
         print(f"campaign-doctor {version('campaign-doctor')}")
+        copy = collection.used()
+        print(f"{collection.COLLECTION} {copy.version} ({copy.kind}: {copy.path})" if copy else
+              f"{collection.COLLECTION} is not there: ansible-galaxy collection install ARCHIVE")
         raise typer.Exit
 
 

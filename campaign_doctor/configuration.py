@@ -79,7 +79,7 @@ def find(warn: Callable[[str], None]) -> Path | None:
     """The file that is used when none is named: in the current directory, else the user's own."""
     here = Path(NAME).absolute()
     if here.is_file():
-        if _trusted(here):
+        if trusted(here):
             return here
         warn(f"{here} is ignored: other accounts can write to it. Use --config to read it"
              " anyway.")
@@ -137,7 +137,7 @@ def _from(folder: Path, name: str) -> Path:
     return folder / Path(name).expanduser()
 
 
-def _trusted(path: Path) -> bool:
+def trusted(path: Path) -> bool:
     """Whether only this account or root can have written it, because it decides what is run."""
     for place in (path, path.parent):
         status = place.stat()

@@ -33,12 +33,12 @@ import ansible_runner
 import psutil
 import yaml
 
+from . import collection
 from .errors import DoctorError
 from .files import write_new
 from .interrupts import Interrupts
 
 HERE = Path(__file__).resolve().parent
-COLLECTION = "campaign.remediation"
 PREFIX = "campaign-doctor-"
 LOCK = "lock"
 PLACES = (Path("/tmp"), Path("/var/tmp"))  # where one may have been that ran with another TMPDIR
@@ -202,10 +202,9 @@ def _remove(path: Path) -> None:
 
 
 def playbook_path(name: str) -> str:
-    """The playbook in the checkout that this file is from, else the installed collection's."""
-    path = HERE.parent / "playbooks" / f"{name}.yml"
-    in_checkout = (HERE.parent / "galaxy.yml").is_file() and path.is_file()
-    return str(path) if in_checkout else f"{COLLECTION}.{name}"
+    """A playbook of the collection that is used; where there is none, Ansible says so."""
+    copy = collection.used()
+    return copy.playbook(name) if copy else f"{collection.COLLECTION}.{name}"
 
 
 def run(
@@ -382,6 +381,7 @@ def _environment(access: Access, folder: Path) -> dict[str, str]:
             "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED", "true"
         ),
     }
+    environment |= collection.environment()
     if not access.colour:
         environment["ANSIBLE_NOCOLOR"] = "true"
     if not _has_configuration():

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tomllib
 import zipfile
@@ -24,6 +25,8 @@ from doctor.replay import Replay
 from integration.harness import BIN, CHECKOUT, INVENTORY, run
 
 PACKAGE = CHECKOUT / "campaign_doctor"
+# Where the wheel has the collection.
+PACKED = "campaign_doctor/collections/ansible_collections/campaign/remediation"
 COMMANDS = dict(doctor_docs.commands(get_command(app)))
 
 
@@ -128,7 +131,9 @@ def test_completion_knows_modules_and_keys(tmp_path: Path) -> None:
 
 def test_one_version(tmp_path: Path) -> None:
     version = yaml.safe_load((CHECKOUT / "galaxy.yml").read_text())["version"]
-    assert Person(tmp_path).run("--version").out.strip() == f"campaign-doctor {version}"
+    told = Person(tmp_path).run("--version").out.splitlines()
+    assert told == [f"campaign-doctor {version}",
+                    f"campaign.remediation {version} (checkout: {CHECKOUT})"]
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +154,39 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     packed = {name for name in names if name.startswith("campaign_doctor/")}
     source = {str(path.relative_to(CHECKOUT)) for path in PACKAGE.rglob("*")
               if path.is_file() and "__pycache__" not in path.parts}
-    assert packed == {*source, "campaign_doctor/catalogue.json"}
+    tracked = run(["git", "ls-files", "plugins", "roles", "playbooks", "meta", "galaxy.yml", "LICENSE"],
+                  cwd=CHECKOUT).output.splitlines()
+    there = [name for name in tracked
+             if not name.startswith("playbooks/collections") and (CHECKOUT / name).is_file()]
+    collection = {f"{PACKED}/{name}" for name in there}
+    assert packed >= collection and f"{PACKED}/playbooks/remediate.yml" in packed
+    assert {name for name in packed if not name.startswith(PACKED)} == \
+        {*source, "campaign_doctor/catalogue.json"}
+    assert not [name for name in packed - collection if "/tests/" in name or "/lab/" in name]
+
+
+def test_the_wheel_alone_diagnoses(
+    wheel: Path, site: Site, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Far from the checkout, with no collection anywhere; one that is installed later wins."""
+    folder = tmp_path_factory.mktemp("alone")
+    done = run([BIN / "pip", "install", "--quiet", "--no-deps", "--target", folder, wheel])
+    assert done.code == 0, str(done)
+    env = {**site.env, "PYTHONPATH": str(folder)}
+    command: list[str | Path] = [BIN / "python", "-P", "-m", "campaign_doctor"]
+    place = folder / PACKED
+    said = run([*command, "--version"], cwd=site.work, env=env)
+    assert f"(packed: {place})" in said.output, str(said)
+    diagnosed = run([*command, "diagnose", "-i", INVENTORY, "--module", "inMail"],
+                    cwd=site.work, env=env)
+    assert diagnosed.code == 0 and "1 host: 1 healthy" in diagnosed.output, str(diagnosed)
+    installed = folder / "site" / "ansible_collections" / "campaign" / "remediation"
+    shutil.copytree(place, installed)
+    for chosen, kind in ((installed.parents[2], "installed"), (CHECKOUT, "checkout here")):
+        cwd = CHECKOUT if kind == "checkout here" else site.work
+        said = run([*command, "--version"], cwd=cwd,
+                   env={**env, "ANSIBLE_COLLECTIONS_PATH": str(folder / "site")})
+        assert f"({kind}: {chosen}" in said.output, str(said)
 
 
 def test_the_wheel_of_a_source_distribution_is_the_same(
@@ -198,4 +235,33 @@ def test_installed_with_the_installed_collection(
     assert where.output.startswith(str(folder)), str(where)
     diagnosed = run([*command, "diagnose", "-i", INVENTORY, "--module", "inMail", "-vv"],
                     cwd=site.work, env=env)
+    assert diagnosed.code == 0 and "1 host: 1 healthy" in diagnosed.output, str(diagnosed)
+
+
+def test_the_readme_installs_it_in_an_empty_environment(
+    site: Site, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Its lines as they are, pip in the place of pipx, with the index that the environment gives."""
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("### Install\n")[2].partition("\n### ")[0]
+    lines = [line.strip().partition("  #")[0].strip() for line in section.splitlines()
+             if line.startswith("    ")]
+    assert lines[0] == "make dist" and lines[1].startswith("pipx install build/dist/"), lines
+    folder = tmp_path_factory.mktemp("readme")
+    built = run([CHECKOUT / "tools" / "dist", folder], timeout=600, env={**os.environ, **site.env})
+    assert built.code == 0, str(built)
+    place = folder / "venv"
+    wheel = folder / Path(lines[1].split()[-1]).name
+    commands: list[list[str | Path]] = [
+        [BIN / "python", "-m", "venv", place],
+        [place / "bin" / "pip", "install", "--quiet", wheel],
+    ]
+    for words in commands:
+        done = run(words, timeout=600, env={**os.environ, "HOME": str(site.home)})
+        assert done.code == 0, str(done)
+    env = {**site.env, "PATH": f"{place / 'bin'}{os.pathsep}/usr/bin:/bin", "PYTHONPATH": ""}
+    said = run([place / "bin" / "campaign-doctor", "--version"], cwd=site.work, env=env)
+    assert f"(packed: {place}" in said.output, str(said)
+    diagnosed = run([place / "bin" / "campaign-doctor", "diagnose", "-i", INVENTORY, "--module",
+                     "inMail"], cwd=site.work, env=env)
     assert diagnosed.code == 0 and "1 host: 1 healthy" in diagnosed.output, str(diagnosed)
