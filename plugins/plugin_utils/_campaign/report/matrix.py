@@ -67,7 +67,7 @@ def columns(hosts: Sequence[Host]) -> list[str]:
 def tracks(modules: Sequence[str], changes: bool) -> str:
     """The widths of the columns, for the style sheet: as much as the head of each asks for."""
     widths = ["minmax(9.5rem,1fr)", "8.5rem", "4.6rem", *(["8rem"] if changes else [])]
-    return " ".join([*widths, *(f"{max(2.9, 0.47 * len(name) + 0.65):.1f}rem" for name in modules)])
+    return " ".join([*widths, *(f"{max(2.9, 0.46 * len(name) + 0.85):.1f}rem" for name in modules)])
 
 
 def _row(host: Host, anchors: Anchors, titles: Mapping[str, str], change: str) -> Row:
