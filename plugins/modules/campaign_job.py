@@ -311,8 +311,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign import options
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
     guard,
+    job_launch,
     job_request,
-    launch,
 )
 
 MYPY = False  # to import typing costs the host as much as a probe
@@ -347,7 +347,7 @@ def main() -> None:
     for job in [options["job"]] + options["jobs"]:
         for words in (job.get("arguments") or {}).values():
             module.no_log_values.update(job_request.secrets(words or []))
-    answer = launch.answer(options, module.check_mode)
+    answer = job_launch.answer(options, module.check_mode)
     for text in answer.pop("warnings"):
         module.warn(text)
     if not module._diff:

@@ -12,6 +12,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs"
 PAGES = sorted([*CHECKOUT.glob("*.md"), *DOCS.rglob("*.md"), *CHECKOUT.glob("roles/*/README.md")])
 CODE = ("plugins", "campaign_doctor", "playbooks", "inventories", "lab", "molecule", "tools", "tests")
+FILE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|ini|j2))`")
 NAME = re.compile(r"(?<![\w/.-])docs/[\w/-]+\.(?:md|png|json)")
 
 
@@ -50,3 +51,11 @@ def test_a_page_that_is_named_is_there() -> None:
         if path.suffix in (".md", ".py", ".yml", ".ini") and "collections" not in path.parts:
             for name in NAME.findall(path.read_text(encoding="utf-8")):
                 assert (CHECKOUT / name).is_file(), f"{path} names {name}"
+
+
+def test_a_file_that_developers_are_sent_to_is_there() -> None:
+    files = [path.as_posix() for part in CODE for path in (CHECKOUT / part).rglob("*.*")]
+    files += [path.as_posix() for path in CHECKOUT.glob("*.py")]
+    for page in (DOCS / "developer").glob("*.md"):
+        for name in FILE.findall(page.read_text(encoding="utf-8")):
+            assert any(file.endswith(f"/{name}") for file in files), f"{page.name} names {name}"

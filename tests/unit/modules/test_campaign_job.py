@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import launch
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
+    job_launch,
+)
 from ansible_collections.campaign.remediation.plugins.modules import campaign_info, campaign_job
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.documentation import (
     options_of,
@@ -55,7 +57,7 @@ def test_jobs_are_declared_once_for_all_modules() -> None:
 
 def test_everything_returned_is_documented() -> None:
     documented = yaml.safe_load(campaign_job.RETURN)
-    assert set(launch.blank()) - {"changed", "failed", "warnings"} <= set(documented)
+    assert set(job_launch.blank()) - {"changed", "failed", "warnings"} <= set(documented)
 
 
 def test_examples_use_known_options() -> None:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What log lines mean, and whether a restart answers them: the table is data/errors.ini.
+"""What log lines mean, and whether a restart answers them: the table is errors.ini.
 
 Its head says what its keys are. The first section that fits decides; one that only wraps another
 error decides where no other fits.

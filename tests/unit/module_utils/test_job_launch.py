@@ -29,10 +29,10 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.err
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import ledger
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import (
     guard,
+    job_launch,
     job_outcome,
     job_record,
     job_request,
-    launch,
     steps,
 )
 
@@ -226,7 +226,7 @@ class Server:
         return options
 
     def call(self, *words: str, check_mode: bool = False, **more: Any) -> SimpleNamespace:
-        answer = launch.answer(self.options(*words, **more), check_mode)
+        answer = job_launch.answer(self.options(*words, **more), check_mode)
         json.dumps(answer)  # as Ansible will have to
         return SimpleNamespace(**answer)
 
@@ -490,8 +490,8 @@ def test_supervisor_killed(server: Server) -> None:
 
 FOLLOWER = """
 import json, sys
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import launch
-print(json.dumps(launch.answer(json.load(sys.stdin), False)))
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import job_launch
+print(json.dumps(job_launch.answer(json.load(sys.stdin), False)))
 """
 
 
