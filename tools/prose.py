@@ -5,7 +5,7 @@
 """Look for wording that does not read as an operator would say it, in all that users read.
 
 That is: the texts in Python that are not docstrings (catalogue, messages, documentation of modules),
-names, messages and descriptions in YAML, the meanings of log lines, and the pages for users without
+names, messages and descriptions in YAML, the meanings of log lines, the changelog, and the pages without
 their code. Each line names a place, a phrase and what to write instead; docs/user/glossary.md has the
 terms.
 """
@@ -50,6 +50,19 @@ PHRASES = {
     r"any more": "no longer …",
     r"again and again": "repeatedly",
     r"(?:errors|lines) of .{1,20} kinds": "{count:# error} ({kinds:# kind})",
+    r"(?:take|takes|took|taken) (?:this|the|a|that) (?:host|lock) over": "take over the host",
+    r"it said:": "Output: …",
+    r"wait for its end": "wait until it ends",
+    r"(?:goes?|going|went) on without": "continue without",
+    r"make room": "free disk space",
+    r"known are": "valid …: …",
+    r"(?:only goes|does not go|goes only) with": "needs …, cannot be combined with …",
+    r"(?:comes?|came) to (?:its|an|a good) end": "finish, succeed",
+    r"(?:it is|was|were|is) put back|could not be put back": "restore",
+    r"(?:is|are|was) there and": "exists but …",
+    r"(?:was|were|had been) cut": "was interrupted",
+    r"(?:its|their) (?:own )?word|a word of the site": "permission, declaration",
+    r"another account than": "an account other than",
 }
 # How a task's name begins that says what is seen or thought instead of what is done.
 TASKS = {
@@ -119,8 +132,9 @@ def texts() -> Iterator[tuple[Path, Iterator[Text]]]:
         for path in sorted((CHECKOUT / folder).rglob("*.yml")):
             if "collections" not in path.parts:
                 yield path, in_yaml(path.read_text(encoding="utf-8"))
-    pages = [CHECKOUT / "README.md", *(CHECKOUT / "docs" / "user").glob("*.md"),
-             *(CHECKOUT / "roles").glob("*/README.md")]  # fmt: skip
+    pages = [CHECKOUT / "README.md", CHECKOUT / "SECURITY.md", *(CHECKOUT / "docs").rglob("*.md"),
+             *(CHECKOUT / "roles").glob("*/README.md"),
+             *(CHECKOUT / "changelogs" / "fragments").glob("*.yml")]  # fmt: skip
     for path in sorted(pages):
         yield path, in_page(path.read_text(encoding="utf-8"))
     path = CHECKOUT / "plugins/plugin_utils/_campaign/diagnosis/errors.ini"

@@ -48,7 +48,7 @@ def test_it_is_a_newer_build(app: Machine) -> None:
     assert "build='9390'" in app.http("/r/test")[1]
 
 
-def test_a_port_that_nobody_has_told_is_no_trouble(site: Site) -> None:
+def test_an_undeclared_port_is_found(site: Site) -> None:
     """666 and 6666 are both defaults: neither is worth a word."""
     done = site.diagnose(campaign_syslogd_port=0)
     assert done.code == 0, str(done)
@@ -159,7 +159,7 @@ def spent(site: Site, app: Machine, traced: Traced) -> Spent:
     return Spent(first, between, second, app.modules())
 
 
-def test_the_ladder_is_climbed_and_said_to_be_in_vain(spent: Spent) -> None:
+def test_the_ladder_is_climbed_without_success(spent: Spent) -> None:
     tried = [(action["rung"], action["result"]) for action in spent.first.host("app1")["actions"]
              if action["module"] == "mta"]  # fmt: skip
     assert tried == [("restart", "not_repaired"), ("kill_and_start", "not_repaired")], \

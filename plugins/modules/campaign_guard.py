@@ -28,7 +28,7 @@ options:
       - V(shown) reports who holds the host, until when, and the last lines of the ledger.
       - V(freed) reports the same and releases the lock, whoever holds it. It refuses while a process
         of the holder is running on the host, unless O(accept_other_run).
-      - A lock expires by itself. The next run from the same controller takes the host over at once
+      - A lock expires by itself. The next run from the same controller takes over the host immediately
         if the previous run's process has ended; a run from elsewhere does so after two minutes
         without a sign of life. A step that is still running on the host is waited for.
     type: str

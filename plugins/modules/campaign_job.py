@@ -68,9 +68,9 @@ options:
     default: false
   accept_cut_import:
     description:
-      - Launch an import again that was cut after its launch, by a signal or with its run, and whose
-        data may be there in part. The value is the name of the run that launched it, which the
-        refusal tells, so that it is a word for this one case.
+      - Launch an import again that was interrupted after its launch, by a signal or with its run, and whose
+        data may be there in part. The value is the name of the run that launched it, as the refusal
+        names it, so that this permits only one case.
     type: str
     default: ""
   wait:

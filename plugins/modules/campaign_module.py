@@ -8,7 +8,7 @@ short_description: Start, stop, restart or reload one module of an Adobe Campaig
 version_added: "1.0.0"
 description:
   - Brings one module of one instance to a state, with the commands that the vendor documents,
-    and waits until it is there and stays.
+    and waits until it runs and stays up.
   - It looks at the process, not at a marker. A wfserver that already runs with C(-verbose) is not
     restarted for O(log_precision=verbose).
   - Before a change it asks the guards. They are the lock of the host, the restart budget, the
@@ -99,7 +99,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Restart a workflow server when its workflows have come to an end
+- name: Restart a workflow server when its workflows have finished
   campaign.remediation.campaign_module:
     module: wfserver
     instance: prod
@@ -183,9 +183,9 @@ after:
   contains: *state
 left:
   description:
-    - How the module is left. V(as_before), in the state and with the log precision that it was
-      found in, which a new process may have, or that it was put back to; V(changed), C(after) says
-      how; V(unknown) if it could no longer be seen.
+    - How the module is left. V(as_before), in its earlier state and with its earlier log precision,
+      also if they were restored or a new process has them; V(changed), C(after) says
+      how; V(unknown) if it could no longer be checked.
   returned: always
   type: str
 commands:

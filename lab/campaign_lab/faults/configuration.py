@@ -10,7 +10,7 @@ from campaign_lab.faults.processes import SUPERVISED
 
 
 class ConfigInvalidXml(Fault):
-    """An instance's configuration was saved in the middle of an edit: it is no XML any more."""
+    """An instance's configuration was saved in the middle of an edit: it is no longer valid XML."""
 
     scope = "instance"
     seen = "config-<instance>.xml ends inside a tag; nlserver refuses with file and line; all runs"

@@ -55,7 +55,7 @@ def results(work: Work) -> List[str]:
 
 
 class ExportFailed(Fault):
-    """The export stopped on an error: it may not write its file."""
+    """The export stopped on an error: it cannot write its file."""
 
     scope = "instance"
     seen = "export.log: `Job 'contacts_export' stopped on an error: Unable to write file '…'`"
@@ -94,7 +94,7 @@ class ExportStale(Fault):
 
 
 class ExportRunningTooLong(Fault):
-    """An export was launched and does not come to an end."""
+    """An export was launched and does not finish."""
 
     scope = "instance"
     seen = "a process `nlserver export -instance:… -job:contacts_export …` that stays; in pdump"
@@ -181,7 +181,7 @@ class ImportDuplicates(Fault):
 
 
 class JobPaused(Fault):
-    """Somebody paused an import five hours ago and forgot it."""
+    """An operator paused an import five hours ago and forgot it."""
 
     scope = "instance"
     seen = "in the database only: a row of xtk:job in status 8, of paul.roux"

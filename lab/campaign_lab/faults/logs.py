@@ -23,7 +23,7 @@ class SyslogdPortTaken(Fault):
     """Another log daemon holds syslogd's UDP port; syslogd cannot start."""
 
     seen = ("the port is held by `rsyslogd`, cwd /, not of the home; syslogd missing, "
-            "watchdog tries again and again; no log grows")
+            "watchdog keeps trying; no log grows")
 
     def strike(self, work: Work) -> None:
         server = work.server
@@ -145,7 +145,7 @@ class DiskFull(Fault):
 
 
 class LogClockAhead(Fault):
-    """The clock was two hours ahead for a while: the last lines of a log lie in the future."""
+    """The clock was two hours ahead for a while: the last lines of a log are dated in the future."""
 
     scope = "module"
     modules = ["wfserver", *(name for name in SUPERVISED if name != "wfserver")]

@@ -159,7 +159,7 @@ class MtaChildrenMissing(Fault):
 
 
 class SpoolStuck(Fault):
-    """Old messages lie in the spool and nobody takes them."""
+    """Old messages are in the spool and are not sent."""
 
     scope = "instance"
     seen = "25 files `9000000-N.eml.hold` in var/<instance>/mta, six hours old; mta is fine"

@@ -50,7 +50,7 @@ class ModuleKilled(Fault):
 
 
 class ModuleStoppedByHand(Fault):
-    """Somebody stopped a module (nlserver stop) and forgot it."""
+    """An operator stopped a module (nlserver stop) and forgot it."""
 
     scope = "module"
     modules = SUPERVISED
@@ -66,7 +66,7 @@ class ModuleStoppedByHand(Fault):
 
 
 class ModuleCrashLoop(Fault):
-    """A module crashes (SIGSEGV) soon after each start; the watchdog starts it again and again."""
+    """A module crashes (SIGSEGV) soon after each start; the watchdog restarts it repeatedly."""
 
     scope = "module"
     modules = SUPERVISED
@@ -103,7 +103,7 @@ def _recorded(work: Work) -> int:
 
 
 class ModuleHung(Fault):
-    """A module's process is halted (SIGSTOP): it is there and does nothing."""
+    """A module's process is suspended (SIGSTOP): it exists but does nothing."""
 
     scope = "module"
     modules = ["web", *(name for name in PERMANENT if name != "web")]
@@ -149,7 +149,7 @@ class WatchdogKilled(Fault):
 
 
 class EverythingDown(Fault):
-    """Campaign was shut down (nlserver shutdown); the web server in front still runs."""
+    """Campaign was shut down (nlserver shutdown); the front-end web server still runs."""
 
     seen = "pdump: `No tasks`; no port of Campaign's is held; the front answers 502 for /nl/"
 
@@ -238,7 +238,7 @@ class Zombie(Fault):
 
 
 class VerboseLeftOn(Fault):
-    """Somebody restarted a module with -verbose and left it so."""
+    """An operator restarted a module with -verbose and left it so."""
 
     scope = "module"
     modules = PERMANENT[:1] + [name for name in SUPERVISED if name != "wfserver"]
@@ -254,7 +254,7 @@ class VerboseLeftOn(Fault):
 
 
 class TraceLeftOn(Fault):
-    """Somebody runs a module by hand with -tracefilter, outside the watchdog, and left it so."""
+    """An operator started a module by hand with -tracefilter, outside the watchdog, and left it so."""
 
     scope = "module"
     modules = SUPERVISED

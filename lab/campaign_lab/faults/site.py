@@ -39,7 +39,7 @@ def text_of(path: str) -> str:
 
 
 class VerboseConfigured(Fault):
-    """Verbosity stands in the configured arguments of a module: no restart ends it."""
+    """The configured arguments of a module make it verbose: no restart ends it."""
 
     scope = "module"
     modules = ["mta", *(name for name in SUPERVISED if name not in ("mta", "web"))]
@@ -58,7 +58,7 @@ class VerboseConfigured(Fault):
 
 
 class SharedConfigInvalid(Fault):
-    """serverConf.xml ends in the middle of the element of mta: what stands behind is unknown."""
+    """serverConf.xml ends in the middle of the element of mta: everything after it is unknown."""
 
     seen = "serverConf.xml ends inside `<relay addr`; nlserver refuses with file and line; all runs"
 
@@ -75,7 +75,7 @@ class SharedConfigInvalid(Fault):
 
 
 class ModuleSwitchedOff(Fault):
-    """A module is switched off as refreshed environments do it: `_autoStart`; that is no fault."""
+    """A module is switched off as refreshed environments do it: `_autoStart`; that is correct."""
 
     scope = "module"
     modules = ["inMail", *(name for name in INSTANCE_MODULES if name != "inMail")]
@@ -248,7 +248,7 @@ class WorkingSetReached(Fault):
 
 
 class InstanceCopied(Fault):
-    """Somebody kept a copy of an instance's file beside it: it looks like an instance."""
+    """An operator kept a copy of an instance's file next to it: it looks like an instance."""
 
     scope = "instance"
     seen = "conf/config-<instance>-20261101.xml, with its database; nothing of it runs"

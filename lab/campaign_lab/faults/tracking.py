@@ -189,7 +189,7 @@ class TrackingLogCorrupt(Fault):
 
 
 class TrackingLinkUnreadable(Fault):
-    """The web server may not read the addresses of a delivery: its links fail."""
+    """The web server cannot read the addresses of a delivery: its links fail."""
 
     scope = "instance"
     seen = ("var/<instance>/redir/url/2026/7896000.xml has mode 0600; webmdl.log: `Requested URL "

@@ -53,7 +53,7 @@ class WebBlankPage(WebFault):
 
 
 class WebJavaBroken(WebFault):
-    """JDK_HOME in customer.sh names a directory that is not there any more."""
+    """JDK_HOME in customer.sh names a directory that no longer exists."""
 
     seen = "logon.jsp: 500 with a Java trace; web.log: JVM-510037; a restart does not cure"
 
@@ -141,7 +141,7 @@ class WebPortTaken(WebFault):
 
 
 class FrontEndDown(Fault):
-    """The web server in front is stopped; Tomcat works."""
+    """The front-end web server is stopped; Tomcat works."""
 
     of_front = True
     seen = "port 80 refuses; 8080 answers; no apache2 process; tracking.log: RED-520025"
@@ -156,7 +156,7 @@ class FrontEndDown(Fault):
 
 
 class RedirectionModuleMissing(Fault):
-    """The web server in front runs without Campaign's redirection module."""
+    """The front-end web server runs without Campaign's redirection module."""
 
     of_front = True
     seen = "/r/test: 404; /nl/ is relayed; LoadModule is commented out in apache2/nlsrv.conf"

@@ -130,7 +130,7 @@ class WorkflowChildrenDying(Fault):
 
 
 class WorkflowPaused(Fault):
-    """Somebody paused a campaign's workflow and forgot it."""
+    """An operator paused a campaign's workflow and forgot it."""
 
     scope = "instance"
     seen = "in the database: welcomeMail in state 13, failed 0; no new deliveries"

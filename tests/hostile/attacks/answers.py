@@ -202,7 +202,7 @@ def pid_file_is_a_fifo(tree: Tree) -> None:
 @attack(
     PROCESSES,
     "the pid file says 1, the pid of init",
-    "it is told as no watchdog's",
+    "it is reported as not a watchdog's",
     options=lambda tree: {"pid_file": str(tree.var / "nlserver.pid")},
 )
 def pid_file_says_init(tree: Tree) -> None:

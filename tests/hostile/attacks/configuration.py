@@ -77,7 +77,7 @@ def _told_as_too_large(tree: Tree, outcome: Outcome) -> None:
 
 @attack(
     XML,
-    "bytes of no encoding, NUL, and encodings that nobody knows",
+    "bytes of no encoding, NUL, and unknown encodings",
     REFUSED,
     blind=("configuration",),
 )

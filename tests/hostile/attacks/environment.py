@@ -209,7 +209,7 @@ def env_sh_leaves_a_process(tree: Tree) -> None:
 
 @attack(
     ENVIRONMENT,
-    "`env.sh` ends the shell, and gives values of 5 MB, newlines, bytes that are no"
+    "`env.sh` ends the shell, and gives values of 5 MB, newlines, bytes that are not"
     " UTF-8, and names such as `LC_ALL`",
     "no value breaks the answer",
     blind=ACCOUNT_PROBES,
@@ -244,7 +244,7 @@ def var_dir_is_proc(tree: Tree) -> None:
 
 @attack(
     ENVIRONMENT,
-    "`XTK_VAR_DIR` is no path (a newline, `-rf`, bytes that are not UTF-8)",
+    "`XTK_VAR_DIR` is not a path (a newline, `-rf`, bytes that are not UTF-8)",
     "no other probe is disturbed",
     blind=("logs", "storage", "jobs"),
 )

@@ -10,7 +10,7 @@ from hostile.table import CHECK, JOB, MOVE_TMP, PID_FILE, RESTART, attack
 from hostile.world import PDUMP, Outcome, Tree
 
 REPAIRS = "Repairs"
-ENDS = "it is told as failed in the time of the command, and nothing is left behind"
+ENDS = "it is reported as failed in the time of the command, and nothing is left behind"
 
 
 @attack(REPAIRS, "`nlserver restart` writes without end", ENDS, RESTART)
@@ -89,7 +89,7 @@ def job_through_links(tree: Tree) -> None:
 @attack(
     REPAIRS,
     "an export writes without end",
-    "what is kept of it is bounded, and the job is told as failed",
+    "what is kept of it is limited, and the job is reported as failed",
     JOB,
 )
 def job_floods(tree: Tree) -> None:

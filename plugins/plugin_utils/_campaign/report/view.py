@@ -56,7 +56,7 @@ ADVICE = (
      "Give sudo's password (--ask-become-pass), or see what the login may do: sudo -l."),
     (("vault",), "Give the vault's password: --ask-vault-pass, or --vault-password-file."),
     (("interpreter", "python"), "Install Python 3.6 or later, or set ansible_python_interpreter."),
-    (("no space left",), "Make room on the host."),
+    (("no space left",), "Free disk space on the host."),
     (("unknown instance",), "Name one of those that the server has."),
     (("was asked to stop",), "Run it again."),
 )

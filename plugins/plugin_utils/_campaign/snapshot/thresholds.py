@@ -75,7 +75,7 @@ class Thresholds:
         for name, value in (overrides or {}).items():
             if name not in known:
                 raise InvalidThreshold(
-                    f"unknown threshold '{name}'; known are: {', '.join(sorted(known))}"
+                    f"unknown threshold '{name}'; valid names: {', '.join(sorted(known))}"
                 )
             try:
                 changed[str(name)] = float(value)
