@@ -136,7 +136,7 @@ class ModuleMemoryHigh(Fault):
 
 
 class WatchdogKilled(Fault):
-    """The watchdog died (SIGKILL); the modules go on without it."""
+    """The watchdog died (SIGKILL); the modules continue without it."""
 
     seen = "no watchdog in pdump; modules run with another parent; the pid file names a dead pid"
 

@@ -23,7 +23,7 @@ def found(text: str) -> list[str]:
         ("work in hand is cut off", ["in hand", "cut off"]),
         ("{path} names {pid}, which is no watchdog.", ["is no "]),
         ("{count} errors of {signatures} kinds", ["errors of {signatures} kinds"]),
-        ("It said: no. Make room, or go on without.", ["It said:", "go on without", "Make room"]),
+        ("It said: no. Make room, or go on without.", ["It said", "go on without", "Make room"]),
         ("The next run takes this host over; the import was cut.", ["takes this host over", "was cut"]),
         ("There is no watchdog; it is no longer there.", []),
         ("The operator must find out which process has the active work.", []),
