@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible import constants as C, context
 
+from ..modules.campaign_guard import argument_spec
 from ..plugin_utils._campaign.ansible import controller, keeper
 from ..plugin_utils._campaign.ansible.changing import ChangingAction
 
@@ -27,6 +28,7 @@ class ActionModule(ChangingAction):
     """The module, with the site's values."""
 
     NAME = "campaign_guard"
+    SPECIFICATION = argument_spec()
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None

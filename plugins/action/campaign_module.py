@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..modules.campaign_module import argument_spec
 from ..plugin_utils._campaign.ansible.changing import GUARDS, ChangingAction
 
 
@@ -13,3 +14,4 @@ class ActionModule(ChangingAction):
 
     NAME = "campaign_module"
     OPTIONS = (*GUARDS, "wait")
+    SPECIFICATION = argument_spec()

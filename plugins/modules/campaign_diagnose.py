@@ -71,6 +71,8 @@ options:
     description:
       - Send M(campaign.remediation.campaign_info) the way Ansible sends every module, instead of
         the collection's own program. The diagnosis is the same, but slower.
+      - The variable C(campaign_plain_module) also holds for M(campaign.remediation.campaign_guard)
+        and M(campaign.remediation.campaign_module).
       - For troubleshooting (C(docs/developer/fast-path.md)).
     type: bool
     default: false

@@ -338,11 +338,7 @@ def argument_spec() -> "Dict[str, Entry]":
 
 def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
-    answer.run(
-        module,
-        guard_call.Call,
-        {"changed": False, "refused": False, "guard": None, "evidence": None},
-    )
+    answer.run(module, guard_call.Call, guard_call.blank_result())
 
 
 if __name__ == "__main__":

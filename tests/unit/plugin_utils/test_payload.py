@@ -1,4 +1,4 @@
-"""The program that takes a snapshot: run as a host would, by a Python that knows nothing else."""
+"""The programs that are sent: run as a host would, by a Python that knows nothing else."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.pay
 )
 from ansible_collections.campaign.remediation.plugins.modules.campaign_info import argument_spec
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.payload import (
-    COMPILED,
-    FILES,
+    CHANGING,
+    NEEDED,
+    SNAPSHOT,
     enough,
+    files,
     program,
     replaced,
 )
@@ -66,7 +68,9 @@ def reached(first: str, left_out: str) -> set[str]:
 
 def test_it_brings_what_is_imported_and_nothing_else() -> None:
     """Only the API is asked by Ansible's own library (see enough)."""
-    assert set(FILES) == reached("payload.isolated", left_out="api")
+    snapshot = reached("payload.isolated", left_out="api")
+    assert set(files(NEEDED)) == snapshot
+    assert set(files(CHANGING)) == reached("repair.sent", left_out="api") - snapshot
 
 
 def test_another_python_compiles_it_itself(tmp_path: Path) -> None:
@@ -77,7 +81,7 @@ def test_another_python_compiles_it_itself(tmp_path: Path) -> None:
         code, answer = run(text.replace(mine, python), tmp_path)
         assert (code, answer["snapshot"]["installed"]) == (0, False)
     # This one does not: it runs what came along.
-    broken = text.replace(repr(COMPILED[1]["command"]).encode(), b"'AAAA'", 1)
+    broken = text.replace(repr(SNAPSHOT.compiled["command"]).encode(), b"'AAAA'", 1)
     assert run(broken, tmp_path)[1]["failed"] is True
 
 
@@ -132,7 +136,7 @@ def test_numbers_and_keys_stay_what_they_are() -> None:
 
 def test_an_old_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (2, 7, 18))
-    answer = bootstrap.answer({}, {})
+    answer = bootstrap.answer({}, "payload.isolated", {})
     assert answer["failed"] is True
     assert "3.6 or newer" in answer["msg"] and "ansible_python_interpreter" in answer["msg"]
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The beginning of the program that campaign_diagnose sends to a host: it takes a snapshot.
+"""The beginning of a program that is sent to a host: it takes a snapshot, or changes something.
 
 Unlike an Ansible module it needs nothing of Ansible there, and leaves no file behind: what it
 imports comes along in its own text and stays in memory.
@@ -23,6 +23,8 @@ if MYPY:
 
 PACKAGE = "ansible_collections.campaign.remediation.plugins.module_utils._campaign"
 OLDEST = (3, 6)
+# What a defect has come to, by the file that was called.
+BROKEN_OFF = {"payload.isolated": "No snapshot was taken"}
 # Compiled by which Python, and the files.
 COMPILED = ("", {})  # type: Tuple[str, Files]
 
@@ -111,9 +113,9 @@ def without(words, value):
     return value
 
 
-def answer(packed, options):
-    # type: (Files, Dict[str, Any]) -> Dict[str, Any]
-    """What campaign_info returns for these options."""
+def answer(packed, entry, options):
+    # type: (Files, str, Dict[str, Any]) -> Dict[str, Any]
+    """What the module returns for these options. entry: the file that knows it."""
     if sys.version_info < OLDEST:
         return {
             "failed": True,
@@ -126,28 +128,27 @@ def answer(packed, options):
 
     sys.meta_path.insert(0, Sources(packed, ModuleSpec))
     try:
-        snapshot, bad_input = import_module(PACKAGE + ".payload.isolated").take(options)
+        answered = import_module(
+            PACKAGE + "." + entry
+        ).answered  # type: Callable[[Dict[str, Any]], Dict[str, Any]]
+        return answered(options)
     except Exception:
         import traceback  # late: it takes as long as a probe
 
         defect = traceback.format_exc().strip()
         return {
             "failed": True,
-            "msg": "No snapshot was taken because of a defect in campaign.remediation (please"
-                   " report it): "
-            + defect.splitlines()[-1],
+            "msg": "%s because of a defect in campaign.remediation (please report it): %s"
+            % (BROKEN_OFF.get(entry, "It broke off"), defect.splitlines()[-1]),
             "exception": defect,
         }
-    if bad_input:
-        return {"failed": True, "msg": bad_input}
-    return {"changed": False, "snapshot": snapshot}
 
 
-def main(packed, options):
-    # type: (Files, Dict[str, Any]) -> None
+def main(packed, entry, options):
+    # type: (Files, str, Dict[str, Any]) -> None
     """Print the answer, and leave at once: to clear up behind it takes as long as some probes."""
-    given = answer(packed, options)
+    given = answer(packed, entry, options)
     words = passwords(options)
     sys.stdout.write(json.dumps(without(words, given) if words else given) + "\n")
     sys.stdout.flush()
-    os._exit(1 if "failed" in given else 0)
+    os._exit(1 if given.get("failed") else 0)

@@ -22,6 +22,14 @@ SPARE = 0.5  # seconds that the child has beyond the total time, for its answer
 REFUSAL = 10.0  # seconds to refuse a total time that is none
 
 
+def answered(options: "Entry") -> "Entry":
+    """What campaign_info returns."""
+    snapshot, bad_input = take(options)
+    if bad_input:
+        return {"failed": True, "msg": bad_input}
+    return {"changed": False, "snapshot": snapshot}
+
+
 def take(options: "Entry") -> "Tuple[Optional[Entry], Optional[str]]":
     """(snapshot, None), or (None, one line on the bad input).
 

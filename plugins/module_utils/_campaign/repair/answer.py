@@ -63,6 +63,27 @@ def carry_out(
     return call, ""
 
 
+def returned(
+    begin: "Callable[[Entry, bool, Entry], Change]",
+    options: "Entry",
+    check_mode: bool,
+    diff: bool,
+    result: "Entry",
+    subject: str = "",
+) -> "Entry":
+    """Carry out the call; what the module returns: see carry_out. diff: whether it is shown."""
+    call, failure = carry_out(begin, options, check_mode, result, subject)
+    if call:
+        told = [describe_interrupted(entry) for entry in call.guarded.interrupted]
+        result["warnings"] = list(call.guarded.warnings) + told
+        shown = call.diff() if diff else None
+        if shown:
+            result["diff"] = shown
+    if failure:
+        result.update(failed=True, msg=failure)
+    return result
+
+
 def run(
     module: "Any",
     begin: "Callable[[Entry, bool, Entry], Change]",
@@ -70,15 +91,9 @@ def run(
     subject: str = "",
 ) -> None:
     """Carry out the call, and end the module's process with its result: see carry_out."""
-    call, failure = carry_out(begin, module.params, module.check_mode, result, subject)
-    if call:
-        for text in call.guarded.warnings:
-            module.warn(text)
-        for entry in call.guarded.interrupted:
-            module.warn(describe_interrupted(entry))
-        shown = call.diff() if module._diff else None
-        if shown:
-            result["diff"] = shown
-    if failure:
-        module.fail_json(msg=failure, **result)
+    result = returned(begin, module.params, module.check_mode, module._diff, result, subject)
+    for text in result.pop("warnings", ()):
+        module.warn(text)
+    if result.pop("failed", False):
+        module.fail_json(**result)
     module.exit_json(**result)

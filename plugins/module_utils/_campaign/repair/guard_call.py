@@ -21,6 +21,11 @@ WITHOUT_RUN = ("looked", "opened", "shown", "freed")
 LAST_LINES = 10
 
 
+def blank_result() -> "Entry":
+    """The result when nothing has been done yet."""
+    return {"changed": False, "refused": False, "guard": None, "evidence": None}
+
+
 class Call:
     """One call, with what all of them share."""
 

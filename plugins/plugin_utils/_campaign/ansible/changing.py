@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import getpass
 import platform
+from collections.abc import Mapping
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign import options
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import lock
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.repair import guard
 
-from . import controller
+from . import controller, payload, sent
 from .spelling import warn
 from .variables import with_variables
 
@@ -26,6 +28,7 @@ GUARDS: tuple[str, ...] = tuple(
 )
 # And what those take that call the server's API.
 API: tuple[str, ...] = tuple(sorted(options.api()))
+MOULD = "campaign.remediation.campaign_info"
 LOCKING = ("campaign_guard", "campaign_job", "campaign_module", "campaign_workflow")
 # Variables in which automation controllers name the user who started the job.
 PERSON = ("awx_user_name", "tower_user_name")
@@ -37,6 +40,9 @@ class ChangingAction(ActionBase):
     TRANSFERS_FILES = False
     NAME = ""
     OPTIONS: tuple[str, ...] = GUARDS
+    # Of a module that is sent as our own program; None for one that Ansible sends.
+    SPECIFICATION: Mapping[str, Any] | None = None
+    _plain_module = False
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
@@ -45,9 +51,28 @@ class ChangingAction(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         arguments = with_variables(self._task.args, self.OPTIONS, variables, self._templar)
+        plain = with_variables({}, ["plain_module"], variables, self._templar)
+        self._plain_module = boolean(plain.get("plain_module", False), strict=False)
         result.update(self.carry_out({**arguments, **record(arguments, variables)}, variables))
         warn(result, variables)
         return result
+
+    def _configure_module(
+        self, module_name: str, module_args: Mapping[str, Any], *more: Any, **named: Any
+    ) -> Any:
+        """What Ansible builds to send a module: our own program in place of this one.
+
+        It is put into what Ansible has built for the diagnosis before, and so has at hand.
+        """
+        own = f"campaign.remediation.{self.NAME}"
+        if module_name == own and self.SPECIFICATION and not self._plain_module:
+            text = sent.program(self.NAME, self.SPECIFICATION, module_args)
+            if text:
+                built = super()._configure_module(MOULD, module_args, *more, **named)
+                replaced = payload.replaced(built, text)
+                if replaced is not built:
+                    return replaced
+        return super()._configure_module(module_name, module_args, *more, **named)
 
     def carry_out(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Run it with these options.

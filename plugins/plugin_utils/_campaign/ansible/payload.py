@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The program that takes a snapshot on a host, sent in place of the one that Ansible puts together.
+"""The programs that are sent to a host in place of what Ansible puts together for a module.
 
 Two thirds of what an Ansible module takes on a host is Ansible's own library, which is compiled
-there at each call. Taking a snapshot needs none of it (docs/developer/benchmark.md).
+there at each call. A snapshot needs none of it, nor do campaign_guard and campaign_module
+(docs/developer/fast-path.md).
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.pay
 
 BEGINNING = Path(bootstrap.__file__)
 PACKAGE = BEGINNING.parents[1]
+Rooms = Mapping[str, tuple[str, ...]]
 # All that a snapshot needs, by room. It repairs nothing, and does not ask the API (see `enough`).
-NEEDED = {
+NEEDED: Rooms = {
     "": ("addresses", "command", "console", "errors", "installation", "names", "precision", "text"),
     "account": (
         "answers", "child", "configuration", "environment", "files", "jobs", "line_shapes",
@@ -36,10 +38,24 @@ NEEDED = {
     "record": ("ledger", "lock", "state_dir", "store"),
     "snapshot": ("collect", "probes", "settled", "shapes"),
 }  # fmt: skip
-FILES = {
-    f"{room}.{name}".lstrip("."): (PACKAGE / room / f"{name}.py").read_bytes()
-    for room, names in NEEDED.items() for name in names
+# And what campaign_guard and campaign_module need besides.
+CHANGING: Rooms = {
+    "": ("finish", "options"),
+    "account": ("programs",),
+    "record": ("evidence",),
+    "repair": (
+        "answer", "control", "guard", "guard_call", "in_flight", "interrupted", "lock",
+        "module_change", "sent", "steps",
+    ),
 }  # fmt: skip
+
+
+def files(rooms: Rooms) -> dict[str, bytes]:
+    """Their text, by their names below the package."""
+    return {
+        f"{room}.{name}".lstrip("."): (PACKAGE / room / f"{name}.py").read_bytes()
+        for room, names in rooms.items() for name in names
+    }  # fmt: skip
 
 
 def _packed(data: bytes) -> str:
@@ -52,16 +68,41 @@ def _compiled(name: str, source: bytes) -> bytes:
     return marshal.dumps(compile(source, path, "exec", dont_inherit=True, optimize=2))
 
 
-PACKED = {name: _packed(source) for name, source in FILES.items()}
-COMPILED = (
-    bootstrap.this_python(),
-    {name: _packed(_compiled(name, source)) for name, source in FILES.items()},
-)
-# All but the options is the same for every host.
-TEXT = (
-    f"{BEGINNING.read_text(encoding='utf-8')}\n\nCOMPILED = {COMPILED!r}\n"
-    f"main({PACKED!r}, json.loads("
-).encode()
+@dataclasses.dataclass(frozen=True)
+class Packed:
+    """Files as a program brings them: deflated, as text and compiled."""
+
+    sources: dict[str, str]
+    compiled: dict[str, str]
+
+    @classmethod
+    def of(cls, rooms: Rooms) -> Packed:
+        """Those of some rooms."""
+        texts = files(rooms)
+        return cls(
+            {name: _packed(text) for name, text in texts.items()},
+            {name: _packed(_compiled(name, text)) for name, text in texts.items()},
+        )
+
+    def __or__(self, more: Packed) -> Packed:
+        return Packed(self.sources | more.sources, self.compiled | more.compiled)
+
+    def program(self, entry: str) -> bytes:
+        """A program that calls the file `entry`, but for the options: the same for every host."""
+        return (
+            f"{BEGINNING.read_text(encoding='utf-8')}\n\n"
+            f"COMPILED = {(bootstrap.this_python(), self.compiled)!r}\n"
+            f"main({self.sources!r}, {entry!r}, json.loads("
+        ).encode()
+
+
+SNAPSHOT = Packed.of(NEEDED)
+TEXT = SNAPSHOT.program("payload.isolated")
+
+
+def with_options(text: bytes, options: Mapping[str, Any]) -> bytes:
+    """A whole program. The options are such as JSON can hold."""
+    return text + f"{json.dumps(options)!r}))\n".encode()
 
 
 def enough(options: Mapping[str, Any]) -> bool:
@@ -72,8 +113,8 @@ def enough(options: Mapping[str, Any]) -> bool:
 
 
 def program(options: Mapping[str, Any]) -> bytes:
-    """Its text. The options are those of campaign_info, all of them, as JSON can hold them."""
-    return TEXT + f"{json.dumps(options)!r}))\n".encode()
+    """The one that takes a snapshot. The options are those of campaign_info, all of them."""
+    return with_options(TEXT, options)
 
 
 def replaced(built: Any, text: bytes) -> Any:
