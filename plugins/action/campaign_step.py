@@ -111,8 +111,7 @@ class Host:
             "role": outcome.role_of(step),
             "guard": asdict(guard) if guard else {},
             "ended": outcome.ended(state),
-            "afterwards": outcome.afterwards(step, state),
-            "looks_again": outcome.looks_again(step, state, steps),
+            "next": outcome.next_file(step, state, steps),
         }
 
     def begun(self) -> outcome.State:
@@ -148,13 +147,15 @@ class Host:
     def ended(self) -> outcome.State:
         """A rung was applied, and its proof looked for."""
         within = self.option("gone_within")
+        guarded = outcome.guard_of(self.before.rung) is not None
         return outcome.decide(
             self.step,
             self.before,
             outcome.Seen(
-                begun=self.registered("_campaign_begun", Begun),
+                # Of another rung, if this one asks the guards by itself.
+                begun=self.registered("_campaign_begun", Begun) if guarded else Begun(),
                 change=self._change(),
-                ended=self.registered("_campaign_ended", Ended),
+                ended=self.registered("_campaign_ended", Ended) if guarded else Ended(),
                 proof=self.registered("_campaign_proof", Proof),
             ),
             check=self._check,

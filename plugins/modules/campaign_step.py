@@ -102,14 +102,14 @@ ended:
   returned: if a step is in progress
   type: str
   sample: done
-afterwards:
-  description: The remedy that shows an operator more, if the ladder has ended without success.
+next:
+  description:
+    - The file of the role that comes next. V(rung) is a remedy; V(afterwards) shows an operator more,
+      where the ladder has ended without success; V(remaining) finds out whether the findings of the
+      other steps are gone as well. Empty if the step has ended.
   returned: if a step is in progress
   type: str
-looks_again:
-  description: Whether the findings of the other steps may be gone as well.
-  returned: if a step is in progress
-  type: bool
+  sample: rung
 began:
   description: When the remedy began, in UTC.
   returned: always

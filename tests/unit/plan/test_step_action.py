@@ -75,6 +75,29 @@ def test_a_remedy_of_ansible_s_own_modules_is_bracketed() -> None:
     assert begun["guard"] == {"restart": True, "whole_server": True, "lasting": False}
 
 
+def test_the_guards_of_another_rung_are_not_asked_for_this_one() -> None:
+    """What a rung before has registered is still there."""
+    before = {"_campaign_begun": {"unreachable": True, "msg": "gone", "evidence": "/a"},
+              "_campaign_ended": {"seconds": 7.0}, "_campaign_proof": {"remaining": {}}}
+    for rung, lost in (("restart", False), ("restart_service", True)):
+        step = STEP | {"remedy": rung, "rungs": [rung], "rungs_for": {rung: [ILL]}}
+        repair = {"rung": rung, "open": [ILL]}
+        ended = run({**before, "_campaign_step": step, "_campaign_repair": repair}, state="ended")
+        (action,) = ended["actions"]
+        assert bool(action["evidence"]) is bool(action["seconds"]) is lost, rung
+        assert ended["lost"] == ("gone" if lost else ""), rung
+
+
+def test_what_comes_next_in_a_step() -> None:
+    step = STEP | {"afterwards": "raise_log_precision"}
+    proof = {"_campaign_proof": {"remaining": {ILL: "still there"}}}
+    vain = {"_campaign_step": step, "_campaign_repair": {"rung": step["rungs"][-1], "open": [ILL]}}
+    assert run({"_campaign_step": step}, state="begun")["next"] == "rung"
+    assert run({**vain, **proof}, state="ended")["next"] == "afterwards"
+    assert run({**vain, "_campaign_proof": {"remaining": {}}}, state="ended")["next"] == ""
+    assert run({**vain, **proof}, state="ended", check=True)["next"] == ""
+
+
 def test_the_default_time_of_a_proof_is_told() -> None:
     proof = {"remaining": {}, "unproved": {ILL: "x"}}
     before = {"_campaign_repair": {"rung": "restart", "open": [ILL]}, "_campaign_proof": proof}
@@ -139,8 +162,10 @@ def test_what_is_gone_since() -> None:
 def test_the_steps_are_looked_at_where_they_are_needed() -> None:
     finish = STEP | {"remedy": "finish_repair", "rungs": ["finish_repair"], "because": []}
     both = {"_campaign_step": finish, "campaign_steps": [finish, STEP]}
-    assert run(both, state="begun")["looks_again"] is True
-    assert run(both | {"campaign_steps": [finish]}, state="begun")["looks_again"] is False
+    done = {"_campaign_repair": {"rung": "finish_repair"}, "_campaign_proof": {"remaining": {}}}
+    assert run(both, state="begun")["next"] == "rung"
+    assert run(both | done, state="ended")["next"] == "remaining"
+    assert run(both | done | {"campaign_steps": [finish]}, state="ended")["next"] == ""
 
 
 def test_the_repair_of_the_host_failed() -> None:

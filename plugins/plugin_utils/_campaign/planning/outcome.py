@@ -167,6 +167,15 @@ def looks_again(step: Step, state: State, steps: Sequence[Step]) -> bool:
     return step.remedy == FINISH and others and not (state.not_done or state.lost)
 
 
+def next_file(step: Step, state: State, steps: Sequence[Step]) -> str:
+    """The file of roles/campaign that comes next in this step; empty if it has ended."""
+    if state.rung:
+        return "rung"
+    if afterwards(step, state):
+        return "afterwards"
+    return "remaining" if looks_again(step, state, steps) else ""
+
+
 # --- what it came to ----------------------------------------------------------------------------
 
 
