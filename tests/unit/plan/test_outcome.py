@@ -262,7 +262,7 @@ def elsewhere(instance: str) -> DoneElsewhere:
         ({"stopping": True}, {}, "the run was asked to stop"),
         ({}, {"not_after": "11:59"}, "its maintenance window closed at 11:59"),
         ({}, {"not_after": "12:00"}, ""),
-        ({}, {"asks": True}, "it needs a confirmation, and nobody gave it"),
+        ({}, {"asks": True}, "it needs a confirmation that was not given"),
         ({"agreed": True}, {"asks": True}, ""),
         ({"check": True}, {"asks": True}, ""),
         ({"remaining": {}}, {}, "its findings are already gone"),

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The verdict of a repair: which rung is due, what it came to, and what is left to do.
+"""The verdict of a repair: which rung is due, its result, and what remains to do.
 
 Pure: the tasks of roles/campaign ask guards, apply the remedy and diagnose; action/campaign_step.py
 hands over what they registered (registered.py), and returns the state that is decided here.
@@ -46,7 +46,7 @@ class State:
 
     @classmethod
     def of(cls, data: Json) -> State:
-        """As `as_dict` gave it; what is missing is as in a repair that has not begun."""
+        """From `as_dict`; a missing value is that of a repair that has not started."""
         state: State = read(cls, data)
         return state if data.get("failure") else replace(state, failure=None)
 
@@ -65,7 +65,7 @@ class State:
 class StepContext:
     """What is known when a step begins.
 
-    `remaining`: the findings that are still there, None if nobody looked again. `elsewhere`: what
+    `remaining`: the findings that remain, None if not checked again. `elsewhere`: what
     this run has done to the same server under another name. `agreed`: a person said yes.
     """
 
@@ -123,7 +123,7 @@ def _not_done(step: Step, lost: str, context: StepContext) -> str:
     if step.not_after and step.not_after < context.now:
         return f"its maintenance window closed at {step.not_after}"
     if step.asks and not context.agreed and not context.check:
-        return "it needs a confirmation, and nobody gave it"
+        return "it needs a confirmation that was not given"
     if elsewhere:
         name = elsewhere[0].host
         return f"this run already did it on this server, under the name {name}"
@@ -134,7 +134,7 @@ def _not_done(step: Step, lost: str, context: StepContext) -> str:
 
 
 def next_rung(step: Step, state: State, after: str = "") -> str:
-    """The next rung that is documented for what is still open; a person's order has no findings."""
+    """The next rung that is documented for the open findings; an operator's order has no findings."""
     if state.not_done or state.lost:
         return ""
     rungs = step.rungs
@@ -145,18 +145,18 @@ def next_rung(step: Step, state: State, after: str = "") -> str:
 
 
 def role_of(step: Step) -> str:
-    """The role whose task file is the remedy; a person's order names none."""
+    """The role whose task file is the remedy; an operator's order names none."""
     given = step.role or ("campaign" if step.remedy == "stop" else "")
     return given or ROLES[step.module]
 
 
 def guard_of(rung: str) -> Guard | None:
-    """How campaign_guard brackets a remedy; None for one that asks the guards by itself."""
+    """How campaign_guard brackets a remedy; None for one that calls the guards itself."""
     return REMEDIES[rung].guard if rung in REMEDIES else None
 
 
 def afterwards(step: Step, state: State) -> str:
-    """What shows a person more, where the ladder has ended and did not help; else empty."""
+    """The remedy that gives the operator more information after a ladder without success; else empty."""
     vain = state.open and not (state.not_done or state.lost)
     return step.afterwards or "" if vain else ""
 
@@ -176,7 +176,7 @@ def next_file(step: Step, state: State, steps: Sequence[Step]) -> str:
     return "remaining" if looks_again(step, state, steps) else ""
 
 
-# --- what it came to ----------------------------------------------------------------------------
+# --- the result ---------------------------------------------------------------------------------
 
 
 def failed(state: State, result: Change) -> State:
@@ -184,7 +184,7 @@ def failed(state: State, result: Change) -> State:
     was done.
     """
     refused = result.assertion is not None if result.refused is None else result.refused
-    # The other keys of a task's result are nobody's business.
+    # The other keys of a task's result do not matter.
     failure = replace(
         result, failed=True, unreachable=None, refused=None, assertion=None, more={}
     )
@@ -202,7 +202,7 @@ def decide(
     step: Step, state: State, seen: Seen, *, check: bool, within: object, now: str
 ) -> State:
     """The state after a rung, with its action. `within`: how long its proof was looked for."""
-    if seen.begun.unreachable:  # without the guards' word nothing was done
+    if seen.begun.unreachable:  # without the guards' consent nothing was done
         state = failed(state, Change(msg=seen.begun.msg))
     change = state.failure or seen.change
     verdict = replace(
@@ -230,7 +230,7 @@ def _lost(*results: Begun | Change | Proof) -> str:
 
 
 def _open(step: Step, state: State, proof: Proof) -> tuple[str, ...]:
-    """What is not gone."""
+    """The findings that remain."""
     if proof.remaining is None:
         # A failed diagnosis proves nothing.
         return (step.because or (state.rung,)) if proof.failed else state.open
@@ -295,7 +295,7 @@ def _said(result: Change | Proof, otherwise: str) -> str:
 
 
 def shown(step: Step, state: State, change: Change, *, now: str) -> State:
-    """The state after what shows a person more, with its action."""
+    """The state after that last remedy, with its action."""
     said = _said(state.failure, "") if state.failure else (
         "Log precision is raised temporarily for analysis."
     )
@@ -331,7 +331,7 @@ def cut(steps: Sequence[Step], state: State, failure: Change) -> State:
 def awaited(
     remedy: str, path: str, state: State, change: Change, *, check: bool, now: str
 ) -> State:
-    """The state after a line was awaited in a log, which a person has ordered."""
+    """The state after waiting for a log line, as an operator ordered."""
     step = Step(module="syslogd", remedy=remedy)
     result: Result = "done"
     reason = f"A new line appeared in {path}."
