@@ -8,10 +8,10 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from . import outline, view, words
 from .formats import table
 from .history import Run
 from .model import Change, Changes, Finding, Report
+from .shared import outline, view, words
 
 
 def numbers(report: Report) -> str:

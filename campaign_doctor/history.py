@@ -20,9 +20,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from . import changes
 from .explain import catalogue
 from .model import Changes, InvalidReport, Report
+from .shared import changes
 
 _CORRUPT, _NOTADB = 11, 26  # result codes of SQLite; Python has names for them since 3.11
 INTERRUPTED = 130  # outcome.ExitCode, which knows the report

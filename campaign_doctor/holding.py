@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from . import words
 from .doctor import Doctor, Result
 from .outcome import ExitCode, worst
 from .reasons import reason
 from .runner import PlaybookRun
+from .shared import words
 
 PLAYBOOK = "unlock"
 FREE = "No run holds the lock of this host."

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .words import (
+from .shared.words import (
     label as label,  # noqa: PLC0414  for those who read reports, too
     titled,
 )

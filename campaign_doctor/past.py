@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from . import words
 from .history import Run
+from .shared import words
 
 RIGHT = ("run", "hosts", "critical", "warnings", "code")
 WHOLE = (*RIGHT, "finished", "who")

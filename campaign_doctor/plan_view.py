@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from . import outline, words
 from .formats import table
 from .model import Host, Report, Step
+from .shared import outline, words
 
 
 def show(console: Console, report: Report) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..explain import catalogue
 from ..model import Action, Change, Finding, Host, Report, Severity
-from ..words import titled
+from ..shared.words import titled
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {Severity.CRITICAL: "error", Severity.WARNING: "warning", Severity.INFO: "note"}

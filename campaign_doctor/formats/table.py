@@ -18,8 +18,9 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from .. import modules, outline, words
+from .. import modules
 from ..model import Finding, Host, Report
+from ..shared import outline, words
 
 # Beyond so many hosts the healthy ones share a line.
 HOSTS_LISTED = 20

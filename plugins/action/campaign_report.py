@@ -28,8 +28,9 @@ from ..plugin_utils._campaign.ansible.version import collection_version
 from ..plugin_utils._campaign.diagnosis import causes
 from ..plugin_utils._campaign.diagnosis.catalogue import CATALOGUE
 from ..plugin_utils._campaign.planning.records import Plan
-from ..plugin_utils._campaign.report import build, changes, files, text
+from ..plugin_utils._campaign.report import build, files, text
 from ..plugin_utils._campaign.report.model import Report
+from ..plugin_utils._campaign.report.shared import changes
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
 NEEDS = {problem.key: problem.needs for problem in CATALOGUE}

@@ -10,9 +10,9 @@ import pytest
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
     CATALOGUE,
 )
-from campaign_doctor import changes
 from campaign_doctor.history import compare
 from campaign_doctor.model import Change, Changes, Report
+from campaign_doctor.shared import changes
 from doctor.samples import Json, finding, host, module, report, unreachable
 
 

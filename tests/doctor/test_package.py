@@ -152,7 +152,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         names = archive.namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"campaign_doctor"}
     packed = {name for name in names if name.startswith("campaign_doctor/")}
-    source = {str(path.relative_to(CHECKOUT)) for path in PACKAGE.rglob("*")
+    folders = (PACKAGE, PACKAGE / "shared")  # the second is a link
+    source = {str(path.relative_to(CHECKOUT)) for folder in folders for path in folder.rglob("*")
               if path.is_file() and "__pycache__" not in path.parts}
     tracked = run(["git", "ls-files", "plugins", "roles", "playbooks", "meta", "galaxy.yml", "LICENSE"],
                   cwd=CHECKOUT).output.splitlines()

@@ -7,9 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
-from campaign_doctor import changes_view, outline, plan_view
+from campaign_doctor import changes_view, plan_view
 from campaign_doctor.history import compare
 from campaign_doctor.model import Report
+from campaign_doctor.shared import outline
 from doctor import samples
 from doctor.samples import Json, finding, host, report, unreachable
 

@@ -36,7 +36,9 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
     Shell,
     pieces,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import words
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.shared import (
+    words,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.server import (
     STANDARD_HOME,
     Server,

@@ -15,11 +15,13 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
     build,
-    changes,
     html,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
     Report,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.shared import (
+    changes,
 )
 
 FINISHED = 1763894405.0

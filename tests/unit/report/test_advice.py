@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import view
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.shared import (
+    view,
+)
 
 
 @pytest.mark.parametrize(("status", "error", "told"), [

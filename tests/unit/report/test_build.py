@@ -13,11 +13,13 @@ import pytest
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
     build,
-    changes,
     model,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
     Report,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.shared import (
+    changes,
 )
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"

@@ -11,8 +11,10 @@ import pytest
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
     html,
     model,
-    outline,
     text,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.shared import (
+    outline,
 )
 from campaign_doctor.formats import table
 from campaign_doctor.model import Report

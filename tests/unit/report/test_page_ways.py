@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import Page
 from unit.report.browser import PHONE, Json, Open, hosts, needs_browser, shown, until, visible
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
-    anchors,
-    view,
-)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import anchors
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
     Report,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.shared import (
+    view,
 )
 
 CAUSE = "syslogd@default: Another process holds the UDP port"

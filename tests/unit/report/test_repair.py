@@ -23,12 +23,14 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.rep
     build,
     html,
     junit,
-    repair,
     text,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
     Action,
     Report,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.shared import (
+    repair,
 )
 
 Json = dict[str, Any]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
-    tree,
-    view,
-)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import tree
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
     Report,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.shared import (
+    view,
 )
 
 

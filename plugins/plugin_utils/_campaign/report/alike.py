@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from . import view, words
 from .model import Finding
+from .shared import view, words
 
 Facts = list[tuple[str, str]]
 

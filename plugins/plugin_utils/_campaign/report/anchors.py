@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from . import view
 from .model import Report
+from .shared import view
 
 LENGTH = 100
 _OTHER = re.compile(r"[^A-Za-z0-9._@-]+")

@@ -17,7 +17,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.tex
 
 from ..diagnosis.records import Diagnosis, Record, lacks
 from ..planning.records import HostPlan, Plan
-from . import repair, score, words
+from . import score
 from .model import (
     SCHEMA,
     Action,
@@ -34,6 +34,7 @@ from .model import (
     Summary,
     Verdict,
 )
+from .shared import repair, words
 
 # What a run was for.
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 import jinja2
 
-from . import alike, anchors, fixes, matrix, outline, repair, timeline, tree, view, words
-from .changes import SEVERITIES
+from . import alike, anchors, fixes, matrix, timeline, tree
 from .model import Action, Change, Changes, Report, Severity, Summary
+from .shared import outline, repair, view, words
+from .shared.changes import SEVERITIES
 
 FOLDER = Path(__file__).with_name("page")
 

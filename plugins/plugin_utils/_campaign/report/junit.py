@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from . import repair, view, words
 from .model import Action, Finding, Host, Module, Report, Severity
+from .shared import repair, view, words
 
 # What XML 1.0 cannot hold, not even escaped.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

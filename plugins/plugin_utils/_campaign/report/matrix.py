@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import MODULES
 
-from . import view, words
 from .anchors import Anchors
 from .model import Change, Changes, Host, Module, Report, Severity
+from .shared import view, words
 
 # The order of hosts for the reader.
 ORDER = ("down", "unreachable", "failed", "degraded", "unknown", "not_installed", "healthy")

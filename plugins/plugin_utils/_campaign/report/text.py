@@ -10,8 +10,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from . import outline, view, words
 from .model import Host, Report
+from .shared import outline, view, words
 
 # Up to so many hosts each has its line; beyond, hosts that read the same share one.
 HOSTS_LISTED = 12

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from . import repair, words
 from .model import Report
+from .shared import repair, words
 
 HOSTS_IN_FULL = 30
 

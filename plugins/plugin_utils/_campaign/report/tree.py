@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from . import view
+from .shared import view
 
 DEPTH = 6  # deeper effects are beside their cause
 NODES_IN_FULL = 14

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import repair, view, words
 
 if TYPE_CHECKING:
-    from .model import Action, Change, Changes, Finding, Report, Step, Summary, Unplanned
+    from ..model import Action, Change, Changes, Finding, Report, Step, Summary, Unplanned
 
 CAUSES_IN_FULL = 25
 EXPLAINED_IN_FULL = 15

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import words
 
 if TYPE_CHECKING:
-    from .model import Finding, Host, Report
+    from ..model import Finding, Host, Report
 
 STATUS_WORDS = {
     "unreachable": "UNREACHABLE",

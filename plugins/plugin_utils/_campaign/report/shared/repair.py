@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from .model import Action, Host, Report, Step, Unplanned
+    from ..model import Action, Host, Report, Step, Unplanned
 
 T = TypeVar("T")
 
