@@ -16,12 +16,12 @@ from common import CHECKOUT
 from fleet import host, report
 from playwright.sync_api import sync_playwright
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
-    changes,
-    html,
-)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import html
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
     Report,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.shared import (
+    changes,
 )
 
 PICTURE = CHECKOUT / "docs" / "user" / "report.png"
