@@ -19,12 +19,13 @@ import typer
 from typer.exceptions import TyperException
 from typer.rich_utils import rich_format_error
 
-from . import changes_view, collection, configuration, explanation, holding, past
+from . import changes_view, collection, configuration, explanation, first_run, holding, past
 from .base import Command, Group, consoles, doctor, examples, warn
 from .configuration import Settings
 from .errors import DoctorError
 from .explain import Unknown, names
 from .history import History, UnknownRun, compare
+from .init import init
 from .model import InvalidReport
 from .on_demand import precision, relaunch
 from .options import (
@@ -119,6 +120,29 @@ def defaults_for(group: Any, defaults: dict[str, Any]) -> dict[str, Any]:
             own = {parameter.name for parameter in command.params}
             found[name] = {key: value for key, value in defaults.items() if key in own}
     return found
+
+
+@app.command("init", cls=Command, epilog=examples("init"))
+def begin() -> int:
+    """Describe your servers: a few questions, then hosts.yml and campaign-doctor.toml."""
+    try:
+        init(consoles()[1])
+    except KeyboardInterrupt:
+        warn("\nInterrupted. Nothing was written.")
+        return ExitCode.INTERRUPTED
+    return ExitCode.HEALTHY
+
+
+@app.command("check", cls=Command, epilog=examples(
+    "check -i hosts.yml", "check -i hosts.yml --limit app1",
+))
+@takes(servers=AnsibleOptions, terminal=TerminalOptions, kept=HistoryOptions)
+def check_hosts(
+    context: typer.Context, servers: AnsibleOptions, terminal: TerminalOptions,
+    kept: HistoryOptions,
+) -> int:
+    """Check what a diagnosis needs of each host: connection, Python, rights, home, nlserver, API."""
+    return doctor(context, servers, terminal, kept, first_run.check)
 
 
 @app.command(cls=Command, epilog=examples(

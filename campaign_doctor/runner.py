@@ -94,7 +94,8 @@ class Ended:
     stats: dict[str, Any] | None = None
     errors: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)  # what Ansible said in plain lines
-    answers: dict[str, Event] = field(default_factory=dict)  # of hosts whose lock was requested
+    # Of hosts whose lock was requested, or that were checked.
+    answers: dict[str, Event] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)  # hosts that failed, and the last reason
     warnings: list[str] = field(default_factory=list)  # of variables that have no effect
     stopped: bool = False
@@ -425,7 +426,8 @@ def _note(event: Event, ended: Ended) -> None:
     ended.warnings += [text for text in (data.get("res") or {}).get("warnings") or ()
                        if str(text).startswith("campaign_") and text not in ended.warnings]
     result = data.get("res") or {}
-    if event.get("event") == "runner_on_ok" and "holder" in result and "text" in result:
+    released = event.get("event") == "runner_on_ok" and "holder" in result and "text" in result
+    if released or "checks" in result:
         ended.answers[str(data.get("host"))] = result
     if event.get("event") in ("runner_on_failed", "runner_on_unreachable") and data.get("host"):
         ended.failed[str(data["host"])] = one_line(str(result.get("msg") or ""))
