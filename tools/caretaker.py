@@ -6,7 +6,7 @@
 
 usage: tools/caretaker.py PID FOLDER [--lab DIR] [--hosts RUN]
 
-Whoever makes labs starts one for itself: pytest, the benchmark, the demo, tools/stages.py,
+Every program that creates labs starts one: pytest, the benchmark, the demo, tools/stages.py,
 tools/scenarios.py. It comes back at once and prints the pid of the caretaker, which waits in a
 session of its own and ignores Ctrl-C. When PID has ended, the caretaker
 

@@ -166,7 +166,7 @@ def data() -> dict[str, Any]:
 
 
 def _problem(problem: Problem) -> dict[str, Any]:
-    """One entry; what a host fills in stands in angle brackets."""
+    """One entry; values of the host are in angle brackets."""
     rungs = ladder.rungs(problem.key, problem.remedy) if problem.remedy else ()
     return {
         "key": problem.key,
@@ -194,7 +194,7 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 
 def _words(template: str) -> str:
-    """A template as it reads with several of each; what a host fills in stands in angle brackets."""
+    """A template with plural forms; values of the host are in angle brackets."""
     return re.sub(r"\{(\w+)(?::([^}]*))?\}", _filled, template)
 
 

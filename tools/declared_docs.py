@@ -39,7 +39,7 @@ CHOICES = (
     "plugins/modules/campaign_module.py",
 )
 PERMANENT = [each.name for each in names.DECLARED if each.runs != names.UTILITY]
-# What a person may order is for these modules.
+# An operator can order actions for these modules.
 KINDS = {
     "all": list(names.MODULES),
     "permanent": PERMANENT,
@@ -152,7 +152,7 @@ def variables(text: str) -> str:
 
 
 def replaced(pattern: str, new: str, text: str) -> str:
-    """The text with the one place that the pattern describes written anew."""
+    """The text with the single match of the pattern replaced."""
     text, count = re.subn(f"(?m){pattern}", new, text)
     if count != 1:
         raise LookupError(f"{count} places like {pattern}")

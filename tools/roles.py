@@ -52,8 +52,8 @@ def shared_files() -> dict[str, str]:
 
 
 def remedies_of(role: str) -> list[str]:
-    """The remedies of a role, from mild to strong: of its problems, with all rungs, and what a
-    person may order."""
+    """The remedies of a role, from mild to strong: of its problems, with all rungs, and what
+    an operator can order."""
     module = ROLES[role]
     found = {
         rung

@@ -110,7 +110,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def install(options: argparse.Namespace, root: str) -> None:
-    """Do it, or bring what is installed up to these options."""
+    """Install the server, or update the installed one to these options."""
     modules = tuple(options.module) or SHARED_MODULES + INSTANCE_MODULES
     unknown = set(modules) - set(SHARED_MODULES + INSTANCE_MODULES)
     if unknown:

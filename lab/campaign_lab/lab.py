@@ -68,8 +68,8 @@ class Lab:
     def network(self) -> str:
         """The first three numbers of the lab's addresses, from its path.
 
-        Two labs on one machine get different networks (of 64,000; one that somebody uses is left
-        alone), so both hold the documented ports; the same lab keeps its addresses.
+        Two labs on one machine get different networks (of 64,000; one in use is skipped), so both
+        hold the documented ports; the same lab keeps its addresses.
         """
         for server in self.servers.values():
             return server.address.rpartition(".")[0]
@@ -114,7 +114,7 @@ class Lab:
 
 
 def networks_in_use() -> Set[Tuple[int, int]]:
-    """The middle numbers of the addresses 127.a.b.n at which somebody listens."""
+    """The middle numbers of the addresses 127.a.b.n that are in use."""
     found = set()
     for kind in ("tcp", "udp"):
         with open("/proc/net/" + kind, encoding="ascii") as table:

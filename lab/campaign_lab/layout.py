@@ -138,7 +138,7 @@ class Home:
 
     @property
     def tally(self) -> str:
-        """A link to the file that counts the processes, if somebody wants to know."""
+        """A link to the file that counts the processes, if one is configured."""
         return self.lab + "/tally"
 
     @property

@@ -1,6 +1,6 @@
 """Starts and stops the lab's outside world: one process of ``peers.py`` for a whole lab.
 
-Everything lies in ``<root>/outside``: ``mail/<address>/`` (what arrived), ``accounts.json``
+Everything is in ``<root>/outside``: ``mail/<address>/`` (what arrived), ``accounts.json``
 (POP3 logins), ``closed/`` (services that are down), ``peers.pid`` and ``peers.log``.
 """
 

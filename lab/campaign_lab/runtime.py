@@ -174,7 +174,7 @@ class Module:
         raise NotImplementedError
 
     def on_reload(self) -> None:
-        """Called after SIGHUP, when config and settings have been read anew."""
+        """Called after SIGHUP, when config and settings have been read again."""
 
     def on_stop(self) -> None:
         """Called once before the process ends, whatever the reason."""

@@ -359,12 +359,12 @@ def page(modules: Json) -> str:
 # -- known names -------------------------------------------------------------------------------
 
 NAME = re.compile(r"(?<![\w./])campaign_[a-z_]*[a-z]\b")
-# A variable that a playbook takes. One that a person gives stands in the playbook's head, too.
+# A variable of a playbook. One that an operator gives is in the playbook's head, too.
 TAKEN = re.compile(r"\b(campaign_\w+) (?:\| (?:default|mandatory)\(|is defined)")
 
 
 def known_names() -> set[str]:
-    """What a site can set, and what a person gives to a playbook."""
+    """What a site can set, and what an operator gives to a playbook."""
     found = {"campaign_modules", *shared_options()}
     for role in OF_ROLES:
         found |= set(own_options(role))

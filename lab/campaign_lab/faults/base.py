@@ -67,7 +67,7 @@ class Book:
 
 
 class Work:
-    """A fault at work on a server: every change is written down with its undoing first."""
+    """A fault on a server: before every change, the step that undoes it is recorded."""
 
     def __init__(self, lab: Lab, server: Server, entry: Dict[str, Any], save: Callable[[], None]):
         self.lab = lab

@@ -54,7 +54,7 @@ def ready() -> None:
 
 
 def end_with(folder: str) -> None:
-    """End when the lab in that folder is deleted; one made anew in its place is another."""
+    """End when the lab in that folder is deleted, even if a new one takes its place."""
     held = os.open(folder, os.O_PATH | os.O_CLOEXEC)
 
     def look(_number: int, _frame: object) -> None:

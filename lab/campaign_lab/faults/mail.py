@@ -127,7 +127,7 @@ class TmpOtherDevice(Fault):
 
     @staticmethod
     def _put_off(work: Work, instance: str) -> None:
-        """Until the healing no other mail goes out: each leaves its trace in the folder of TMPDIR,
+        """Until the fault is healed no other mail goes out: each leaves its trace in the folder of TMPDIR,
         also in the one that a repair has chosen, at some moment while somebody looks."""
         now = time.time()
         change = "UPDATE xtk_workflow SET labNext = ? WHERE internalName = 'welcomeMail'"

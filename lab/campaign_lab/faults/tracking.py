@@ -126,7 +126,7 @@ class SharedMemoryOfWebServer(Fault):
 
 
 def as_account(name: str, make: Callable[[], Tuple[int, int]]) -> Tuple[int, int]:
-    """Do it as another account of the machine, which only root's labctl can."""
+    """Run it as another account of the machine, which only root's labctl can do."""
     import pwd
     import struct
 

@@ -94,7 +94,7 @@ class FrontEnd(Module):
                 accept(self.socket, self.answer)
 
     def on_reload(self) -> None:
-        """SIGHUP: the web server's configuration and Tomcat's port anew."""
+        """SIGHUP: reads the web server's configuration and Tomcat's port again."""
         self._configure()
 
     def log(self, level: str, category: str, message: str) -> None:

@@ -98,7 +98,7 @@ class Stat(Module):
                 self._serve(self.socket)
 
     def on_reload(self) -> None:
-        """``nlserver stat -reload``: the quotas anew, the statistics kept."""
+        """``nlserver stat -reload``: reads the quotas again and keeps the statistics."""
         self._load()
         self.info("Quotas reloaded (%d domains)" % len(self.quotas))
 

@@ -69,7 +69,7 @@ def maintenance_page(home: Home) -> str:
 
 
 def session_directory(home: Home) -> str:
-    """One small file a session. If it goes, no session can be opened until web starts anew."""
+    """One small file a session. If it is removed, no session can be opened until web is restarted."""
     return home.lab + "/sessions"
 
 
