@@ -10,11 +10,11 @@ from typing import Any
 
 from rich.text import Text
 
-from . import words
 from .doctor import Doctor
 from .outcome import ExitCode
 from .reasons import reason
 from .runner import PlaybookRun
+from .shared import words
 
 PLAYBOOK = "check"
 SIGNS = {"passed": ("✓", "green"), "failed": ("\N{MULTIPLICATION SIGN}", "bold red"), "skipped": ("-", "dim")}

@@ -34,10 +34,10 @@ def asked(person: Person, *answers: tuple[str, str]) -> tuple[int, str]:
     shown = ""
     for question, answer in answers:
         child.expect_exact(question)
-        shown += child.before + question
+        shown += f"{child.before}{question}"
         child.sendintr() if answer == "^C" else child.sendline(answer)
     child.expect(pexpect.EOF)
-    shown += child.before
+    shown += str(child.before)
     child.close()
     return int(child.exitstatus if child.exitstatus is not None else -1), shown
 
