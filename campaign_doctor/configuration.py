@@ -48,6 +48,7 @@ class Settings(BaseModel):
     instance: Words = []
     format: str | None = None
     output: str | None = None
+    utc: bool | None = None
     forks: Annotated[int, Field(ge=1)] | None = None
     every: str | None = None
     quiet: bool | None = None

@@ -427,7 +427,7 @@ class Doctor:
                 )
                 code = outcome.worst([code, ExitCode.NOT_RUN])
         if shown.format == "table":
-            table.show(self.out, table.render(report))
+            table.show(self.out, table.render(report, utc=shown.utc))
         elif shown.output is None or shown.format == "nagios":
             text = self._rendered(result, report, shown.format)
             self.out.file.write(text)

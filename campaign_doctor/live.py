@@ -279,7 +279,9 @@ def _said(host: Host, progress: Progress, now: float) -> Text:
         return Text(activity(host, progress, now), style="cyan")
     if host.state == "waiting":
         return Text("waiting", style="dim")
-    style = {"down": "red", "degraded": "yellow"}.get(host.worst or "", "")
+    style = {"down": "red", "degraded": "red" if host.critical else "yellow"}.get(
+        host.worst or "", ""
+    )
     return Text(result(host), style="red" if host.state != "diagnosed" else style)
 
 

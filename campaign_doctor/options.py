@@ -136,6 +136,10 @@ class OutputOptions:
         "--output", "-o", envvar=variable("output"), metavar="DIR", rich_help_panel=RESULT,
         help="Write report.json, report.html, junit.xml and the format asked for here.",
     )] = None
+    utc: Annotated[bool, typer.Option(
+        "--utc", envvar=variable("utc"), rich_help_panel=RESULT,
+        help="Times in UTC alone, without the local time beside them.",
+    )] = False
 
 
 @dataclass

@@ -10,7 +10,7 @@ with `show`, which does not crop them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.segment import Segment
@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from .. import modules
-from ..model import Finding, Host, Report
+from .. import modules, times
+from ..model import Finding, Host, Report, Severity
 from ..shared import outline, words
 
 # Beyond so many hosts the healthy ones share a line.
@@ -39,6 +39,7 @@ STYLES = {
     "info": "cyan",
 }
 # What matters most at the end, where the eye is.
+RANKS = ("critical", "warning", "plain", "ok", "info", "muted")
 ORDER = ("notes", "unseen", "causes", "repairs", "plan", "left", "changes")
 NUMBERED = ("causes", "plan")
 NAME_COLUMNS = 30
@@ -51,13 +52,35 @@ def show(console: Console, part: RenderableType) -> None:
     console.print(part, crop=False, highlight=False)
 
 
-def render(report: Report) -> RenderableType:
-    """All of it, what matters most at the end, where the eye is."""
+def render(report: Report, *, utc: bool = False) -> RenderableType:
+    """A line for each cause, the hosts, then the details, with what matters most at the end, where
+    the eye is. Times have the local one beside them, unless utc.
+    """
     told = outline.sections(report)
+    if not utc:
+        told = {name: times.section(each) for name, each in told.items()}
     parts = [part for name in ORDER if name in told for part in section(told[name])]
     dark = outline.undiagnosed(report)
     errors = section(dark) if dark.entries else []
-    return Group(hosts(report), *errors, *parts, Text(), summary(report))
+    return Group(*brief(report), hosts(report), *errors, *parts, Text(), summary(report))
+
+
+def brief(report: Report) -> list[RenderableType]:
+    """A line for each cause, the worst first: how bad, which module, where, what."""
+    found, _notes = outline.findings(report)
+    entries = sorted(found.entries, key=lambda entry: RANKS.index(entry.tone))
+    if not entries:
+        return []
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=False)
+    for width in (None, None, NAME_COLUMNS, None):
+        table.add_column(overflow="fold", no_wrap=width is None, max_width=width)
+    table.columns[-1].no_wrap = False
+    for entry in entries[: found.limit]:
+        if isinstance(entry.item, Finding):
+            where = outline.some(entry.hosts, outline.ROOM_WITHIN)
+            table.add_row(plain(entry.mark, STYLES[entry.tone]), plain(entry.item.label),
+                          plain(where), plain(entry.item.title))
+    return [table, *more(len(entries) - found.limit), Text()]
 
 
 def section(told: outline.Section) -> list[RenderableType]:
@@ -177,7 +200,13 @@ def _word(host: Host) -> Text:
         style = "dim" if host.status == "not_installed" else "bold red"
         return Text(STATUSES.get(host.status, host.status), style=style)
     sign, style = VERDICTS.get(host.verdict, ("", ""))
+    if host.verdict == "degraded" and _is_critical(host.findings):
+        style = STYLES["critical"]  # its users cannot work: no yellow
     return Text(f"{sign} {host.verdict}", style=style)
+
+
+def _is_critical(findings: Iterable[Finding]) -> bool:
+    return any(finding.severity is Severity.CRITICAL for finding in findings)
 
 
 def _score(host: Host) -> Text:
@@ -193,6 +222,9 @@ def _cell(host: Host, name: str) -> Text:
     lines = []
     for module in (module for module in host.modules if module.module == name):
         sign, style = VERDICTS.get(module.verdict, (module.verdict, ""))
+        own = (each for each in host.findings if each.label == module.label)
+        if module.verdict == "degraded" and _is_critical(own):
+            style = STYLES["critical"]
         named = several and module.instance != "default"
         lines.append(plain(f"{sign} {module.instance}" if named else sign, style))
     return Text("\n").join(lines)
@@ -285,14 +317,16 @@ def summary(report: Report) -> Text:
     return plain(entry.head, STYLES[entry.tone])
 
 
-def as_text(report: Report, width: int = 100, *, colour: bool = False) -> str:
+def as_text(
+    report: Report, width: int = 100, *, colour: bool = False, utc: bool = False
+) -> str:
     """The same as text, for a file."""
     console = Console(
         width=width, force_terminal=colour, color_system="standard" if colour else None,
         highlight=False,
     )
     with console.capture() as captured:
-        show(console, render(report))
+        show(console, render(report, utc=utc))
     return captured.get()
 
 

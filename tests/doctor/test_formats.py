@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -244,7 +245,12 @@ def shown(data: Json, width: int = 120) -> str:
 
 
 def test_table_of_hosts_by_modules() -> None:
-    lines = shown(samples.ill()).splitlines()
+    brief, _blank, rest = shown(samples.ill()).partition("\n\n")
+    assert [line.split() for line in brief.splitlines()] == [
+        ["CRITICAL", "stat@prod", "app2", "Title", "of", "stat.not_running"],
+        ["WARNING", "host", "app2", "Title", "of", "host.disk_filling"],
+    ]
+    lines = rest.splitlines()
     assert lines[0].split() == ["Host", "Score", "watchdog", "stat", "mta", "wfserver"]
     assert lines[1].split() == ["app1", "✓", "healthy", "100", "A", "✓", "✓", "✓"]
     assert lines[2].split() == ["app2", CROSS, "down", "30", "F", "✓", CROSS, "!"]
@@ -253,6 +259,43 @@ def test_table_of_hosts_by_modules() -> None:
     assert lines[-1] == (
         "3 hosts: 1 healthy, 1 down, 1 unreachable; 2 critical findings, 1 warning, 2 root causes."
     )
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_table_begins_with_the_worst_cause(width: int) -> None:
+    mild = host("app1", findings=[finding("host.disk_filling", "default", "warning")])
+    grave = host("app2", findings=[finding("mta.hung", title="mta is hung " + "and " * 40)])
+    lines = shown(report(mild, grave), width).splitlines()
+    assert lines[0].startswith("CRITICAL mta@prod app2 mta is hung"), lines
+    assert max(map(len, lines[:lines.index("")])) <= width
+
+
+def test_table_a_host_with_a_critical_finding_is_not_yellow() -> None:
+    colours = {}
+    for severity in ("critical", "warning"):
+        ill = host(verdict="degraded", modules=[module("mta", verdict="degraded")],
+                   findings=[finding("mta.hung", severity=severity)])
+        text = table.as_text(Report.of(report(ill)), colour=True)
+        (line,) = [each for each in text.splitlines() if "degraded" in each and "app1" in each]
+        colours[severity] = re.findall(r"\x1b\[([0-9;]*)m!", line)
+    assert colours == {"critical": ["1;31", "1;31"], "warning": ["33", "33"]}
+
+
+def test_table_times_have_the_local_one_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Paris")
+    time.tzset()
+    try:
+        fix = "grep '2026-11-29 23:30:00 UTC' log"
+        ill = Report.of(report(host(findings=[
+            finding("mta.hung", summary="Hung since 2026-11-29 23:30:00 UTC.", fix=fix),
+        ])))
+        text = table.as_text(ill)
+        assert "Hung since 2026-11-29 23:30:00 UTC (2026-11-30 00:30:00 CET)." in text
+        assert f"{fix}\n" in text, "a command stays as it is"
+        assert "Hung since 2026-11-29 23:30:00 UTC.\n" in table.as_text(ill, utc=True)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_table_on_a_narrow_terminal() -> None:
@@ -323,6 +366,13 @@ def test_table_causes_and_what_they_explain() -> None:
         "       └── mta@prod: Title of mta.spool_stuck",
     ]
     assert "Fix, on app2:" in text
+
+
+def test_table_an_explained_finding_names_its_workflow() -> None:
+    cause = finding("wfserver.hung")
+    effect = finding("wfserver.workflow_stuck", severity="warning", caused_by_ids=[cause["id"]],
+                     id="wfserver.workflow_stuck@prod#WKF42")
+    assert "Title of wfserver.workflow_stuck (WKF42)" in shown(report(host(findings=[cause, effect])))
 
 
 def test_table_never_cuts_a_command() -> None:

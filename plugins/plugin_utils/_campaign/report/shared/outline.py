@@ -168,9 +168,11 @@ def _fix(cause: view.Cause) -> Iterator[Detail]:
 def _effects(cause: view.Cause) -> Iterator[Effect]:
     for host, finding in cause.explains:
         where = "" if [host] == cause.hosts else f"{host} "
+        # Which workflow, file or error it is: several of them may be explained.
+        _place, of, subject = finding.id.partition("#")
         yield Effect(
             host, finding.id, finding.caused_by_ids,
-            f"{where}{_titled(finding)}", finding.severity.value,
+            f"{where}{_titled(finding)}{f' ({subject})' if of else ''}", finding.severity.value,
         )
 
 
