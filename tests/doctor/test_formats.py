@@ -375,6 +375,30 @@ def test_table_an_explained_finding_names_its_workflow() -> None:
     assert "Title of wfserver.workflow_stuck (WKF42)" in shown(report(host(findings=[cause, effect])))
 
 
+def test_table_a_fix_a_look_and_advice_are_three_things() -> None:
+    def told(fix: str, **more: Any) -> list[str]:
+        text = shown(report(host(findings=[finding("mta.hung", fix=fix, **more)])))
+        return [line.strip() for line in text.splitlines()]
+
+    lines = told("nlserver start mta@prod  # at night", automatic=True)
+    assert lines[lines.index("Fix, on app1:") + 1] == "nlserver start mta@prod"
+    assert "Advice    at night" in lines
+    assert "1. CRITICAL app1 mta@prod: Title of mta.hung (automatic repair)" in lines
+    lines = told("grep -c error mta.log")
+    assert "Look, on app1:" in lines and "Fix, on app1:" not in lines
+    assert "1. CRITICAL app1 mta@prod: Title of mta.hung (needs an operator)" in lines
+    lines = told("# ask the database administrator")
+    assert "Advice    ask the database administrator" in lines
+    assert not [line for line in lines if line.endswith(", on app1:")]
+
+
+def test_table_evidence_does_not_repeat_the_sentence() -> None:
+    ill = finding("mta.hung", summary="mta (pid 612) holds /var/x since 10 s.",
+                  evidence={"pid": 612, "path": "/var/x", "port": 61})
+    text = shown(report(host(findings=[ill])))
+    assert "Evidence  port 61\n" in text, text
+
+
 def test_table_never_cuts_a_command() -> None:
     command = "su - neolane -c '" + "x" * 200 + "'"
     source = "https://experienceleague.adobe.com/" + "y" * 200

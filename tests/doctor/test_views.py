@@ -59,7 +59,7 @@ def test_the_first_look_tells_every_cause_as_the_report_does() -> None:
     assert len(told) == 1 + len(causes.entries)
     for line, entry in zip(told[1:], causes.entries, strict=True):
         assert line.startswith(f"{entry.mark} {entry.head}"), line
-    assert told[-1] == "WARNING 2 hosts web@prod: Title of web.slow (app4, app5)"
+    assert told[-1] == "WARNING 2 hosts web@prod: Title of web.slow (needs an operator) (app4, app5)"
 
 
 def test_each_change_is_told_as_the_report_does() -> None:

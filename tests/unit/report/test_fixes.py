@@ -7,7 +7,9 @@ import pytest
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
     CATALOGUE,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import fixes
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.shared import (
+    fixes,
+)
 
 # Words of the catalogue's commands that change something.
 CHANGE = ("start", "restart", "stop", "shutdown", "reload", "enable", "rm ", "chmod", "mkdir",

@@ -26,9 +26,9 @@ Hosts, 2025-11-23 10:40:05 UTC
 
 Root causes
 
-  1. CRITICAL app2 syslogd@default: Another process holds the UDP port
+  1. CRITICAL app2 syslogd@default: Another process holds the UDP port (needs an operator)
      rsyslogd (pid 612, rsyslog.service) holds UDP port 666.
-     Evidence  port 666 · pid 612 · unit rsyslog.service · seen 2025-11-23 10:40:00 UTC
+     Evidence  seen 2025-11-23 10:40:00 UTC
      Fix, on app2:
        systemctl stop rsyslog
        su - neolane -c 'nlserver start syslogd@default'
@@ -60,7 +60,7 @@ Hosts, 2025-11-23 10:40:05 UTC
 
 Root causes
 
-  1. CRITICAL 40 hosts wfserver@prod: The module does not run
+  1. CRITICAL 40 hosts wfserver@prod: The module does not run (needs an operator)
      Hosts     app000, app001, app002, app003, app004, app005, app006, app007, app008 and 31 more
      Evidence  (app000) pid 0
      Fix, on each:

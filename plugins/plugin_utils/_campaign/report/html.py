@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import jinja2
 
-from . import alike, anchors, fixes, matrix, timeline, tree
+from . import alike, anchors, matrix, timeline, tree
 from .model import Action, Change, Changes, Report, Severity, Summary
-from .shared import outline, repair, view, words
+from .shared import fixes, outline, repair, view, words
 from .shared.changes import SEVERITIES
 
 FOLDER = Path(__file__).with_name("page")

@@ -12,10 +12,11 @@ model.py with it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import repair, view, words
+from . import fixes, repair, view, words
 
 if TYPE_CHECKING:
     from ..model import Action, Change, Changes, Finding, Report, Step, Summary, Unplanned
@@ -138,7 +139,7 @@ def _cause(cause: view.Cause) -> Entry:
     body = [Detail("", finding.summary)] if finding.summary else []
     if len(cause.hosts) > 1:
         body.append(Detail("Hosts", some(cause.hosts, ROOM_ALONE)))
-    facts = facts_line(words.facts(finding.evidence))
+    facts = facts_line(_beyond(finding.summary, words.facts(finding.evidence)))
     if facts:
         first = "" if len(cause.hosts) == 1 else f"({cause.hosts[0]}) "
         body.append(Detail("Evidence", f"{first}{facts}"))
@@ -146,19 +147,34 @@ def _cause(cause: view.Cause) -> Entry:
     if finding.source:
         foot.append(Detail("Source", finding.source, whole=True))
     return Entry(
-        severity, f"{_where(cause.hosts)} {_titled(finding)}",
+        severity, f"{_where(cause.hosts)} {_titled(finding)} ({_badge(finding)})",
         mark=severity.upper(), body=(*body, *_fix(cause)), effects=tuple(_effects(cause)),
         foot=tuple(foot), hosts=tuple(cause.hosts), item=finding,
     )
 
 
+def _beyond(summary: str, facts: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The facts that the sentence has not said."""
+    for name, value in facts:
+        if not value or not re.search(rf"(?<!\w){re.escape(value)}(?!\w)", words.clean(summary)):
+            yield name, value
+
+
+def _badge(finding: Finding) -> str:
+    """Who repairs it."""
+    return "automatic repair" if finding.automatic else "needs an operator"
+
+
 def _fix(cause: view.Cause) -> Iterator[Detail]:
     finding = cause.finding
-    if finding.fix:
+    fix = fixes.of(finding.fix)
+    if fix.commands:
         where = f"on {cause.hosts[0]}"
         if len(cause.hosts) > 1:
             where = "on each" if cause.one_fix else f"{where} (the others: in the report)"
-        yield Detail("", f"Fix, {where}:", tuple(str(finding.fix).splitlines()))
+        yield Detail("", f"{fix.label}, {where}:", fix.commands)
+    if fix.advice:
+        yield Detail("Advice", fix.advice)
     if finding.reason:
         yield Detail("By hand", finding.reason)
     elif not finding.fix:

@@ -103,7 +103,7 @@ def _value(key: str, value: object) -> str:
 
 
 def _number(key: str, value: float) -> str:
-    if key.endswith("_at"):
+    if key == "at" or key.endswith("_at"):
         try:
             return moment(iso(value))
         except (OverflowError, ValueError, OSError):
