@@ -19,7 +19,7 @@ def test_a_folder_of_other_cases(tmp_path: Path) -> None:
     database = {"network": [{"name": "database", "reachable": False}]}
     unreachable = {"key": "host.database_unreachable", "about": "no database",
                    "severity": "critical"}  # fmt: skip
-    cases = {
+    cases: dict[str, dict[str, object]] = {
         "a-holds": {},
         "b-missed": {"expect": {"found": [unreachable]}},
         "c-said": {"given": database},

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -28,18 +30,19 @@ PACKAGE = "ansible_collections.campaign.remediation.plugins.modules."
 PLUGINS = [campaign_module, campaign_guard, campaign_workflow, campaign_file, campaign_port]
 
 
-def run(name, **arguments):
+def run(name: str, **arguments: Any) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", PACKAGE + name],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
         capture_output=True, text=True, timeout=60, check=False,
         env=dict(os.environ, PYTHONPATH=str(ROOT / "playbooks" / "collections")),
     )  # fmt: skip
-    return json.loads(done.stdout)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 @pytest.mark.parametrize("plugin", PLUGINS)
-def test_documentation_and_options_agree(plugin):
+def test_documentation_and_options_agree(plugin: ModuleType) -> None:
     documented = options_of(plugin.DOCUMENTATION)
     spec = plugin.argument_spec()
     assert set(spec) == set(documented)
@@ -49,7 +52,7 @@ def test_documentation_and_options_agree(plugin):
 
 
 @pytest.mark.parametrize("plugin", PLUGINS)
-def test_examples_use_known_options(plugin):
+def test_examples_use_known_options(plugin: ModuleType) -> None:
     spec = plugin.argument_spec()
     name = "campaign.remediation." + plugin.__name__.rpartition(".")[2]
     tasks = yaml.safe_load(plugin.EXAMPLES)
@@ -60,7 +63,7 @@ def test_examples_use_known_options(plugin):
         assert set(options) <= set(spec)
 
 
-def test_documented_filters_are_the_known_ones():
+def test_documented_filters_are_the_known_ones() -> None:
     words = " ".join(yaml.safe_load(campaign_module.DOCUMENTATION)["options"]["trace_filters"]
                      ["description"])  # fmt: skip
     for name in control.FILTERS:
@@ -79,7 +82,9 @@ def test_documented_filters_are_the_known_ones():
         ("campaign_guard", {"state": "opened"}, "no Campaign server in"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path, name, arguments, words):
+def test_bad_input_is_one_line(
+    tmp_path: Path, name: str, arguments: dict[str, Any], words: str
+) -> None:
     result = run(name, home=str(tmp_path / "nl6"), user="root", **arguments)
     assert result["failed"] and words in result["msg"] and "\n" not in result["msg"]
     assert "exception" not in result

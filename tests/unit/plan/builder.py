@@ -101,7 +101,7 @@ def make(
 def plan_of(*findings: str | Json, now: float = NOW, **policy: Any) -> Json:
     """What is planned for one server."""
     (host,) = make(server(*findings), now=now, **policy)["hosts"]
-    return host
+    return dict(host)
 
 
 def saved(*servers: Json, **policy: Any) -> Json:

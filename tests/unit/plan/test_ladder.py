@@ -14,6 +14,9 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
     CATALOGUE,
     ORDER,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.model import (
+    Problem,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
     ladder,
     policy,
@@ -27,8 +30,8 @@ REPAIRED = [problem for problem in CATALOGUE if problem.remedy]
 
 
 @pytest.mark.parametrize("problem", REPAIRED, ids=lambda problem: problem.key)
-def test_a_ladder_begins_with_the_documented_remedy_and_only_climbs(problem) -> None:
-    rungs = ladder.rungs(problem.key, problem.remedy)
+def test_a_ladder_begins_with_the_documented_remedy_and_only_climbs(problem: Problem) -> None:
+    rungs = ladder.rungs(problem.key, str(problem.remedy))
     assert rungs[0] == problem.remedy
     levels = [ladder.REMEDIES[rung].level for rung in rungs]
     assert levels == sorted(set(levels))

@@ -163,7 +163,7 @@ def test_a_step_says_all_that_a_person_and_a_playbook_need() -> None:
     }
 
 
-WORK = [
+WORK: list[Json] = [
     {"kind": "workflow", "what": "nightly", "module": "wfserver", "instance": "prod", "pid": 1},
     {"kind": "workflow", "what": "hourly", "module": "wfserver", "instance": "prod2", "pid": 2},
     {"kind": "job", "what": "contacts", "module": "export", "instance": "prod", "pid": 3},

@@ -171,7 +171,7 @@ def test_when_the_clocks_go_back_what_the_clock_shows_counts_both_times() -> Non
     assert not policy.is_open("restart", at("2025-10-26 02:50"))
     changes, moment = [], at("2025-10-26 00:00")
     for _ in range(4):
-        moment = policy.next_change("restart", moment)
+        moment = policy.next_change("restart", moment) or 0.0
         changes.append(moment)
     assert changes == [
         at("2025-10-26 01:10"), at("2025-10-26 02:40"),

@@ -154,7 +154,7 @@ def test_what_another_name_of_the_server_has_had_done() -> None:
 
 
 def test_what_is_gone_since() -> None:
-    looked = {"_campaign_present": {"remaining": {}}}
+    looked: Json = {"_campaign_present": {"remaining": {}}}
     assert run(looked, state="begun")["not_done"] == "its findings are already gone"
     assert run({"_campaign_present": {"skipped": True}}, state="begun")["not_done"] == ""
 

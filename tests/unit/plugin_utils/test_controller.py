@@ -98,6 +98,11 @@ def test_a_sign_is_given_to_a_file_that_is_there(tmp_path: Path) -> None:
     assert sign.stat().st_mtime > 1
 
 
+def counted(beats: list[int], answer: bool) -> bool:
+    beats.append(1)
+    return answer
+
+
 def broken() -> bool:
     raise OSError
 
@@ -105,13 +110,13 @@ def broken() -> bool:
 def test_signs_are_given_until_the_run_is_gone() -> None:
     beats: list[int] = []
     waits = iter([False, False, True])
-    keeper.keep(lambda seconds: next(waits), lambda: beats.append(1) or True)
+    keeper.keep(lambda seconds: next(waits), lambda: counted(beats, True))
     assert len(beats) == 2
 
 
 def test_signs_end_with_the_lock_and_with_the_host() -> None:
     beats: list[int] = []
-    keeper.keep(lambda seconds: False, lambda: bool(beats.append(1)))
+    keeper.keep(lambda seconds: False, lambda: counted(beats, False))
     assert len(beats) == 1
     keeper.keep(lambda seconds: False, broken)
 

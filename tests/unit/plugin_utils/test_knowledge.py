@@ -7,6 +7,7 @@ from pathlib import Path
 
 import errors_docs
 import pytest
+from common import CHECKOUT
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.account import logs
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (
@@ -192,5 +193,5 @@ def test_the_page_has_every_section(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     headings = re.findall(r"^## (.+)$", text, re.M)
     assert headings == [row.code for row in MEANINGS]
     assert anchors == {errors_docs._anchor(heading) for heading in headings}
-    monkeypatch.setattr(errors_docs, "FILE", errors_docs.CHECKOUT / "build" / "knowledge.md")
+    monkeypatch.setattr(errors_docs, "FILE", CHECKOUT / "build" / "knowledge.md")
     assert errors_docs.WRITER.main(["--check"]) == 1

@@ -29,7 +29,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
     advice,
     as_account,
     as_root,
-    hold,
+    linked_finding,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.shell import (
     LONGEST_FACT,
@@ -98,7 +98,7 @@ def _server(home: str = STANDARD_HOME, user: str = "neolane") -> Server:
 def _fix(problem: Problem, facts: dict[str, Any], home: str, user: str = "neolane") -> str:
     # The facts that a finding always has are hostile, too.
     evidence = Evidence({name: facts[name] for name in facts}, facts.get("instance", "prod"))
-    return str(hold(problem, _server(home, user), evidence).finding.fix)
+    return str(linked_finding(problem, _server(home, user), evidence).finding.fix)
 
 
 # --- what a shell makes of it -----------------------------------------------------------------
@@ -240,7 +240,7 @@ def _holder(unit: str | None, pid: int | None = 77) -> Callable[[Snapshot], str]
     def change(s: Snapshot) -> str:
         (held,) = [e for e in data(s, "sockets")["listening"] if e["port"] == 666]
         held.update(pid=pid, command="x; canary", user="root", unit=unit, ours=False)
-        return findings(s)["syslogd.port_taken@default"]["fix"]
+        return str(findings(s)["syslogd.port_taken@default"]["fix"])
 
     return change
 
@@ -439,7 +439,7 @@ def test_the_longest_fact_is_shown_and_no_longer_one() -> None:
 
 def test_the_name_of_an_instance_gets_into_the_command_by_that_of_the_module() -> None:
     evidence = Evidence({"pid": 1, "state": "T"}, "a\nb")
-    fix = hold(BY_KEY["mta.hung"], _server(), evidence).finding.fix
+    fix = linked_finding(BY_KEY["mta.hung"], _server(), evidence).finding.fix
     assert fix == "# no command can be shown: target holds characters that cannot be typed"
 
 

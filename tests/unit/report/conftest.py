@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
-from unit.report.browser import CHROMIUM, DESK, Open, Page
+from playwright.sync_api import Browser, Page, sync_playwright
+from unit.report.browser import CHROMIUM, DESK, Open
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.records import (
     Diagnosis,

@@ -67,12 +67,13 @@ def hostile(make_report: Any, make_diagnosis: Any, make_finding: Any) -> Json:
         evidence={HOSTILE: HOSTILE, "list": [HOSTILE]},
     )
     unseen = [{"probe": "http", "kind": "failed", "message": HOSTILE}]
-    return make_report(
+    report: Json = make_report(
         [
             make_diagnosis(HOSTILE, findings=[found], unseen=unseen),
             make_diagnosis("app2", error=HOSTILE),
         ]
     )
+    return report
 
 
 def test_page(report: Json) -> None:

@@ -62,7 +62,7 @@ def plan(**policy: Any) -> Json:
 def report_of(diagnoses: list[Json], plan: Json | None = None, **actions: list[Json]) -> Json:
     return build.build(
         map(Diagnosis.of, diagnoses), finished=1763894405.0, collection="1.0.0",
-        plan=plan and Plan.of(plan),
+        plan=Plan.of(plan) if plan else None,
         actions={name: build.actions_of(done) for name, done in actions.items()},
     ).as_dict()
 

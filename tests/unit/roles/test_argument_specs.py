@@ -19,6 +19,9 @@ from ansible_collections.campaign.remediation.plugins.action import (
     campaign_module,
 )
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import MODULES
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible import (
+    variables,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import policy
 
 ROLES = [module.lower() for module in MODULES]
@@ -83,10 +86,10 @@ def test_every_option_that_comes_from_a_variable_is_specified(role: Path, shared
     taken = {
         *campaign_diagnose.FROM_VARIABLES, *policy.OPTIONS, *campaign_guard.ActionModule.OPTIONS,
         *campaign_module.ActionModule.OPTIONS,
-    } - {*site_variables.HANDED_ON, "modules"}
+    } - {*variables.HANDED_ON, "modules"}
     assert {f"campaign_{name}" for name in taken} <= set(shared)
     if role.name in ("export", "import"):
-        taken = set(campaign_job.ActionModule.OPTIONS) - site_variables.HANDED_ON
+        taken = set(campaign_job.ActionModule.OPTIONS) - variables.HANDED_ON
         assert {f"campaign_{name}" for name in taken} <= {*shared, *own_of(role)}
 
 

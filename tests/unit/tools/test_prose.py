@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import prose
 import pytest
+from common import CHECKOUT
 
 
 def found(text: str) -> list[str]:
@@ -70,7 +71,7 @@ def test_the_names_of_tasks() -> None:
 
 
 def test_what_users_read_is_all_read() -> None:
-    files = {path.relative_to(prose.CHECKOUT).as_posix() for path, _held in prose.texts()}
+    files = {path.relative_to(CHECKOUT).as_posix() for path, _held in prose.texts()}
     assert {
         "plugins/plugin_utils/_campaign/diagnosis/problems/host.py", "roles/campaign/tasks/step.yml",
         "plugins/plugin_utils/_campaign/diagnosis/errors.ini", "playbooks/remediate.yml",
@@ -79,7 +80,7 @@ def test_what_users_read_is_all_read() -> None:
 
 
 def test_the_glossary_is_short_sorted_and_says_each_term_once() -> None:
-    page = (prose.CHECKOUT / "docs" / "user" / "glossary.md").read_text(encoding="utf-8")
+    page = (CHECKOUT / "docs" / "user" / "glossary.md").read_text(encoding="utf-8")
     terms = re.findall(r"^\| ([^|]+) \|", page, re.M)[1:]
     assert len(terms) == len(set(terms)) <= 30
     assert terms == sorted(terms)

@@ -55,7 +55,7 @@ def for_each(
 ) -> Callable[..., None]:
     """The same case for several modules."""
 
-    def enter(change: Callable[[Snapshot, str], object]) -> None:
+    def enter(change: Callable[..., object]) -> None:
         for target in targets:
             module, instance = target.split("@")
             finding = f"{module}.{name}@{instance}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from unit.plugin_utils.builder import (
     NOW,
     Snapshot,
@@ -131,7 +133,7 @@ def a_file_that_was_loaded_as_far_as_it_goes(s: Snapshot) -> None:
     a_file_that_a_remedy_loaded(s)
 
 
-def _begun(s: Snapshot, module: str = "wfserver", **more: object) -> None:
+def _begun(s: Snapshot, module: str = "wfserver", **more: Any) -> None:
     remembers(s, "interrupted", module, at=ago(minutes=30), run="r1", who="anna",
               **{"remedy": "restart", **more})
 
