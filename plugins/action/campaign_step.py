@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
         state = getattr(host, options["state"])()
         result.update(changed=False, **state.as_dict())
         if host.in_progress:
-            result.update(host.told(state))
+            result.update(host.for_tasks(state))
         return result
 
 
@@ -102,7 +102,7 @@ class Host:
         """All steps of the host."""
         return [Step.of(each) for each in self.option("steps") or ()]
 
-    def told(self, state: outcome.State) -> Json:
+    def for_tasks(self, state: outcome.State) -> Json:
         """What the tasks need to know besides."""
         step = self.step
         guard = outcome.guard_of(state.rung)
@@ -151,7 +151,7 @@ class Host:
         return outcome.decide(
             self.step,
             self.before,
-            outcome.Seen(
+            outcome.RungResults(
                 # Of another rung, if this one asks the guards by itself.
                 begun=self.registered("_campaign_begun", Begun) if guarded else Begun(),
                 change=self._change(),

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import outcome
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.outcome import (
-    Seen,
+    RungResults,
     State,
     StepContext,
 )
@@ -76,7 +76,7 @@ def climb(
     if done.get("failed"):
         state = outcome.failed(state, Change.of(done))
     proved = not check and not state.not_done
-    seen = Seen(
+    seen = RungResults(
         begun=Begun.of(begun), change=Change.of({} if done.get("failed") else done),
         ended=Ended.of(ENDED if bracketed and begun.get("run") else SKIPPED),
         proof=Proof.of(PROOFS[proof] if proved else SKIPPED),
@@ -175,7 +175,7 @@ def test_words_for_what_says_nothing() -> None:
         (state, {"failed": True}, False, "the diagnosis failed"),
     ):
         after = outcome.decide(
-            a_step(), before, Seen(proof=Proof.of(proof)), check=check, within=60, now="10:05"
+            a_step(), before, RungResults(proof=Proof.of(proof)), check=check, within=60, now="10:05"
         )
         assert after.actions[-1].reason == reason
 
@@ -193,7 +193,7 @@ def test_the_whole_action() -> None:
 
 def test_what_the_remedy_does_not_tell_the_guards_do() -> None:
     state = State(open=(HUNG,), rung=LASTING)
-    seen = Seen(begun=Begun.of(GUARDS["ok"]), change=Change(commands=(["rm"],)),
+    seen = RungResults(begun=Begun.of(GUARDS["ok"]), change=Change(commands=(["rm"],)),
                 ended=Ended.of(ENDED), proof=Proof.of(PROOFS["gone"]))
     (action,) = outcome.decide(
         a_step(LASTING), state, seen, check=False, within=60, now="10:05"
@@ -205,7 +205,7 @@ def test_what_the_remedy_does_not_tell_the_guards_do() -> None:
 def test_a_remedy_is_not_believed_where_the_guards_could_not_be_asked() -> None:
     """What is registered is of an earlier rung."""
     state = State(open=(HUNG,), rung=LASTING)
-    seen = Seen(begun=Begun.of(LOST), change=Change.of(CHANGES["ok"]), proof=Proof.of(LOST))
+    seen = RungResults(begun=Begun.of(LOST), change=Change.of(CHANGES["ok"]), proof=Proof.of(LOST))
     (action,) = outcome.decide(
         a_step(LASTING), state, seen, check=False, within=60, now="10:05"
     ).actions

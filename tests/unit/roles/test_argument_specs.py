@@ -237,4 +237,4 @@ def test_what_tasks_hand_to_each_other_is_told_from_options_by_its_name(
         own = {name for name in names if name.startswith((f"_{role}_", "_campaign_"))}
         assert names - own <= options, path
         seen |= own
-    assert {"_campaign_step", "_campaign_repair", "_mta_change", "_campaign_order"} <= seen
+    assert {"_campaign_step", "_campaign_repair", "_mta_change", "_campaign_on_demand"} <= seen

@@ -78,7 +78,7 @@ class StepContext:
 
 
 @dataclass(frozen=True)
-class Seen:
+class RungResults:
     """What the tasks of a rung registered: the guards, the remedy, the end of both, the proof."""
 
     begun: Begun = field(default_factory=Begun)
@@ -103,7 +103,7 @@ def begin(step: Step, state: State, context: StepContext) -> State:
     if not fresh.not_done:
         return replace(fresh, rung=next_rung(step, fresh))
     action = _action(
-        step, None, Change(), Seen(), result="skipped", left="as_before", reason=fresh.not_done,
+        step, None, Change(), RungResults(), result="skipped", left="as_before", reason=fresh.not_done,
         began=None, now=context.now,
     )
     return replace(fresh, actions=(*fresh.actions, action))
@@ -199,7 +199,7 @@ def ended(state: State) -> str:
 
 
 def decide(
-    step: Step, state: State, seen: Seen, *, check: bool, within: object, now: str
+    step: Step, state: State, seen: RungResults, *, check: bool, within: object, now: str
 ) -> State:
     """The state after a rung, with its action. `within`: how long its proof was looked for."""
     if seen.begun.unreachable:  # without the guards' consent nothing was done
@@ -301,7 +301,7 @@ def shown(step: Step, state: State, change: Change, *, now: str) -> State:
     )
     done = state.failure or change
     action = _action(
-        step, step.afterwards, done, Seen(), result="not_repaired",
+        step, step.afterwards, done, RungResults(), result="not_repaired",
         left=done.left or "unknown", reason=f"{_NOTHING_HELPED} {said}",
         began=state.began, now=now,
     )
@@ -345,14 +345,14 @@ def awaited(
         result, reason = "skipped", f"check mode: it would wait for a new line in {path}"
     done = state.failure or change
     action = _action(
-        step, remedy, done, Seen(), result=result, left=done.left or "unknown",
+        step, remedy, done, RungResults(), result=result, left=done.left or "unknown",
         reason=reason, began=None, now=now,
     )
     return replace(state, actions=(action,), failure=None)
 
 
 def _action(
-    step: Step, rung: str | None, change: Change, seen: Seen, *,
+    step: Step, rung: str | None, change: Change, seen: RungResults, *,
     result: Result, left: StateAfter, reason: str, began: str | None, now: str,
 ) -> Action:
     """One action of the report."""
