@@ -9,6 +9,7 @@ The data is the collection's catalogue (packaged.py).
 from __future__ import annotations
 
 import difflib
+import re
 from functools import cache
 from typing import Literal
 
@@ -16,6 +17,9 @@ from pydantic import BaseModel, ConfigDict
 
 from . import packaged
 from .model import Severity
+
+CODE = re.compile(r"[a-z]{2,5}-\d+")
+ALIKE_CODE = 0.85
 
 
 class Unknown(LookupError):
@@ -163,6 +167,10 @@ def explain(name: str) -> list[Problem | Code]:
 
 def _near(wanted: str) -> list[str]:
     spelled = {name.casefold(): name for name in names()}
+    if CODE.fullmatch(wanted):
+        # One figure is a slip of the pen; another code, even of the same letters, is another matter.
+        codes = [low for low in spelled if low.startswith(wanted.partition("-")[0] + "-")]
+        return [spelled[low] for low in difflib.get_close_matches(wanted, codes, 5, ALIKE_CODE)]
     # A part of a key is as likely as a slip of the pen.
     parts = [full for low, full in spelled.items() if len(wanted) > 2 and wanted in low]
     alike = [spelled[low] for low in difflib.get_close_matches(wanted, spelled, n=5, cutoff=0.6)]

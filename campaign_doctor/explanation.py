@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from .explain import Code, Problem, explain
+from .explain import Code, Problem, catalogue, explain
 
 RESTART = {
     "helps": "helps", "no": "does not help", "after_fix": "helps only after the cause is fixed",
@@ -45,14 +45,15 @@ def _problem(problem: Problem) -> Iterator[tuple[str, str]]:
     yield "Title", problem.title
     yield "Module", problem.module
     yield "Severity", problem.severity.value
-    yield "Meaning", problem.meaning
-    if problem.causes:
-        yield "Caused by", ", ".join(problem.causes)
+    yield "Meaning", problem.meaning.replace("<target>", problem.module)
+    for number, key in enumerate(problem.causes):
+        cause = catalogue().problem(key)
+        yield "" if number else "Caused by", f"{cause.title} ({key})" if cause else key
     for number, remedy in enumerate(problem.remedies):
         cancels = f" It may interrupt work: {remedy.cancels}." if remedy.cancels else ""
         yield "Then" if number else "Remedy", f"{remedy.title} ({remedy.name}).{cancels}"
     if problem.reason:
-        yield "By hand", problem.reason
+        yield "By hand", problem.reason.replace("<target>", problem.module)
     for fix in problem.fix:
         yield {"advice": "Advice", "root": "As root", "account": "As account"}[fix.who], fix.text
     yield "Source", problem.source

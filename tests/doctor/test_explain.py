@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import catalogue_docs
 import pytest
+from rich.console import Console
 
-from campaign_doctor import packaged
+from campaign_doctor import explanation, packaged
 from campaign_doctor.errors import DoctorError
 from campaign_doctor.explain import Code, Problem, Unknown, catalogue, explain, names
 from campaign_doctor.outcome import ExitCode
@@ -127,6 +129,22 @@ def test_what_is_nearly_known(name: str, near: str) -> None:
     assert near in raised.value.near
     assert f"'{name}'" in str(raised.value)
     assert near in str(raised.value)
+
+
+def test_a_code_that_is_not_published_suggests_no_other_matter() -> None:
+    with pytest.raises(Unknown) as raised:
+        explain("ORA-01017")
+    assert raised.value.near == []
+
+
+def test_what_causes_it_is_told_with_its_title() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    explanation.show(console, "stat.not_running")
+    assert isinstance(console.file, io.StringIO)
+    nothing = catalogue().problem("watchdog.nothing_runs")
+    assert nothing is not None
+    assert f"{nothing.title} (watchdog.nothing_runs)" in console.file.getvalue()
+    assert "Meaning     stat should be running" in console.file.getvalue()
 
 
 def test_what_is_not_known_at_all() -> None:
