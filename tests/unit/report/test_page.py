@@ -15,6 +15,9 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.rep
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.model import (
     Report,
 )
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.shared import (
+    changes,
+)
 
 CAUSE = "syslogd@default: Another process holds the UDP port"
 HOSTILE = "</pre></script><script>window.hit = 1</script><img src=x onerror=window.hit=2>"
@@ -101,7 +104,10 @@ def test_one_red_for_what_is_critical_and_nothing_else(
         make_action("not_repaired", "2025-11-23T10:39:57Z", "2025-11-23T10:40:01Z")
     ]
     report["summary"]["not_repaired"] = 1
+    before = Report.of(make_report(make_fleet(1, 0)))
+    report["changes"] = changes.between(before, Report.of(report), {}).as_dict()
     page = open_page(report, scheme=scheme)
+    assert "new" in page.inner_text("section[aria-labelledby=changes] .badge")
     reds = """() => {
       const red = getComputedStyle(document.documentElement).getPropertyValue("--critical").trim();
       const probe = document.createElement("i");
@@ -117,6 +123,21 @@ def test_one_red_for_what_is_critical_and_nothing_else(
     }"""
     signs = page.locator(".legend .x").count()
     assert page.evaluate(reds) == ["x"] * signs, "the legend alone shows what red means"
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_critical_has_the_same_red_everywhere(
+    scheme: str, full: Json, open_page: Open
+) -> None:
+    page = open_page(full, scheme=scheme)
+    used = page.evaluate("""() => {
+      const of = (selector, kind) => getComputedStyle(document.querySelector(selector))[kind];
+      return [of(".headline.critical", "color"), of(".badge.t-critical", "color"),
+        of(".ring circle.t-critical", "stroke"), of(".card.t-critical", "borderLeftColor"),
+        of(".swatch.t-critical", "backgroundColor")];
+    }""")
+    assert len(set(used)) == 1, used
 
 
 @needs_browser
