@@ -38,8 +38,10 @@ def test_dependencies_point_one_way() -> None:
                 [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:
                 assert not name.startswith("ansible_collections"), path
-                # The callback plugin is loaded by Ansible, never by the command.
-                assert not name.startswith("ansible.") or path.parent.name == "callback", path
+                # The callback plugin is loaded by Ansible, never by the command; a vault is written as
+                # ansible-vault writes it.
+                assert not name.startswith("ansible.") or path.parent.name == "callback" \
+                    or (path.name, name) == ("init.py", "ansible.parsing.vault"), path
     for path in (CHECKOUT / "plugins").rglob("*.py"):
         assert "campaign_doctor" not in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(),
                                                    re.MULTILINE), path
