@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from enum import IntEnum
 
-from .model import Action, Host, Report, Severity
+from .model import Action, Finding, Host, Report, Severity
 from .runner import Ended
 
 
@@ -114,28 +114,34 @@ def of_on_demand(report: Report) -> ExitCode:
 
 
 def _of_hosts(report: Report) -> list[ExitCode]:
-    if report.hosts and all(_refuses_input(host) for host in report.hosts):
+    if report.hosts and all(_refuses_input(report, host) for host in report.hosts):
         return [ExitCode.NOT_RUN]
     bad = any(host.status != "diagnosed" for host in report.hosts)
     blind = any(host.status == "diagnosed" and host.verdict == "unknown" for host in report.hosts)
     return [ExitCode.UNREACHABLE] if bad or blind else []
 
 
-def _refuses_input(host: Host) -> bool:
-    """Whether a host rejected the input."""
-    return host.status == "failed" and bool(INPUT.search(host.error or ""))
+def _refuses_input(report: Report, host: Host) -> bool:
+    """Whether a host rejected the input; a saved snapshot is all input."""
+    rejected = report.mode == "replay" or bool(INPUT.search(host.error or ""))
+    return host.status == "failed" and rejected
 
 
 def _of_refusals(report: Report) -> list[ExitCode]:
     """Where something was to be repaired, and nothing of it was allowed."""
     results = {actions[-1].result for actions in steps(report)}
-    results |= {"refused" for host in report.hosts if host.plan_refused}
+    # A plan whose findings have gone meanwhile has nothing left to do.
+    results |= {"refused" for host in report.hosts if host.plan_refused and _remain(host.findings)}
     return [ExitCode.REFUSED] if "refused" in results <= {"refused", "skipped"} else []
 
 
 def _of_findings(report: Report) -> list[ExitCode]:
-    remain = any(finding.severity is not Severity.INFO for _host, finding in report.findings())
-    return [ExitCode.FINDINGS] if remain else []
+    return [ExitCode.FINDINGS] if _remain(finding for _host, finding in report.findings()) else []
+
+
+def _remain(findings: Iterable[Finding]) -> bool:
+    """Whether there are some that need an answer."""
+    return any(finding.severity is not Severity.INFO for finding in findings)
 
 
 def _of_repairs(report: Report) -> list[ExitCode]:

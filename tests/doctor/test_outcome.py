@@ -60,6 +60,7 @@ def ill(severity: str, **more: Any) -> Json:
         ([ill("critical", actions=[action("refused")])], 6),
         ([ill("critical", actions=[action("refused"), action("skipped", instance="b")])], 6),
         ([ill("critical", plan_refused="it has expired")], 6),
+        ([samples.host(plan_refused="wfserver.hung@prod is no longer found")], 0),
         ([ill("critical", actions=[action("refused"), action("repaired", instance="b")])], 1),
         ([ill("critical", actions=[action("skipped")])], 1),
         ([ill("critical", actions=[action("not_repaired", left="as_before")]),
