@@ -317,15 +317,16 @@ def known(incomplete: str) -> list[str]:
 
 
 @app.command(cls=Command, epilog=examples(
-    "explain wfserver.hung", "explain XSV-350008", "explain 'deadlock detected'",
+    "explain wfserver.hung", "explain XSV-350008", "explain 'deadlock detected'", "explain unproved",
 ))
 def explain(
     key: Annotated[str, typer.Argument(
-        metavar="KEY|CODE", help="Key of a finding, or a code or the words of a log line.",
+        metavar="WORD", help="Key of a finding, code or words of a log line, remedy, guard, module,"
+                             " verdict or exit code.",
         autocompletion=known,
     )],
 ) -> None:
-    """Explain a finding or an error code, with the page that documents it."""
+    """Explain a finding, an error code, a remedy or another word of a report."""
     explanation.show(consoles()[0], key)
 
 

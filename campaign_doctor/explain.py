@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a finding's key or an error code of Campaign means, with the page that documents it.
+"""What a finding, an error code of Campaign, a remedy or another word of a report means.
 
 The data is the collection's catalogue (packaged.py).
 """
@@ -17,27 +17,28 @@ from pydantic import BaseModel, ConfigDict
 
 from . import packaged
 from .model import Severity
+from .outcome import ExitCode
 
 CODE = re.compile(r"[a-z]{2,5}-\d+")
 ALIKE_CODE = 0.85
 
 
 class Unknown(LookupError):
-    """Neither a key nor a code; `near` are those that are written alike."""
+    """Nothing that is known; `near` are names that are written alike."""
 
     def __init__(self, name: str, near: list[str]) -> None:
         self.name = name
         self.near = near
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        super().__init__(f"'{name}' is neither a finding nor a known error code.{hint}")
+        super().__init__(f"'{name}' is no finding, error code, remedy or other word of a report.{hint}")
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Remedy(_Entry):
-    """A documented remedy; `cancels`: running work that it may interrupt."""
+class Rung(_Entry):
+    """A remedy for a problem; `cancels`: running work that it may interrupt."""
 
     name: str
     title: str
@@ -58,13 +59,37 @@ class Problem(_Entry):
     module: str
     title: str
     severity: Severity
-    meaning: str
+    means: str
+    users: str
+    seen: str
+    check: str
+    fails: str
     causes: list[str]
     needs: list[str]
-    remedies: list[Remedy]
+    remedies: list[Rung]
     reason: str | None
     fix: list[Fix]
     source: str
+
+
+class Remedy(_Entry):
+    """A documented fix that can be applied. `level`: from mild to strong; `then`: what may follow."""
+
+    name: str
+    title: str
+    does: str
+    risks: str
+    level: int
+    then: list[str]
+
+
+class Term(_Entry):
+    """A word of the reports. `kind`: guard, verdict, result, reason, module or exit code."""
+
+    kind: str
+    name: str
+    means: str
+    do: str
 
 
 class Module(_Entry):
@@ -72,6 +97,7 @@ class Module(_Entry):
 
     name: str
     column: str
+    per_instance: bool
 
 
 class Line(_Entry):
@@ -127,10 +153,15 @@ class Catalogue(_Entry):
     thresholds: list[str]
     problems: list[Problem]
     codes: list[Code]
+    remedies: list[Remedy]
+    terms: list[Term]
 
     def problem(self, key: str) -> Problem | None:
         """The problem with this key."""
         return next((problem for problem in self.problems if problem.key == key), None)
+
+
+Explanation = Problem | Code | Remedy | Term
 
 
 @cache
@@ -139,15 +170,27 @@ def catalogue() -> Catalogue:
     return Catalogue.model_validate_json(packaged.catalogue())
 
 
+def all_terms() -> list[Term]:
+    """With the exit codes, which are the command's own."""
+    return [*catalogue().terms, *(
+        Term(kind="exit code", name=str(code.value), means=f"{code.meaning}.", do=code.answer)
+        for code in ExitCode
+    )]
+
+
 def names() -> list[str]:
-    """All keys and codes, for completion."""
+    """All that can be explained, for completion."""
     known = catalogue()
     codes = (name for code in known.codes for name in code.names)
-    return [*(problem.key for problem in known.problems), *dict.fromkeys(codes)]
+    return list(dict.fromkeys([
+        *(problem.key for problem in known.problems), *codes,
+        *(remedy.name for remedy in known.remedies), *(term.name for term in all_terms()),
+    ]))
 
 
-def explain(name: str) -> list[Problem | Code]:
-    """What a key, a code, a wording or a finding's id means; case does not matter. Raises Unknown.
+def explain(name: str) -> list[Explanation]:
+    """What a key, a code, a wording, a finding's id, a remedy or another word of a report means; case
+    does not matter. Raises Unknown.
 
     The bare name of a problem that several modules share (`not_running`) gives one for each, a code
     whose text decides (PGS-220000) each of its cases.
@@ -155,10 +198,15 @@ def explain(name: str) -> list[Problem | Code]:
     wanted = " ".join(name.split()).casefold()
     key = wanted.partition("@")[0]
     known = catalogue()
-    found: list[Problem | Code] = [
+    word = key.removeprefix("exit code ").replace(" ", "_")
+    found: list[Explanation] = [
         *(problem for problem in known.problems if problem.key.casefold() == key),
         *(code for code in known.codes if code.code.casefold() == key),
+        *(remedy for remedy in known.remedies if remedy.name.casefold() == word),
+        *(term for term in all_terms() if term.name.casefold() == word),
     ] or [problem for problem in known.problems if problem.key.partition(".")[2] == key]
+    if any(isinstance(entry, Remedy | Term) for entry in found):
+        return found  # a word as common as "unknown" stands in many lines of a log
     found += [code for code in known.codes if code not in found and code.meant_by(wanted)]
     if not found:
         raise Unknown(name, _near(wanted))

@@ -19,3 +19,9 @@ def columns() -> dict[str, str]:
 def names() -> list[str]:
     """All names."""
     return list(columns())
+
+
+@cache
+def per_instance() -> frozenset[str]:
+    """Those that each instance has of its own."""
+    return frozenset(module.name for module in catalogue().modules if module.per_instance)

@@ -30,6 +30,11 @@ class ExitCode(IntEnum):
         """One line for a person."""
         return MEANINGS[self]
 
+    @property
+    def answer(self) -> str:
+        """What an operator does about it."""
+        return ANSWERS[self]
+
 
 MEANINGS = {
     ExitCode.HEALTHY: "healthy, or everything was repaired; an on-demand action was carried out",
@@ -40,6 +45,19 @@ MEANINGS = {
     ExitCode.NOT_RUN: "it did not run: bad input, no host, no inventory, a refused action",
     ExitCode.REFUSED: "every repair was refused by a guard or by its plan: nothing was changed",
     ExitCode.INTERRUPTED: "interrupted: the run is incomplete",
+}
+
+ANSWERS = {
+    ExitCode.HEALTHY: "Nothing.",
+    ExitCode.FINDINGS: "Read the root causes, the gravest first; campaign-doctor plan shows what can"
+    " be repaired automatically.",
+    ExitCode.NOT_REPAIRED: "Read why under Repairs. An operator must look now.",
+    ExitCode.STATE_UNKNOWN: "Look at the server at once: campaign-doctor ledger HOST shows what was"
+    " begun, and the next remediate finishes it.",
+    ExitCode.UNREACHABLE: "Read the errors of the hosts; campaign-doctor check says what is missing.",
+    ExitCode.NOT_RUN: "Read the message: it names what was wrong and what is right.",
+    ExitCode.REFUSED: "Each refusal says what would let it pass.",
+    ExitCode.INTERRUPTED: "Run the command again. A repair that was cut is finished first.",
 }
 
 # How a host rejects input: an unknown instance, a wrong value of a variable.

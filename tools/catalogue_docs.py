@@ -10,6 +10,7 @@ packs that as catalogue.json.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import sys
@@ -20,14 +21,19 @@ from typing import Any
 from common import CHECKOUT
 from common.writer import Writer
 
-from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DECLARED
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import (
+    DECLARED,
+    PER_INSTANCE,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.site_variables import (
     VARIABLES,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (
+    explained,
     sources,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
+    BY_KEY,
     CATALOGUE,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.knowledge import (
@@ -45,6 +51,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.sna
 )
 
 FILE = CHECKOUT / "docs" / "user" / "problems.md"
+SUBJECTS = {"relaunch": "NAME", "start_workflow": "the workflow"}
 HEADING = """\
 # The catalogue of problems
 
@@ -109,7 +116,9 @@ def _entry(problem: Problem, key: str, more: list[str], causes: bool = True) -> 
         lines.append(f"Needs: {', '.join(problem.needs)}.")
     if problem.causes and causes:
         lines.append(f"Can be caused by: {', '.join(f'`{c}`' for c in problem.causes)}.")
-    lines.append(f"[Source]({sources.url(problem.source)})")
+    names = re.findall(r"\w+", more[-1])[1:] if more else [problem.module]
+    pages = [f"[{name}](findings/{name}.{problem.name}.md)" for name in names]
+    lines.append(f"[Source]({sources.url(problem.source)}). Explained: {', '.join(pages)}.")
     yield "\n".join(lines) + "\n"
 
 
@@ -140,10 +149,28 @@ def _thresholds() -> Iterator[str]:
 def data() -> dict[str, Any]:
     """The same for a program."""
     return {
-        "modules": [{"name": module.name, "column": module.column} for module in DECLARED],
+        "modules": [
+            {"name": each.name, "column": each.column, "per_instance": each.name in PER_INSTANCE}
+            for each in DECLARED
+        ],
         "variables": sorted(VARIABLES),
         "thresholds": sorted(dict(Thresholds().values())),
         "problems": [_problem(problem) for problem in CATALOGUE],
+        "remedies": [
+            {
+                "name": remedy.name,
+                "title": remedy.title.format(
+                    target="the module", module="the job", instance="the instance",
+                    subject=SUBJECTS.get(remedy.name, ""),
+                ),
+                "does": remedy.does.replace("`", "").format(reload="config", module="the module"),
+                "risks": _risk(remedy),
+                "level": remedy.level,
+                "then": list(remedy.then),
+            }
+            for remedy in ladder.REMEDIES.values()
+        ],
+        "terms": [dataclasses.asdict(term) for term in explained.terms()],
         "codes": [
             {
                 "code": row.code,
@@ -165,6 +192,12 @@ def data() -> dict[str, Any]:
     }
 
 
+def _risk(remedy: ladder.Remedy) -> str:
+    """What may be lost."""
+    lost = "running work of the module is interrupted"
+    return remedy.risks.replace("`", "").format(lost=lost) or (lost if remedy.cuts_off else "nothing")
+
+
 def _problem(problem: Problem) -> dict[str, Any]:
     """One entry; values of the host are in angle brackets."""
     rungs = ladder.rungs(problem.key, problem.remedy) if problem.remedy else ()
@@ -173,15 +206,16 @@ def _problem(problem: Problem) -> dict[str, Any]:
         "module": problem.module,
         "title": problem.title,
         "severity": problem.severity.value,
-        "meaning": _words(problem.summary),
-        "causes": list(problem.causes),
+        **dataclasses.asdict(explained.explained(problem)),
+        # A rule that all modules share names causes that a utility cannot have.
+        "causes": [key for key in problem.causes if key in BY_KEY],
         "needs": list(problem.needs),
         "remedies": [
             {
                 "name": rung,
                 "title": ladder.REMEDIES[rung].title.format(
                     target=problem.module, module=problem.module, instance="the instance",
-                    subject="<job>",
+                    subject=SUBJECTS.get(rung, ""),
                 ),
                 "cancels": ladder.cancels(rung, problem.module),
             }

@@ -17,6 +17,7 @@ import declared_docs
 import doctor_docs
 import errors_docs
 import fault_docs
+import finding_pages
 import report_schema
 import scenario_docs
 import security_docs
@@ -31,6 +32,7 @@ WRITERS = (
     doctor_docs.WRITER,
     errors_docs.WRITER,
     fault_docs.WRITER,
+    finding_pages.WRITER,
     report_schema.WRITER,
     roles.WRITER,
     scenario_docs.WRITER,

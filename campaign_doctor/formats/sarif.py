@@ -73,7 +73,7 @@ def _rule(finding: Finding | Change) -> Json:
     }
     source = problem.source if problem else getattr(finding, "source", None)
     if problem:
-        rule["fullDescription"] = {"text": problem.meaning}
+        rule["fullDescription"] = {"text": problem.means}
     if source:
         rule["helpUri"] = source
     return rule

@@ -5,20 +5,41 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import catalogue_docs
 import pytest
 from rich.console import Console
 
-from campaign_doctor import explanation, packaged
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (
+    records,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
+    ladder,
+    records as plan,
+)
+from campaign_doctor import explanation, modules, packaged
 from campaign_doctor.errors import DoctorError
-from campaign_doctor.explain import Code, Problem, Unknown, catalogue, explain, names
+from campaign_doctor.explain import (
+    Code,
+    Problem,
+    Remedy,
+    Term,
+    Unknown,
+    all_terms,
+    catalogue,
+    explain,
+    names,
+)
+from campaign_doctor.explanation import lines
 from campaign_doctor.outcome import ExitCode
 
+TARGET = Path(__file__).resolve().parents[2] / "plugins"
 PACKAGE = Path(__file__).resolve().parents[2] / "campaign_doctor"
 
 
@@ -144,7 +165,7 @@ def test_what_causes_it_is_told_with_its_title() -> None:
     nothing = catalogue().problem("watchdog.nothing_runs")
     assert nothing is not None
     assert f"{nothing.title} (watchdog.nothing_runs)" in console.file.getvalue()
-    assert "Meaning     stat should be running" in console.file.getvalue()
+    assert "What it means" in console.file.getvalue()
 
 
 def test_what_is_not_known_at_all() -> None:
@@ -161,7 +182,52 @@ def test_every_name_is_explained() -> None:
         assert explain(name)
 
 
-def test_words_of_a_host_stand_in_angle_brackets() -> None:
-    texts = [problem.meaning for problem in catalogue().problems]
-    texts += [fix.text for problem in catalogue().problems for fix in problem.fix]
-    assert not [text for text in texts if "{" in text]
+@pytest.mark.parametrize("problem", catalogue().problems, ids=lambda problem: problem.key)
+def test_a_finding_is_explained_without_holes(problem: Problem) -> None:
+    said = lines(problem)
+    labels = [line.label for line in said if line.label]
+    assert labels[:6] == ["Severity", "What it means", "Users notice", "How it is seen",
+                          "Check by hand", "The tool does"]  # fmt: skip
+    assert "If that fails" in labels and labels[-1] == "Source"
+    for line in said:
+        assert line.text.strip() and not re.search(r"<[a-z_]+>|\\{\\w+\\}", line.text), line
+    for key in problem.causes:
+        cause = catalogue().problem(key)
+        assert cause and f"{cause.title} ({key})" in [line.text for line in said]
+
+
+@pytest.mark.parametrize(("name", "kind", "part"), [
+    ("budget", "guard", "campaign_restart_budget"), ("IN_FLIGHT", "guard", "in progress"),
+    ("degraded", "verdict", "root causes"), ("not expected", "verdict", "Nothing"),
+    ("unknown", "verdict", "checked completely"), ("unproved", "result", "shown it again"),
+    ("muted", "reason", "campaign_muted"), ("mta", "module", "e-mail"),
+    ("6", "exit code", "refused"), ("exit code 4", "exit code", "campaign-doctor check"),
+])  # fmt: skip
+def test_a_word_of_a_report(name: str, kind: str, part: str) -> None:
+    (term,) = explain(name)
+    assert isinstance(term, Term) and term.kind == kind
+    assert part in " ".join(line.text for line in lines(term))
+
+
+def test_every_remedy_guard_verdict_result_and_exit_code_is_explained() -> None:
+    terms = {(term.kind, term.name) for term in all_terms()}
+    assert {("exit code", str(code.value)) for code in ExitCode} <= terms
+    assert {("module", name) for name in modules.names()} <= terms
+    kinds = {"verdict": records.ModuleVerdict, "result": plan.Result, "reason": plan.Why}
+    for kind, words in kinds.items():
+        assert {(kind, word) for word in get_args(words)} <= terms
+    refusals = {
+        name for path in TARGET.rglob("*.py")
+        for name in re.findall(r'Refused\(\s*"([a-z_]+)"', path.read_text())
+    }
+    assert {name for kind, name in terms if kind == "guard"} >= refusals > {"lock", "budget"}
+    for name in ladder.REMEDIES:
+        (remedy,) = explain(name)
+        assert isinstance(remedy, Remedy) and all(line.text for line in lines(remedy))
+
+
+def test_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    explanation.show(Console(width=80), "syslogd.port_taken")
+    shown = capsys.readouterr().out
+    assert shown.startswith("syslogd.port_taken: Another process holds the syslog port\n")
+    assert "kill PID" in shown and "  By hand, as root" in shown
