@@ -57,7 +57,7 @@ ANSWERS = {
     ExitCode.UNREACHABLE: "Read the errors of the hosts; campaign-doctor check says what is missing.",
     ExitCode.NOT_RUN: "Read the message: it names what was wrong and what is right.",
     ExitCode.REFUSED: "Each refusal says what would let it pass.",
-    ExitCode.INTERRUPTED: "Run the command again. A repair that was cut is finished first.",
+    ExitCode.INTERRUPTED: "Run the command again. An interrupted repair is finished first.",
 }
 
 # How a host rejects input: an unknown instance, a wrong value of a variable.

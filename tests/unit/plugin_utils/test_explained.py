@@ -7,12 +7,16 @@ from dataclasses import astuple
 
 import pytest
 
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import explained
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis import (
+    explained,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
     BY_KEY,
     CATALOGUE,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.model import Problem
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.model import (
+    Problem,
+)
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.snapshot.thresholds import (
     Thresholds,
 )

@@ -70,7 +70,7 @@ def front_down(server: Server) -> Iterator[Evidence]:
     source="linux_web_server",
     needs=("http",),
     reason="the web server configuration must load nlsrvmod",
-    fix=as_root("apachectl -M | grep -i nlsrv"),
+    fix=as_root("apachectl -M | grep -i -e nlsrv -e requesthandler24"),
 )
 def redirection_missing(server: Server) -> Iterator[Evidence]:
     check = server.check("front_test")
@@ -423,7 +423,7 @@ def logon_zone(server: Server) -> Iterator[Evidence]:
     source="connect",
     needs=("api",),
     reason="web was restarted in the meantime, or the session time-out is far too short",
-    fix=advice("diagnose again; if it comes back, check sessionTimeOut of the security zones"),
+    fix=advice("diagnose again; if it comes back, check sessionTimeOutSec of shared/authentication"),
     causes=(*ANSWERS_BADLY, "web.session_error"),
 )
 def session_expired(server: Server) -> Iterator[Evidence]:
