@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import traceback
 from contextlib import suppress
@@ -125,6 +126,8 @@ def defaults_for(group: Any, defaults: dict[str, Any]) -> dict[str, Any]:
 @app.command("init", cls=Command, epilog=examples("init"))
 def begin() -> int:
     """Describe your servers: a few questions, then hosts.yml and campaign-doctor.toml."""
+    # An exception, so that the terminal shows again what is typed after a question for a password.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         init(consoles()[1])
     except KeyboardInterrupt:

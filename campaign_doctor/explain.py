@@ -30,7 +30,10 @@ class Unknown(LookupError):
         self.name = name
         self.near = near
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        super().__init__(f"'{name}' is not known: it is neither a finding nor an error code, a remedy or another word of a report.{hint}")
+        super().__init__(
+            f"'{name}' is not known: it is neither a finding nor an error code, a remedy or another word"
+            f" of a report.{hint}"
+        )
 
 
 class _Entry(BaseModel):

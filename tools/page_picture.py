@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Make docs/user/report.png: the page of a small fleet, of the snapshots that are kept of the lab's faults.
 
+usage: tools/page_picture.py
+
 Needs Chromium (tools/browser). Run it after a change of how the page looks.
 """
 
@@ -13,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common import CHECKOUT
+from common.command_line import Parser
 from fleet import host, report
 from playwright.sync_api import sync_playwright
 
@@ -43,6 +46,7 @@ def shown() -> Report:
 
 
 def main() -> int:
+    Parser(__doc__).parse_args()
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     if chromium is None:
         sys.exit("no Chromium on this machine: tools/browser installs it")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import termios
 from pathlib import Path
 
 import pexpect
@@ -26,17 +28,22 @@ def person(tmp_path: Path) -> Person:
 
 
 def asked(person: Person, *answers: tuple[str, str]) -> tuple[int, str]:
-    """init with these answers, each to its question; exit code and all that it showed."""
+    """init with these answers, each to its question; exit code and all that it showed. The terminal
+    shows again what is typed.
+    """
     child = pexpect.spawn(
         person.command[0], [*person.command[1:], "init"], cwd=str(person.work), env=person.env,
         timeout=SECONDS, encoding="utf-8", dimensions=(40, 160),
     )
+    terminal = os.dup(child.child_fd)
     shown = ""
     for question, answer in answers:
         child.expect_exact(question)
         shown += f"{child.before}{question}"
         child.sendintr() if answer == "^C" else child.sendline(answer)
     child.expect(pexpect.EOF)
+    assert termios.tcgetattr(terminal)[3] & termios.ECHO, "the terminal no longer shows what is typed"
+    os.close(terminal)
     shown += str(child.before)
     child.close()
     return int(child.exitstatus if child.exitstatus is not None else -1), shown
@@ -98,8 +105,15 @@ def test_a_file_that_is_there_stays_as_it_is(person: Person, name: str) -> None:
     assert [path.name for path in person.work.iterdir()] == [name]
 
 
-def test_interrupted_it_has_written_nothing(person: Person) -> None:
-    code, shown = asked(person, ("Hosts", "app1"), ("Directory", "^C"))
+@pytest.mark.parametrize("answers", [
+    (("Hosts", "app1"), ("Directory", "^C")),
+    (*SIMPLE, ("database", "y"), ("Instance", "prod"), ("Operator", "x"), ("vault", "y"),
+     ("Password of the operator", "^C")),
+], ids=["question", "password"])  # fmt: skip
+def test_interrupted_it_has_written_nothing(
+    person: Person, answers: tuple[tuple[str, str], ...]
+) -> None:
+    code, shown = asked(person, *answers)
     assert code == 130 and "Nothing was written" in shown and "Traceback" not in shown, shown
     assert not list(person.work.iterdir())
 

@@ -85,3 +85,16 @@ def script(commands: list[str], codes: Path, place: Path) -> str:
     """For bash: each command, its exit code into a file, and at the end where it stands."""
     noted = "".join(f"{command}\necho $? >> '{codes}'\n" for command in commands)
     return f"{noted}pwd > '{place}'\n"
+
+
+TYPED = re.compile(
+    r"^    (?:\$ )?((?:campaign-doctor|ansible-playbook) [a-z\-].*?)(?:  +#.*|  +\(.*)?$", re.MULTILINE
+)
+
+
+def reference(page: Path) -> list[str]:
+    """The commands of a page that shows them as examples, without what is said beside them; a
+    synopsis is none.
+    """
+    found = TYPED.findall(page.read_text(encoding="utf-8"))
+    return [command for command in dict.fromkeys(found) if not re.search(r"\[OPTIONS\]", command)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from campaign_doctor.history import History
 from campaign_lab.layout import LAB_PASSWORD
-from integration.documents import Block, blocks, script
+from integration.documents import Block, blocks, reference, script
 from integration.harness import CHECKOUT, TRACES, Lab, environment, wait_until
 
 USER = CHECKOUT / "docs" / "user"
@@ -73,8 +75,8 @@ class Reader:
         elif block.kind == "sh":
             self.type(block)
 
-    def type(self, block: Block) -> None:
-        """Type its commands, one after the other."""
+    def type(self, block: Block, *, refusable: bool = False) -> None:
+        """Type its commands, one after the other; `refusable`: they may end at a question."""
         checkout = block.note("in the checkout") is not None
         codes, place = self.home / "codes", self.home / "place"
         codes.unlink(missing_ok=True)
@@ -95,6 +97,7 @@ class Reader:
         assert len(returned) == len(block.commands), shown
         assert set(returned[:-1]) <= {0, *block.codes}, f"{returned}: {shown}"
         assert returned[-1] in block.codes, f"{returned}: {shown}"
+        assert not refusable or returned[-1] != 5 or ASKS in done.stdout, shown
         for text in block.all_notes("shows"):
             assert text in done.stdout, f"{text!r} is missing: {shown}"
         for text in block.all_notes("does not show"):
@@ -176,3 +179,48 @@ def test_nothing_is_left_out_without_a_reason() -> None:
             names = {re.split(r": | (?=\d)", note)[0] for note in block.notes}
             assert names <= known, f"{page}, line {block.line}: {names - known}"
             assert block.kind == "sh" or names & {"file", "editor", "cron"}, f"{page}, {block.line}"
+
+
+# Elsewhere on this machine, and where it has been tested: CI and tests/doctor/test_package.py.
+OUTPUTS = ("/var/lib/node_exporter", "/var/www/html/campaign")
+INSTALLING = ("--version", "--install-completion", "campaign-doctor init")
+HEALTHY = CHECKOUT / "tests" / "unit" / "plugin_utils" / "snapshots" / "healthy.json"
+ASKS = "There is no terminal to ask for confirmation"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("page", "host"), [
+    ("README.md", HOST), ("docs/user/playbooks.md", "app1"), ("docs/user/api.md", "app1"),
+    ("docs/user/campaign-doctor.md", "app1"),
+])  # fmt: skip
+def test_the_commands_of_the_reference(reader: Reader, page: str, host: str) -> None:
+    """Each of them, in their order. One that asks ends where it asks."""
+    site = reader.place
+    for name in ("playbooks", "inventories", "tests"):
+        (site / name).symlink_to(CHECKOUT / name)
+    (site / "hosts.yml").write_text(f"campaign:\n  hosts:\n    {host}:\n")
+    reader.describe(site)
+    (site / "host_vars" / f"{HOST}.yml").rename(site / "host_vars" / f"{host}.yml")
+    for name in ("app1", "app2"):
+        shutil.copy(HEALTHY, site / f"{name}.json")
+    commands = reference(CHECKOUT / page)
+    assert commands
+    reader.type(Block("sh", "campaign-doctor diagnose -i hosts.yml", ("exit 0 or 1",), 0))
+    remember(reader.home, 20)
+    for command in commands:
+        if any(words in command for words in INSTALLING):
+            continue
+        for path in OUTPUTS:
+            command = command.replace(path, str(reader.home / "written"))
+        if " watch " in command:
+            reader.interrupt(Block("sh", command, (), 0))
+        else:
+            reader.type(Block("sh", command, ("exit 0 or 1 or 2 or 5",), 0), refusable=True)
+
+
+def remember(home: Path, times: int) -> None:
+    """More runs, so that each number in the examples is one."""
+    history = History(home / ".local" / "state" / "campaign-doctor" / "history.db", print)
+    report = history.get(history.find("last").number).as_json()
+    for _each in range(times):
+        history.add(report, "diagnose", 0, inventory="", limit="", who="", scope="")

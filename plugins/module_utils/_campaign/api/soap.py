@@ -454,9 +454,8 @@ def _value(node: Node, name: str, path: str) -> "Optional[str]":
 
 def _no_soap(status: int, what: str) -> SoapError:
     kind = "html" if what == "an HTML page" else "http"
-    return SoapError(kind, "%s was returned (status %s): the URL is wrong or is not a Campaign"
-                           " server's" % (
-        what, status))  # fmt: skip
+    why = "%s was returned (status %s): the URL is wrong or is not a Campaign server's"
+    return SoapError(kind, why % (what, status))
 
 
 def fault(element: Node) -> SoapError:
