@@ -22,6 +22,8 @@ from .runner import Event, plain
 
 WIDE_COLUMNS = 120
 NAME_COLUMNS = 24
+VERDICT_COLUMNS = 10
+RESULT_COLUMNS = VERDICT_COLUMNS + len("Score") + 2  # with a blank behind each
 SAID_COLUMNS = 20  # columns kept free after the modules, if there are as many
 CHROME_LINES = 7  # title, head of the table, its rules, legend
 GRACE_SECONDS = 2.0
@@ -159,18 +161,24 @@ class LiveTable(Quiet):
         busy = [host for host in self.progress.pending if host.changing]
         wide = self.console.width >= WIDE_COLUMNS
         heads = [name if wide else column for name, column in columns().items()]
-        rest = self.console.width - sum(len(head) + 1 for head in heads)
+        # The same columns as in the result, which takes its place; the score comes with the report.
+        own = RESULT_COLUMNS if wide else 0
+        rest = self.console.width - sum(len(head) + 1 for head in heads) - own
         widest = max((len(host.name) for host in hosts), default=4)
         names = max(min(8, widest), min(NAME_COLUMNS, widest, rest - SAID_COLUMNS), 4)
         room = max(3, self.console.height - CHROME_LINES - min(len(busy), 5))
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-        table.add_column("host", no_wrap=True, width=names, overflow="ellipsis")
+        table.add_column("Host", no_wrap=True, width=names, overflow="ellipsis")
+        if wide:
+            table.add_column("", no_wrap=True, width=VERDICT_COLUMNS)
+            table.add_column("Score", justify="right", no_wrap=True)
         for head in heads:
-            table.add_column(head, justify="center", no_wrap=True, min_width=len(head))
+            table.add_column(head, no_wrap=True, min_width=len(head))
         table.add_column("", no_wrap=True, overflow="ellipsis", width=max(1, rest - names - 1))
         shown = sorted(hosts, key=_interest)[:room]
         for host in shown:
-            table.add_row(Text(host.name), *_cells(host), _said(host, self.progress, now))
+            verdict = [_word(host), Text()] if wide else []
+            table.add_row(Text(host.name), *verdict, *_cells(host), _said(host, self.progress, now))
         parts: list[RenderableType] = [
             Text(headline(self.progress, now, now - self.began), style="bold", no_wrap=True,
                  overflow="ellipsis"),
@@ -270,6 +278,15 @@ def _cells(host: Host) -> Iterable[Text]:
     for module in columns():
         sign, style = VERDICTS.get(host.verdict(module) or "", ("", ""))
         yield Text(sign, style=style)
+
+
+def _word(host: Host) -> Text:
+    if host.state != "diagnosed":
+        return Text()
+    sign, style = VERDICTS.get(host.worst or "", ("", ""))
+    if host.worst == "degraded" and host.critical:
+        style = "red"
+    return Text(f"{sign} {host.worst or ''}".strip(), style=style)
 
 
 def _said(host: Host, progress: Progress, now: float) -> Text:

@@ -11,9 +11,12 @@ import pytest
 import yaml
 from rich.console import Console
 
-from campaign_doctor import live, progress
+from campaign_doctor import live, modules, progress
+from campaign_doctor.formats import table
 from campaign_doctor.live import Lines, LiveTable, Quiet
+from campaign_doctor.model import Report
 from campaign_doctor.progress import Progress
+from doctor import samples
 from doctor.events import (
     BACK,
     BEGINS,
@@ -232,3 +235,18 @@ def test_the_events_that_are_used_are_those_of_the_roles() -> None:
         text = (CHECKOUT / path).read_text()
         task = text.partition(f"- name: {known['task']}\n")[2]
         assert task.lstrip().startswith(f"{known['task_action']}:"), known
+
+
+@pytest.mark.parametrize("width", [120, 200])
+def test_the_live_table_has_the_columns_of_the_result(width: int) -> None:
+    all_modules = [{"module": name, "instance": "default", "state": "running", "verdict": "healthy"}
+                   for name in modules.names()]  # fmt: skip
+    result = Report.of(samples.report(samples.host(modules=all_modules)))
+    heads = []
+    for shown in (LiveTable(Console(width=width)).render(), table.hosts(result)):
+        console = Console(file=io.StringIO(), width=width)
+        console.print(shown)
+        assert isinstance(console.file, io.StringIO)
+        text = console.file.getvalue()
+        heads.append(next(line.split() for line in text.splitlines() if line.startswith("Host")))
+    assert heads[0] == heads[1] == ["Host", "Score", *modules.names()]

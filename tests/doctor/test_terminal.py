@@ -83,7 +83,7 @@ def running(site: Site) -> bool:
 def test_plan_question_repair_proof(broken: Site) -> None:
     terminal = Terminal(broken, "remediate", "-i", str(INVENTORY), *ONLY, *FAST[2:],
                         "-e", "campaign_wait=5")
-    terminal.until(r"host +wdog +sysl|host +watchdog", r"\d+ of \d+ host", "healthy   ")
+    terminal.until(r"Host +wdog +sysl|Host +Score +watchdog", r"\d+ of \d+ host", "healthy   ")
     asked = terminal.until(r"Do this\? \[y/n\] \(n\):")
     for told in ("Plan", "Start inMail@prod", "nlserver start inMail@prod"):
         assert told in asked.replace("\n", ""), asked  # a long path goes on in the next row
