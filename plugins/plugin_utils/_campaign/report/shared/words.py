@@ -14,6 +14,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 
+# Facts that are commands, as a rule gives them to its fix.
+COMMANDS = frozenset({"stop", "starts_with", "restarts_with"})
+
 
 def iso(moment: float) -> str:
     """An epoch as ISO 8601 in UTC, to the second."""
@@ -49,8 +52,8 @@ def _typed(command: Iterable[object]) -> str:
 
 
 def facts(data: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Names and values as text, without unknown ones."""
-    known = ((key, value) for key, value in _flat(data) if value is not None)
+    """Names and values as text, without unknown ones and commands: those are in the fix."""
+    known = ((key, value) for key, value in _flat(data) if value is not None and key not in COMMANDS)
     return [(_name(key), _value(key, value)) for key, value in known]
 
 
