@@ -137,7 +137,7 @@ class Doctor:
         first = self.perform(PlaybookRun("remediate", {**variables, **planning}), outcome.of_diagnosis)
         if first.report is None or first.code is ExitCode.INTERRUPTED:
             return self._finish("remediate", first, shown)
-        steps = plan_view.show(self.err, first.report)
+        steps = plan_view.show(self.err, first.report, utc=shown.utc)
         if not steps:
             self.say("Nothing can be repaired automatically.")
             return self._finish("remediate", first, shown)

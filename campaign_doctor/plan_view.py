@@ -5,25 +5,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.text import Text
 
+from . import times
 from .formats import table
 from .model import Host, Report, Step
 from .shared import outline, words
 
 
-def show(console: Console, report: Report) -> int:
-    """Show the plan of all hosts and what remains; the number of steps.
+def show(console: Console, report: Report, *, utc: bool = False) -> int:
+    """Show the plan of all hosts and what remains; the number of steps. Times have the local one
+    beside them, unless utc.
 
     Without steps nothing is shown, because the report that follows has everything.
     """
     steps = [(host, step) for host in report.hosts for step in host.plan]
     if not steps:
         return 0
-    _section(console, outline.plan(report))
+    local: Callable[[outline.Section], outline.Section] = (lambda told: told) if utc else times.section
+    _section(console, local(outline.plan(report)))
     at_work = [line for host, step in steps for line in _at_work(host, step)]
     if at_work:
         table.show(console, table.heading("Running now"))
@@ -36,7 +39,7 @@ def show(console: Console, report: Report) -> int:
             _line(console, f"  {host.name}: {host.status.replace('_', ' ')}: {host.error}")
     unplanned = outline.unplanned(report)
     if unplanned.entries:
-        _section(console, unplanned)
+        _section(console, local(unplanned))
     return len(steps)
 
 

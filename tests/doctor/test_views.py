@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import pytest
 from rich.console import Console
@@ -141,3 +142,18 @@ def test_a_name_from_a_host_cannot_command_the_terminal() -> None:
     hostile = {**STEP, "work": [{**STEP["work"][0], "what": "\x1b[2Jrunwf"}]}
     text = shown(plan_view.show, Report.of(report(host(plan=[hostile]))))[1]
     assert "runwf" in text and "\x1b" not in text
+
+
+def test_the_question_has_the_local_time_beside_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Paris")
+    time.tzset()
+    left = {**LEFT, "why": "window", "until": "2026-01-31T21:00:00Z"}
+    data = Report.of(report(host(plan=[STEP], left=[left])))
+    try:
+        assert "2026-01-31 21:00:00 UTC (22:00:00 CET)" in shown(plan_view.show, data)[1]
+        console = Console(file=io.StringIO(), width=200)
+        plan_view.show(console, data, utc=True)
+        assert isinstance(console.file, io.StringIO) and "CET" not in console.file.getvalue()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
