@@ -30,6 +30,15 @@ def order(site: Site, playbook: str, **variables: Any) -> None:
     assert "failed=0" in done.output
 
 
+def test_check(site: Site, app: Machine) -> None:
+    before = app.modules()
+    done = site.run("check")
+    assert done.code == 0, str(done)
+    for said in ("reachable: passed, ssh", "python: passed", "becomes root", f"home: passed, {HOME}"):
+        assert said in done.output, f"{said}: {done}"
+    assert app.modules() == before
+
+
 def test_restart_wfserver(site: Site, app: Machine) -> None:
     before = app.modules()
     order(site, "restart_wfserver", campaign_instance="prod")

@@ -415,8 +415,8 @@ STEPS = {
     "within a line": "before(ledger.os, 'fsync', 2)",
     "begun": "after(ledger.Ledger, 'append')",
     "while nlserver runs": "before(finish, '_watch')",
-    "after the command": "after(control.Controller, '_run')",
-    "while it settles": "before(control.Controller, 'settle')",
+    "after the command": "after(control.StepRunner, '_run')",
+    "while it settles": "before(control.StepRunner, 'settle')",
     "before the end is written": "before(ledger.Ledger, 'append', 2)",
 }
 OPEN = list(STEPS)[4:]  # the repair stands in the ledger, its end does not
@@ -445,7 +445,7 @@ def test_killed_at_every_step(site: Site, step: str) -> None:
 
 def test_killed_between_stop_and_trace_is_told(site: Site) -> None:
     before = site.healthy()
-    site.killed("before(control.Controller, '_spawn')", **WF, log_precision="trace",
+    site.killed("before(control.StepRunner, '_spawn')", **WF, log_precision="trace",
                 trace_filters=["wdbc"], run="dead")  # fmt: skip
     assert "wfserver@prod" not in site.pids()
     result = site.call(**WF)
