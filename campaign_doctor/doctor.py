@@ -17,6 +17,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.prompt import Confirm
+from rich.text import Text
 
 from . import baseline, changes_view, hints, live, outcome, plan_view
 from .configuration import seconds
@@ -30,6 +31,7 @@ from .options import AnsibleOptions, HistoryOptions, OutputOptions, TerminalOpti
 from .outcome import ExitCode
 from .reasons import reason
 from .runner import BECOME_PROMPT, VAULT_PROMPT, Access, Ended, PlaybookRun, run
+from .shared import words
 
 Decide = Callable[[Report], ExitCode]
 
@@ -411,6 +413,11 @@ class Doctor:
     def say(self, text: str, style: str = "") -> None:
         """Print a message, apart from the result."""
         self.err.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    def line(self, text: str, style: str = "") -> None:
+        """Print lines of the result; what came from a host is made safe to show."""
+        kept = "\n".join(words.clean(line) for line in text.split("\n"))
+        self.out.print(Text(kept, style=style), soft_wrap=True)
 
     # -- What is delivered --------------------------------------------------------------------
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.text import Text
-
 from .doctor import Doctor
 from .outcome import ExitCode
 from .reasons import reason
@@ -33,12 +31,12 @@ def check(doctor: Doctor) -> int:
         doctor.say(reason(ended, doctor.access), style="bold red")
         return ExitCode.NOT_RUN
     for number, (name, answer) in enumerate(ended.answers.items()):
-        _line(doctor, f"{chr(10) if number else ''}{name}", "bold")
+        doctor.line(f"{chr(10) if number else ''}{name}", "bold")
         _checks(doctor, answer.get("checks") or ())
     for name, text in silent.items():
         doctor.say(f"{name}: {words.clean(text)}", style="bold red")
     bad, hosts = len(ended.failed), len({*ended.answers, *silent})
-    _line(doctor, f"\n{hosts - bad} of {hosts} host{'s' * (hosts != 1)} can be diagnosed.", "bold")
+    doctor.line(f"\n{hosts - bad} of {hosts} host{'s' * (hosts != 1)} can be diagnosed.", "bold")
     return ExitCode.UNREACHABLE if bad else ExitCode.HEALTHY
 
 
@@ -48,13 +46,8 @@ def _checks(doctor: Doctor, checks: Sequence[Mapping[str, Any]]) -> None:
     for check in checks:
         if check.get("name") not in rest:
             sign, style = SIGNS.get(str(check.get("state")), SIGNS["skipped"])
-            _line(doctor, f"  {sign} {check.get('name', ''):<10} {check.get('message', '')}", style)
+            doctor.line(f"  {sign} {check.get('name', ''):<10} {check.get('message', '')}", style)
             if check.get("advice"):
-                _line(doctor, f"    {'':<10} {check['advice']}")
+                doctor.line(f"    {'':<10} {check['advice']}")
     if rest:
-        _line(doctor, f"  {SIGNS['skipped'][0]} not checked then: {', '.join(rest)}", "dim")
-
-
-def _line(doctor: Doctor, text: str, style: str = "") -> None:
-    kept = "\n".join(words.clean(line) for line in text.split("\n"))
-    doctor.out.print(Text(kept, style=style), soft_wrap=True)
+        doctor.line(f"  {SIGNS['skipped'][0]} not checked then: {', '.join(rest)}", "dim")

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rich.text import Text
-
 from .doctor import Doctor, Result
 from .outcome import ExitCode, worst
 from .reasons import reason
 from .runner import PlaybookRun
-from .shared import words
 
 PLAYBOOK = "unlock"
 FREE = "No run holds the lock of this host."
@@ -50,7 +47,7 @@ def unlock(doctor: Doctor, how: Freeing) -> int:
         progress=False,
     )
     for name, answer in done.ended.answers.items():
-        _line(doctor, f"{name}: {answer.get('msg', '')}", "green")
+        doctor.line(f"{name}: {answer.get('msg', '')}", "green")
     return worst([code, _failures(doctor, done, refused=not how.force)])
 
 
@@ -60,9 +57,9 @@ def _ask(doctor: Doctor) -> tuple[ExitCode, Result]:
     )
     for number, (name, answer) in enumerate(result.ended.answers.items()):
         holder, *lines = (str(line) for line in answer.get("text") or [FREE])
-        _line(doctor, f"{chr(10) if number else ''}{name}: {holder}", "bold")
+        doctor.line(f"{chr(10) if number else ''}{name}: {holder}", "bold")
         for line in lines:
-            _line(doctor, f"  {line}")
+            doctor.line(f"  {line}")
     return _failures(doctor, result), result
 
 
@@ -85,8 +82,3 @@ def _failures(doctor: Doctor, result: Result, *, refused: bool = False) -> ExitC
         doctor.say(reason(ended, doctor.access), style="bold red")
         return ExitCode.NOT_RUN
     return ExitCode.HEALTHY
-
-
-def _line(doctor: Doctor, text: str, style: str = "") -> None:
-    kept = "\n".join(words.clean(line) for line in text.split("\n"))
-    doctor.out.print(Text(kept, style=style), soft_wrap=True)

@@ -14,10 +14,10 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 from ..plugin_utils._campaign.ansible import access
 from ..plugin_utils._campaign.ansible.access import Check
-from ..plugin_utils._campaign.ansible.variables import address_of, with_variables
+from ..plugin_utils._campaign.ansible.variables import address_of
 from ..plugin_utils._campaign.diagnosis.causes import addresses_of
 from ..plugin_utils._campaign.diagnosis.diagnose import diagnose
-from .campaign_diagnose import ARGUMENTS, FROM_VARIABLES, ActionModule as Diagnosing, check_numbers
+from .campaign_diagnose import ActionModule as Diagnosing
 
 VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 MESSAGE_CHARACTERS = 500
@@ -32,12 +32,7 @@ class ActionModule(Diagnosing):
     ) -> dict[str, Any]:
         """Make the checks."""
         variables = task_vars or {}
-        self._task.args = with_variables(
-            self._task.args, FROM_VARIABLES, variables, self._templar
-        )
-        check_numbers(self._task.args)
-        _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        self._plain_module = options["plain_module"]
+        options = self._options(variables)
         checks = []
         for check in self._checks(options, variables):
             checks.append(check)

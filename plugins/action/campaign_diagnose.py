@@ -55,12 +55,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         warn(result, variables)
-        self._task.args = with_variables(
-            self._task.args, FROM_VARIABLES, variables, self._templar
-        )
-        check_numbers(self._task.args)
-        _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        self._plain_module = options["plain_module"]
+        options = self._options(variables)
         if options["unless_stopped"] and DIAGNOSIS not in variables and self._stopped(variables):
             return {**result, "changed": False, "skipped": True, "skip_reason": STOPPED}
         try:
@@ -96,6 +91,16 @@ class ActionModule(ActionBase):
             result["snapshot"] = snapshot
         result.update(judged(diagnosis, options["fail_on"]))
         return result
+
+    def _options(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the task, and the host's variables where it has none. Raises AnsibleActionFail."""
+        self._task.args = with_variables(
+            self._task.args, FROM_VARIABLES, variables, self._templar
+        )
+        check_numbers(self._task.args)
+        _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        self._plain_module = options["plain_module"]
+        return dict(options)
 
     def _stopped(self, variables: Mapping[str, Any]) -> bool:
         """Whether the run should stop. Not in a condition of the task, which would be
