@@ -41,6 +41,7 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.dia
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.model import (
     Problem,
+    general,
 )
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.rules import (
     MODULE,
@@ -221,21 +222,10 @@ def _problem(problem: Problem) -> dict[str, Any]:
             }
             for rung in rungs
         ],
-        "reason": None if problem.reason is None else _words(problem.reason),
-        "fix": [{"who": step.who, "text": _words(step.template)} for step in problem.fix.steps],
+        "reason": None if problem.reason is None else general(problem.reason),
+        "fix": [{"who": step.who, "text": general(step.template)} for step in problem.fix.steps],
         "source": sources.url(problem.source),
     }
-
-
-def _words(template: str) -> str:
-    """A template with plural forms; values of the host are in angle brackets."""
-    return re.sub(r"\{(\w+)(?::([^}]*))?\}", _filled, template)
-
-
-def _filled(field: re.Match[str]) -> str:
-    name, words = field[1], field[2] or ""
-    many = words[2:].partition("|")[2] or f"{words[2:]}s"
-    return {"#": f"<{name}> {many}", "?": many}.get(words[:1], f"<{name}>")
 
 
 WRITER = Writer(__doc__, lambda: {FILE: page() + "\n"})

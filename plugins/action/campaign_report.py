@@ -27,13 +27,15 @@ from ..plugin_utils._campaign.ansible.version import collection_version
 # Here and not in a function: so they are loaded once, before Ansible forks.
 from ..plugin_utils._campaign.diagnosis import causes
 from ..plugin_utils._campaign.diagnosis.catalogue import CATALOGUE
+from ..plugin_utils._campaign.diagnosis.model import general
 from ..plugin_utils._campaign.planning.records import Plan
 from ..plugin_utils._campaign.report import build, files, text
 from ..plugin_utils._campaign.report.model import Report
-from ..plugin_utils._campaign.report.shared import changes
+from ..plugin_utils._campaign.report.shared import changes, event, news, webhook
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
 NEEDS = {problem.key: problem.needs for problem in CATALOGUE}
+FIXES = {problem.key: problem.fix.steps for problem in CATALOGUE}
 # Determined when Ansible loads the plugin: later, in a worker, standard output is something else.
 ON_TERMINAL = sys.stdout.isatty()
 LOG_WIDTH = 120
@@ -64,12 +66,13 @@ class ActionModule(ActionBase):
             report = self._saved(options) or self._built(options, variables)
         except build.InvalidReport as error:
             raise AnsibleActionFail(str(error)) from None
+        former = None
         if options["previous"]:
             try:
                 former = build.load(Path(options["previous"]))
                 report = replace(report, changes=changes.between(former, report, NEEDS))
             except build.InvalidReport as error:
-                result["warnings"] = [f"No comparison with an earlier run: {error}"]
+                _warn(result, f"No comparison with an earlier run: {error}")
         directory = Path(options["directory"]).absolute()
         result.update(
             changed=False, report_dir=str(directory), files=[], summary=report.summary.as_dict()
@@ -90,6 +93,8 @@ class ActionModule(ActionBase):
         if options["display"] and written:
             names = ", ".join(path.name for path in written)
             self._show([text.Line(f"Report: {directory} ({names})")])
+        if options["notify_url"]:
+            _notify(report, former, options, result)
         failing = build.failing(report, options["fail_on"])
         if failing:
             result.update(failed=True, msg=failing)
@@ -127,6 +132,32 @@ class ActionModule(ActionBase):
             colour = COLOURS.get(tone)
             # An own line break for each: display() takes one at the end for its own.
             self._display.display("".join(f"{line.text}\n" for line in group), color=colour)
+
+
+def _notify(
+    report: Report, former: Report | None, options: Mapping[str, Any], result: dict[str, Any]
+) -> None:
+    """Post the event; a failure is a warning."""
+    told = event.of(
+        report, news.of(report, report.changes, former), _fixes, options["notify_link"]
+    )
+    try:
+        where = webhook.endpoint(options["notify_url"], options["notify_token"] or "")
+    except webhook.InvalidUrl as error:
+        _warn(result, f"No event was sent: campaign_notify_url cannot be used: {error}.")
+        return
+    try:
+        webhook.post(where, event.as_bytes(told), event.CONTENT_TYPE)
+    except webhook.Unsent as error:
+        _warn(result, f"No event was sent to {where.name} (campaign_notify_url): {error}.")
+
+
+def _fixes(key: str) -> list[tuple[str, str]]:
+    return [(step.who, general(step.template)) for step in FIXES.get(key, ())]
+
+
+def _warn(result: dict[str, Any], text: str) -> None:
+    result["warnings"] = [*result.get("warnings", ()), text]
 
 
 def _plan(registered: Iterable[object]) -> Plan | None:

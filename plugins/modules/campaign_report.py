@@ -84,6 +84,21 @@ options:
     type: str
     choices: [critical, warning, not_repaired, never]
     default: never
+  notify_url:
+    description:
+      - URL to which the report is posted as a CloudEvent in JSON, such as an Event Stream, a rulebook
+        or a ticket system has it; C(docs/user/notifications.md) describes the event. It holds the root
+        causes and names of hosts, and no evidence.
+      - It begins with V(https://) or V(http://). A user and a password in it are sent as HTTP Basic.
+      - Certificates are verified, and a redirect is not followed. Three attempts are made within 45
+        seconds; if none is accepted, the task warns and does not fail.
+    type: str
+  notify_token:
+    description: Token that is sent with the event as C(Authorization) C(Bearer).
+    type: str
+  notify_link:
+    description: URL or path at which whoever gets the event finds the report; it is written in the event.
+    type: str
 attributes:
   check_mode:
     description: The report is shown and written in check mode, too, as it changes no host.
@@ -101,6 +116,8 @@ EXAMPLES = r"""
       campaign.remediation.campaign_report:
         directory: /var/reports/campaign
         fail_on: critical
+        notify_url: https://tickets.example.com/campaign
+        notify_token: "{{ vault_ticket_token }}"
       run_once: true
 
 - name: Show a saved report again

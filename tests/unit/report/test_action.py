@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleActionFail
+from receiver import receiving
 
 from ansible_collections.campaign.remediation.plugins.action import campaign_report
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
     build,
     files,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report.shared import (
+    webhook,
 )
 
 Json = dict[str, Any]
@@ -197,3 +201,34 @@ def test_what_an_earlier_version_did_not_write_is_filled_in(run: Any, tmp_path: 
 def test_the_options_offer_what_there_is() -> None:
     assert campaign_report.ARGUMENTS["mode"]["choices"] == list(build.MODES)
     assert campaign_report.ARGUMENTS["formats"]["choices"] == list(files.NAMES)
+
+
+def test_an_event_is_posted_after_the_files_are_written(run: Any, tmp_path: Path) -> None:
+    with receiving() as receiver:
+        result, _ = run(notify_url=f"{receiver.url}/hook", notify_token="abc", fail_on="critical")
+    (got,) = receiver.got
+    assert result["failed"], "the findings decide"
+    assert got.headers["authorization"] == "Bearer abc"
+    report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    assert got.json["id"] == report["run"]
+    assert [cause["key"] for cause in got.json["data"]["causes"]] == ["wfserver.not_running"]
+    assert "warnings" not in result
+
+
+@pytest.mark.parametrize("url", ["ftp://s3cret@host/", "https://127.0.0.1:s3cret/", "{gone}/s3cret"])
+def test_an_event_that_cannot_be_posted_is_a_warning(
+    run: Any, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "ATTEMPTS", 1)
+    with receiving() as receiver:
+        pass
+    result, _ = run(notify_url=url.format(gone=receiver.url))
+    assert not result.get("failed")
+    (warning,) = result["warnings"]
+    assert "campaign_notify_url" in warning
+    assert "s3cret" not in str(result)
+
+
+def test_nothing_is_posted_unless_asked(run: Any) -> None:
+    result, _ = run()
+    assert "warnings" not in result

@@ -55,6 +55,9 @@ def test_the_report_decides_what_fails(plays: list[Json], shared: list[Json]) ->
         "directory": "{{ campaign_report_dir | default(omit) }}",
         "previous": "{{ campaign_report_previous | default(omit) }}",
         "fail_on": "{{ campaign_fail_on | default(omit) }}",
+        "notify_url": "{{ campaign_notify_url | default(omit) }}",
+        "notify_token": "{{ campaign_notify_token | default(omit) }}",
+        "notify_link": "{{ campaign_notify_link | default(omit) }}",
     }
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+# What Ansible must not show of a task's options.
+SECRETS = ("password", "notify_url", "notify_token")
 PLACE = "ansible_collections.campaign.remediation.plugins.doc_fragments."
 
 
@@ -31,7 +33,7 @@ def arguments(documented: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
     kept = ("type", "elements", "default", "choices", "required", "aliases")
     return {
         name: {key: option[key] for key in kept if key in option}
-        | ({"no_log": True} if name == "password" else {})
+        | ({"no_log": True} if name in SECRETS else {})
         | ({"options": arguments(option["suboptions"])} if "suboptions" in option else {})
         for name, option in documented.items()
     }

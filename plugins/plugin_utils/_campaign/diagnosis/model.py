@@ -81,6 +81,17 @@ class Step(NamedTuple):
         return text
 
 
+def general(template: str) -> str:
+    """A template as text for any host, with plural forms; values of the host are in angle brackets."""
+    return re.sub(r"\{(\w+)(?::([^}]*))?\}", _unfilled, template)
+
+
+def _unfilled(field: re.Match[str]) -> str:
+    name, words = field[1], field[2] or ""
+    many = words[2:].partition("|")[2] or f"{words[2:]}s"
+    return {"#": f"<{name}> {many}", "?": many}.get(words[:1], f"<{name}>")
+
+
 @dataclass(frozen=True)
 class Fix:
     """What an operator can paste: commands as root or as the account, or advice in words.
