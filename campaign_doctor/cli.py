@@ -28,11 +28,13 @@ from .explain import Unknown, names
 from .history import History, UnknownRun, compare
 from .init import init
 from .model import InvalidReport
+from .mute import mute, unmute
 from .on_demand import precision, relaunch
 from .options import (
     AnsibleOptions,
     Check,
     HistoryOptions,
+    InventoryOptions,
     OutputOptions,
     ScopeOptions,
     TerminalOptions,
@@ -226,6 +228,15 @@ def watch(
     """Diagnose repeatedly and report only what changed. Ctrl-C ends it."""
     return doctor(context, servers, terminal, kept,
                   lambda it: it.watch(scope.variables(), every, OutputOptions(output=output)))
+
+
+app.command(cls=Command, epilog=examples(
+    "mute host.disk_filling --host app1 --until 2026-12-31 --reason 'CHG-4711 enlarges the disk'",
+    "mute web.slow --until 2026-12-31 --reason OPS-12 --check",
+))(takes(files=InventoryOptions)(mute))
+app.command(cls=Command, epilog=examples(
+    "unmute host.disk_filling --host app1", "unmute web.slow",
+))(takes(files=InventoryOptions)(unmute))
 
 
 Hosts = Annotated[str, typer.Argument(

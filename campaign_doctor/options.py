@@ -60,15 +60,18 @@ def checked_time(text: str | None) -> str | None:
     return text
 
 
+Inventories = Annotated[list[str], typer.Option(
+    "--inventory", "-i", envvar=variable("inventory"), metavar="PATH", rich_help_panel=SERVERS,
+    help="Inventory, as ansible-playbook takes it: a file, a directory, or 'app1,app2,'."
+         " Can be given several times. Without it, the one of Ansible's configuration.",
+)]
+
+
 @dataclass
 class AnsibleOptions:
     """Which servers, and how Ansible reaches them."""
 
-    inventory: Annotated[list[str], typer.Option(
-        "--inventory", "-i", envvar=variable("inventory"), metavar="PATH", rich_help_panel=SERVERS,
-        help="Inventory, as ansible-playbook takes it: a file, a directory, or 'app1,app2,'."
-             " Can be given several times. Without it, the one of Ansible's configuration.",
-    )] = field(default_factory=list)
+    inventory: Inventories = field(default_factory=list)
     limit: Annotated[str | None, typer.Option(
         "--limit", "-l", envvar=variable("limit"), metavar="PATTERN", rich_help_panel=SERVERS,
         help="Only the hosts of this pattern.",
@@ -100,6 +103,13 @@ class AnsibleOptions:
         rich_help_panel=ANSIBLE,
         help="How many hosts at once.",
     )] = None
+
+
+@dataclass
+class InventoryOptions:
+    """Which inventory is changed."""
+
+    inventory: Inventories = field(default_factory=list)
 
 
 @dataclass
