@@ -20,7 +20,16 @@ import typer
 from typer.exceptions import TyperException
 from typer.rich_utils import rich_format_error
 
-from . import changes_view, collection, configuration, explanation, first_run, holding, past
+from . import (
+    changes_view,
+    collection,
+    configuration,
+    explanation,
+    first_run,
+    holding,
+    past,
+    pausing,
+)
 from .base import Command, Group, consoles, doctor, examples, warn
 from .configuration import Settings
 from .errors import DoctorError
@@ -271,6 +280,52 @@ def unlock(
     how = holding.Freeing(yes=yes, check=check, force=force)
     return doctor(context, replace(servers, limit=host), terminal, kept,
                   lambda it: holding.unlock(it, how))
+
+
+Several = Annotated[list[str] | None, typer.Argument(
+    metavar="[HOST]...", help="Hosts of the inventory, or patterns of hosts; without one, all.",
+)]
+
+
+@app.command(cls=Command, epilog=examples(
+    "pause app1 app2 --for 2h --reason 'CHG-4711 replaces the disk' -i hosts.yml",
+    "pause --for 30m --reason 'database maintenance' -i hosts.yml",
+))
+@takes(servers=AnsibleOptions, terminal=TerminalOptions, kept=HistoryOptions)
+def pause(
+    context: typer.Context, servers: AnsibleOptions,
+    terminal: TerminalOptions, kept: HistoryOptions,
+    hosts: Several = None,
+    lasting: Annotated[str | None, typer.Option(
+        "--for", metavar="TIME", callback=checked_time,
+        help="How long, such as 30m, 2h or 1d, at most 30d; then it ends by itself.",
+    )] = None,
+    why: Annotated[str | None, typer.Option(
+        "--reason", metavar="TEXT", help="Why: shown to everyone whose repair is refused.",
+    )] = None,
+    check: Check = False,
+) -> int:
+    """Pause repairs on hosts: every change is refused there until the pause ends."""
+    variables = pausing.ordered(lasting, why)
+    return doctor(context, among(servers, hosts), terminal, kept,
+                  lambda it: pausing.pause(it, variables, check=check))
+
+
+@app.command(cls=Command, epilog=examples("resume app1 -i hosts.yml", "resume -i hosts.yml"))
+@takes(servers=AnsibleOptions, terminal=TerminalOptions, kept=HistoryOptions)
+def resume(
+    context: typer.Context, servers: AnsibleOptions,
+    terminal: TerminalOptions, kept: HistoryOptions,
+    hosts: Several = None, check: Check = False,
+) -> int:
+    """End the pause of hosts before its time."""
+    return doctor(context, among(servers, hosts), terminal, kept,
+                  lambda it: pausing.resume(it, check=check))
+
+
+def among(servers: AnsibleOptions, hosts: list[str] | None) -> AnsibleOptions:
+    """The servers of the call, and of them those that are named."""
+    return replace(servers, limit=",".join(hosts)) if hosts else servers
 
 
 @app.command(cls=Command, epilog=examples("history", "history --last 100"))

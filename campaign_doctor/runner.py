@@ -73,6 +73,7 @@ class Access:
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     verbosity: int = 0
     colour: bool = False
+    every_name: bool = False  # a name in the limit that matches no host ends the run
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Ended:
     stats: dict[str, Any] | None = None
     errors: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)  # what Ansible said in plain lines
-    # Of hosts whose lock was requested, or that were checked.
+    # Of hosts whose lock was requested, that were paused or resumed, or that were checked.
     answers: dict[str, Event] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)  # hosts that failed, and the last reason
     warnings: list[str] = field(default_factory=list)  # of variables that have no effect
@@ -383,6 +384,8 @@ def _environment(access: Access, folder: Path) -> dict[str, str]:
         ),
     }
     environment |= collection.environment()
+    if access.every_name:
+        environment["ANSIBLE_HOST_PATTERN_MISMATCH"] = "error"
     if not access.colour:
         environment["ANSIBLE_NOCOLOR"] = "true"
     if not _has_configuration():
@@ -427,7 +430,8 @@ def _note(event: Event, ended: Ended) -> None:
                        if str(text).startswith("campaign_") and text not in ended.warnings]
     result = data.get("res") or {}
     released = event.get("event") == "runner_on_ok" and "holder" in result and "text" in result
-    if released or "checks" in result:
+    paused = event.get("event") == "runner_on_ok" and "replaced" in result
+    if released or paused or "checks" in result:
         ended.answers[str(data.get("host"))] = result
     if event.get("event") in ("runner_on_failed", "runner_on_unreachable") and data.get("host"):
         ended.failed[str(data["host"])] = one_line(str(result.get("msg") or ""))

@@ -14,6 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants as C, context
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.errors import (
+    InputError,
+)
+from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import pause
 
 from ..modules.campaign_guard import argument_spec
 from ..plugin_utils._campaign.ansible import controller, keeper
@@ -56,6 +62,12 @@ class ActionModule(ChangingAction):
 
         And wait for another name of the same host only where the run can go on meanwhile.
         """
+        if given.get("state") == "paused":
+            try:  # here, so that no host is asked
+                pause.seconds(str(given.get("pause_for") or ""))
+                pause.reason(str(given.get("reason") or ""))
+            except InputError as error:
+                raise AnsibleActionFail(str(error)) from None
         if given.get("state") == "opened":
             me = controller.identity()
             if me and not given.get("run"):

@@ -112,6 +112,10 @@ options:
       - Not needed after a run that was killed, its lock ends by itself.
     type: bool
     default: false
+  accept_pause:
+    description: Proceed although repairs are paused on this host, or it is unknown whether they are.
+    type: bool
+    default: false
   controller:
     description:
       - The ansible-playbook process that this call comes from. The module's action plugin fills it

@@ -28,12 +28,15 @@ options:
       - V(shown) reports who holds the host, until when, and the last lines of the ledger.
       - V(freed) reports the same and releases the lock, whoever holds it. It refuses while a process
         of the holder is running on the host, unless O(accept_other_run).
+      - V(paused) has every change of this host refused for O(pause_for), with O(reason). It takes no
+        lock. A repair that has begun goes on to its end. It replaces an earlier pause.
+      - V(resumed) ends the pause.
       - A lock expires by itself. The next run from the same controller takes over the host immediately
         if the previous run's process has ended; a run from elsewhere does so after two minutes
         without a sign of life. A step that is still running on the host is waited for.
     type: str
     required: true
-    choices: [looked, opened, begun, ended, closed, shown, freed]
+    choices: [looked, opened, begun, ended, closed, shown, freed, paused, resumed]
   module:
     description: The module that the remedy is for. If empty, the host.
     type: str
@@ -85,7 +88,13 @@ options:
     default: done
     choices: [done, failed, unchanged]
   reason:
-    description: Why it ended that way, for O(state=ended).
+    description:
+      - Why it ended that way, for O(state=ended). Why repairs are paused, in at most 200 characters,
+        for O(state=paused), which needs it.
+    type: str
+    default: ""
+  pause_for:
+    description: How long a pause lasts, from V(1m) to V(30d), such as V(30m) or V(2h), for O(state=paused).
     type: str
     default: ""
   commands:
@@ -153,6 +162,13 @@ EXAMPLES = r"""
         module: mta
         instance: prod
         remedy: move_tmp
+
+- name: Pause repairs while the disk is replaced
+  campaign.remediation.campaign_guard:
+    state: paused
+    pause_for: 2h
+    reason: CHG-4711 replaces the disk
+  become: true
 
 - name: Give the lock back
   campaign.remediation.campaign_guard:
@@ -239,6 +255,19 @@ holder:
       C(from), C(since), C(scope), C(controller) (the process that runs its playbook) and C(state).
   returned: with O(state=shown) and O(state=freed), and when the guard V(lock) refuses
   type: dict
+pause:
+  description:
+    - The pause that holds. Its C(since) and C(until), in seconds since 1970, C(who), C(from) and
+      C(reason). Where it cannot be known whether repairs are paused, C(unknown) says why.
+    - Null without one.
+  returned: with O(state=shown), O(state=freed), O(state=paused) and O(state=resumed)
+  type: dict
+  sample: {since: 1763894400.5, until: 1763901600.5, who: anna, from: ansible1,
+    reason: CHG-4711 replaces the disk, unknown: null}
+replaced:
+  description: The pause that held before. Null without one.
+  returned: with O(state=paused) and O(state=resumed)
+  type: dict
 sibling:
   description: Whether it refused because this same run has the host under another name.
   returned: with O(state=opened)
@@ -286,7 +315,7 @@ refused:
   returned: always
   type: bool
 guard:
-  description: The guard that refused. V(lock), V(budget), V(in_flight), V(evidence) or V(record).
+  description: The guard that refused. V(lock), V(pause), V(budget), V(in_flight), V(evidence) or V(record).
   returned: always
   type: str
 msg:
@@ -327,6 +356,7 @@ def argument_spec() -> "Dict[str, Entry]":
         whole_server=dict(type="bool", default=False),
         result=dict(type="str", default="done", choices=["done", "failed", "unchanged"]),
         reason=dict(type="str", default=""),
+        pause_for=dict(type="str", default=""),
         commands=dict(type="list", elements="list", default=[]),
         seconds=dict(type="float"),
         before=dict(type="dict"),

@@ -140,7 +140,8 @@ snapshot:
           deliveries and jobs in trouble, by number, name, label, state and times.
         - C(ledger) holds, from the end of the ledger, which repairs were begun and never ended, which
           log precisions are raised until when, what was reloaded when, and what was restarted
-          within O(log_window). Without a ledger its lists are empty.
+          within O(log_window). C(paused) holds the pause of repairs, if there is one. Without a ledger
+          its lists are empty.
       type: dict
       returned: always
       sample:

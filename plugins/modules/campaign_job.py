@@ -286,7 +286,7 @@ holder:
 guard:
   description:
     - The guard that refused. V(operator), V(duplicates), V(running), V(cut), V(budget), V(lock),
-      V(evidence) or V(record).
+      V(pause), V(evidence) or V(record).
   type: str
   returned: always
 run:

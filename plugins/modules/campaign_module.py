@@ -215,7 +215,7 @@ holder:
   returned: always
   type: dict
 guard:
-  description: The guard that refused. V(lock), V(budget), V(in_flight), V(evidence) or V(record).
+  description: The guard that refused. V(lock), V(pause), V(budget), V(in_flight), V(evidence) or V(record).
   returned: always
   type: str
 run:

@@ -124,7 +124,7 @@ holder:
   returned: always
   type: dict
 guard:
-  description: The guard that refused. V(workflow), V(budget), V(lock), V(evidence) or V(record).
+  description: The guard that refused. V(workflow), V(budget), V(lock), V(pause), V(evidence) or V(record).
   returned: always
   type: str
 run:

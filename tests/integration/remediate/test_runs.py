@@ -33,6 +33,7 @@ from integration.lab.conftest import process_table
 from integration.remediate.remedies import Site, open_repairs
 from integration.remediate.test_remediate_playbook import QUICK, WFSERVER, done, results
 
+PLAYBOOKS = CHECKOUT / "playbooks"
 GONE = "its findings are already gone"
 FAULT = "module_hung:wfserver"
 
@@ -193,6 +194,72 @@ def test_unlock_shows_and_frees_only_when_it_is_asked_to(site: Site, tmp_path: P
     assert site.ledger()[-1]["event"] == "taken_over"
     late = site.call(module="wfserver", instance="prod", state="restarted", run="by-hand")
     assert late["guard"] == "lock" and "removed by hand" in late["msg"]
+
+
+# ------------------------------------------------------------------------------------ paused
+
+
+def pause(site: Site, report: Path, **options: Any) -> Run:
+    """As an operator does, with the playbook."""
+    given = {"campaign_pause_for": "1h", "campaign_pause_reason": "a new disk", **options}
+    return playbook(PLAYBOOKS / "pause.yml", report_dir=report, env=site.env, variables=given)
+
+
+def test_a_paused_host_is_left_alone_until_it_is_resumed(site: Site, tmp_path: Path) -> None:
+    site.ctl("break", "module_killed:wfserver")
+    before = site.pids()
+    done = pause(site, tmp_path)
+    assert done.code == 0 and "Repairs are paused on this host until" in done.output, str(done)
+    refused = site.call(module="wfserver", instance="prod", state="started")
+    assert refused["guard"] == "pause" and refused["changed"] is False
+    for words in ("until 2", "a new disk (", "campaign-doctor resume", "campaign_accept_pause"):
+        assert words in refused["msg"], refused["msg"]
+    assert site.call(module="mta", instance="prod", state="restarted", check=True)["guard"] == "pause"
+    run = remediate(site, tmp_path / "paused")
+    assert run.code == 0 and results(run) == [], str(run)
+    (left,) = (each for each in run.host("app1")["left"] if each["id"] == "wfserver.not_running@prod")
+    assert (left["why"], run.host("app1")["paused"]["reason"]) == ("paused", "a new disk"), str(run)
+    assert site.pids() == before
+    ended = playbook(PLAYBOOKS / "resume.yml", report_dir=tmp_path, env=site.env)
+    assert ended.code == 0 and "The pause of this host was ended" in ended.output, str(ended)
+    events = [line["event"] for line in site.ledger()]
+    assert events == ["paused", "refused", "resumed"], events
+    again = remediate(site, tmp_path / "again")
+    assert results(again) == [("start", "repaired")], str(again)
+
+
+def test_a_pause_ends_by_itself_and_a_damaged_one_is_told(site: Site, tmp_path: Path) -> None:
+    assert site.call("campaign_guard", state="paused", pause_for="1m", reason="a new disk")["changed"]
+    path = site.state_dir() / "pause"
+    entry = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**entry, "since": entry["since"] - 61, "until": entry["since"]}))
+    assert site.call(module="mta", instance="prod", state="started")["guard"] is None
+    opened = site.call("campaign_guard", state="opened", run="r1", evidence=False)
+    assert opened["refused"] is False
+    site.call("campaign_guard", state="closed", run="r1")
+    path.write_text("{" * 10_000)
+    unclear = site.call("campaign_guard", state="opened", run="r2", evidence=False)
+    assert unclear["guard"] == "pause" and "unknown whether repairs are paused" in unclear["msg"]
+    assert site.call("campaign_guard", state="resumed")["changed"] and not path.exists()
+    bad = pause(site, tmp_path, campaign_pause_reason="")
+    assert bad.code == 2 and "campaign_pause_reason" in bad.output, str(bad)
+    assert not path.exists() and site.call("campaign_guard", state="resumed")["changed"] is False
+
+
+def test_a_pause_lets_a_step_end_and_no_other_begin(site: Site, tmp_path: Path) -> None:
+    site.ctl("break", "module_killed:mta")
+    site.ctl("break", "module_killed:wfserver")
+    process = begin(site, tmp_path, campaign_wait=3)
+    assert wait_until(lambda: any(line["event"] == "begun" for line in site.ledger()), 90, 0.02)
+    paused = site.call("campaign_guard", state="paused", pause_for="1h", reason="a new disk")
+    assert "This host is held by run" in paused["msg"]
+    output = process.communicate(timeout=120)[0].decode()
+    first, second = actions(tmp_path)
+    facts = ("module", "result", "guard", "left")
+    assert [first[name] for name in facts] == ["mta", "repaired", None, "changed"], output
+    assert [second[name] for name in facts] == ["wfserver", "refused", "pause", "as_before"], output
+    assert "mta@prod" in site.pids() and WFSERVER not in site.pids()
+    assert not open_repairs(site.ledger()) and site.ledger()[-1]["event"] == "run_closed"
 
 
 # ------------------------------------------------------------------------------ asked to stop

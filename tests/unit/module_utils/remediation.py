@@ -15,6 +15,7 @@ OPTIONS = {
     "evidence_days": 30.0, "evidence_max_mb": 5.0, "remedy": "", "because": [], "who": "anna",
     "from": "ansible1", "run": "", "accept_lost_work": False, "accept_restart_loop": False,
     "accept_no_evidence": False, "accept_no_record": False, "accept_other_run": False,
+    "accept_pause": False,
     "controller": None,
 }  # fmt: skip
 

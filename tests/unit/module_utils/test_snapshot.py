@@ -25,6 +25,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.pay
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.record import (
     ledger,
     lock,
+    pause,
     state_dir,
 )
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.snapshot import (
@@ -350,7 +351,7 @@ def test_a_socket_that_the_kernel_left_out(
 
 
 EMPTY = {
-    "interrupted": [], "precisions": [], "reloads": [], "renewals": [], "repairs": [],
+    "interrupted": [], "paused": [], "precisions": [], "reloads": [], "renewals": [], "repairs": [],
     "restarts": [], "unknown": [],
 }
 
@@ -394,6 +395,20 @@ def test_the_ledger_of_a_run_that_was_killed(
     held = {"run": "r1", "scope": "run", "beat": time.time()}
     store.replace(lock.LOCK, json.dumps(held).encode())
     assert ledger_of(home, **more)["data"]["interrupted"] == []
+
+
+def test_a_pause_is_seen_until_it_ends(home: Path, default_state_dir: Path) -> None:
+    store = ledger.Store(str(default_state_dir))
+    store.prepare()
+    now = time.time()
+    entry = {"since": now, "until": now + 60, "who": "anna", "from": "a1", "reason": "a new disk"}
+    pause.write(store, entry, now)
+    assert ledger_of(home)["data"]["paused"] == [{**entry, "unknown": None}]
+    pause.write(store, {**entry, "since": now - 60, "until": now}, now)
+    assert ledger_of(home)["data"]["paused"] == []
+    store.replace(pause.PAUSE, b"{")
+    (unclear,) = ledger_of(home)["data"]["paused"]
+    assert "is damaged" in unclear["unknown"]
 
 
 def test_a_ledger_that_may_not_be_read(home: Path, default_state_dir: Path) -> None:

@@ -27,9 +27,10 @@ from ansible_collections.campaign.remediation.plugins.modules import (
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder
 
 PLAYBOOKS = {
-    "check", "check_syslogd", "collect_evidence", "diagnose", "raise_log_precision",
+    "check", "check_syslogd", "collect_evidence", "diagnose", "pause", "raise_log_precision",
     "rebuild_tracking_memory", "relaunch_export", "relaunch_import", "reload_configuration",
-    "remediate", "restart_module", "restart_wfserver", "restore_log_precision", "start_campaign",
+    "remediate", "restart_module", "restart_wfserver", "restore_log_precision", "resume",
+    "start_campaign",
     "start_module", "start_workflow", "stop_module", "unlock",
 }
 WITHOUT_SERVERS = {"replay", "show_report"}

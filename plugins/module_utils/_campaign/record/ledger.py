@@ -30,7 +30,8 @@ END_BYTES = 256 * 1024  # of the ledger, for a quick look
 ENTRIES = 20  # in a list of the summary
 TEXT_LIMIT = 1000
 TAKEN = "taken_over"  # `former` lost the host: to the run of the line, or by unlocking
-EVENTS = ("run_opened", "begun", "ended", "refused", "run_closed", TAKEN)
+PAUSED, RESUMED = "paused", "resumed"
+EVENTS = ("run_opened", "begun", "ended", "refused", "run_closed", TAKEN, PAUSED, RESUMED)
 RESULTS = ("done", "failed", "refused", "unchanged", "interrupted")
 FIELDS = (
     "at", "run", "event", "module", "instance", "remedy", "state", "because", "who", "from",
@@ -345,9 +346,10 @@ def summary(
     window_seconds: float = 3600.0,
     running: "Optional[Entry]" = None,
     step: bool = False,
+    paused: "Optional[Entry]" = None,
 ) -> "Dict[str, List[Entry]]":
     """All of it as plain data, for a snapshot. running: the lock's entry of the run that has the
-    host, None without one; step: whether a process of it is running.
+    host, None without one; step: whether a process of it is running; paused: see pause.look.
     """
 
     def goes_on(entry: "Entry") -> bool:
@@ -365,6 +367,7 @@ def summary(
             for entry in open_repairs(lines)
             if not entry.get("inside") and not goes_on(entry)
         ][-ENTRIES:],
+        "paused": [paused] if paused else [],
         "precisions": precisions(lines),
         "reloads": [
             {"module": key[0], "instance": key[1], "at": at}

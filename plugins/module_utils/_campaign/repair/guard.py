@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The guards before a change (lock of the host, restart budget, work in flight,
+"""The guards before a change (lock of the host, pause, restart budget, work in flight,
 evidence) and its lines in the ledger. Every refusal says what would let it pass."""
 
 import os
@@ -13,7 +13,7 @@ from ..account import child as account_child, probes as account_probes
 from ..errors import InputError, ProbeError
 from ..host import proc
 from ..names import DEFAULT, PER_INSTANCE, SHARED, UTILITIES
-from ..record import evidence, ledger, lock as rules
+from ..record import evidence, ledger, lock as rules, pause
 from ..record.state_dir import default_state_dir
 from ..snapshot import collect as snapshot, shapes
 from ..snapshot.probes import Context
@@ -86,6 +86,7 @@ def argument_spec() -> "Dict[str, Entry]":
         "accept_no_evidence": dict(type="bool", default=False),
         "accept_no_record": dict(type="bool", default=False),
         "accept_other_run": dict(type="bool", default=False),
+        "accept_pause": dict(type="bool", default=False),
         "controller": dict(type="dict", options=CONTROLLER),
     })  # fmt: skip
     return spec
@@ -255,9 +256,9 @@ class GuardedChange:
     # ------------------------------------------------------------------------- the lock
 
     def enter(self, scope: str = "call", siblings: bool = True) -> float:
-        """Take the lock, and settle what a killed run left open. Returns the seconds that it
-        waited for another run. siblings: whether to wait for this same run under another name
-        of the host.
+        """Take the lock, settle what a killed run left open, and ask whether repairs are paused.
+        Returns the seconds that it waited for another run. siblings: whether to wait for this
+        same run under another name of the host.
         """
         began = time.monotonic()
         end = began + self.options["lock_timeout"]
@@ -278,6 +279,7 @@ class GuardedChange:
         try:
             self._tell_taken_over()
             self.settle()
+            self.check_pause()
         except Exception:
             self.leave()
             raise
@@ -359,9 +361,11 @@ class GuardedChange:
         if entry:
             told = self.lock.describe(entry, state, sign)
             said = "The lock of this host is held by %s." % told
+        paused = self.pause()
         lines = (self._recorded(self.ledger.last_lines) or [])[-count:]
-        result["holder"] = entry and dict(told_of(entry), state=state)
-        result["text"] = [said] + ["The last lines of the ledger (%s):" % self.store.path]
+        result.update(holder=entry and dict(told_of(entry), state=state), pause=paused)
+        result["text"] = [said] + ([pause.in_words(paused)] if paused else [])
+        result["text"] += ["The last lines of the ledger (%s):" % self.store.path]
         result["text"] += [ledger.in_words(line) for line in lines] or ["(none)"]
         return said
 
@@ -420,6 +424,25 @@ class GuardedChange:
         return {"state": "stopped", "pid": None}
 
     # ------------------------------------------------------------------------ the guards
+
+    def pause(self) -> "Optional[Entry]":
+        """The pause of this host that holds, None without one."""
+        return self._recorded(lambda: pause.look(self.store, self._clock()))
+
+    def check_pause(self) -> None:
+        """Nothing begins while repairs are paused. What this run has begun goes on to its end:
+        half a repair is worse than all of it."""
+        found = self.pause()
+        if not found or any(ledger.is_by(b, self.me) for b in ledger.open_repairs(self.lines())):
+            return
+        if self.options["accept_pause"]:
+            self.warnings.append("%s campaign_accept_pause is set." % pause.in_words(found))
+            return
+        raise Refused(
+            "pause", pause.in_words(found),
+            "To end the pause: campaign-doctor resume %s. To change this host in spite of it, set"
+            " campaign_accept_pause=true." % (self.me["host"] or "HOST"),
+        )  # fmt: skip
 
     def open_repair(self, module: str, instance: str, remedy: str) -> "Optional[Entry]":
         """The line with which this remedy of this run began, None if it is not open."""

@@ -6,7 +6,7 @@ import time
 
 from ..errors import InputError
 from ..names import DEFAULT
-from ..record import evidence, ledger, lock as rules
+from ..record import evidence, ledger, lock as rules, pause
 from . import control, guard, in_flight
 from .interrupted import FINISH
 
@@ -16,8 +16,8 @@ if MYPY:
 
     Entry = Dict[str, Any]
 
-STATES = ["looked", "opened", "begun", "ended", "closed", "shown", "freed"]
-WITHOUT_RUN = ("looked", "opened", "shown", "freed")
+STATES = ["looked", "opened", "begun", "ended", "closed", "shown", "freed", "paused", "resumed"]
+WITHOUT_RUN = ("looked", "opened", "shown", "freed", "paused", "resumed")
 LAST_LINES = 10
 
 
@@ -38,6 +38,11 @@ class Call:
                              % options["state"])
         if options["state"] in ("begun", "ended") and not options["remedy"]:
             raise InputError("state: %s needs remedy, the name of the remedy." % options["state"])
+        self.pause_seconds = 0.0
+        if options["state"] == "paused":
+            self.pause_seconds = pause.seconds(options["pause_for"])
+            options["reason"] = pause.reason(options["reason"])
+        self.difference = "", ""  # before and after, of what belongs to the guards themselves
         self.state_before, self.seconds = options["before"], options["seconds"]
         self.state_after = options["after"]
         self.context = guard.open_context(options)
@@ -128,8 +133,56 @@ class Call:
         self.result["changed"] = bool(entry)
         if not entry:
             return "No run holds the lock of this host."
+        self.difference = "held by %s\n" % rules.name_run(entry), "free\n"
         verb = "would be" if self.guarded.check_mode else "was"
         return "The lock of %s %s removed." % (rules.name_run(entry), verb)
+
+    def paused(self) -> str:
+        """Nothing more begins here for a while. No lock is needed: a run that is at work here must
+        not keep an operator from it."""
+        guarded, now = self.guarded, time.time()
+        guarded.settle(write=False)
+        entry = {
+            "since": now, "until": now + self.pause_seconds, "who": guarded.who,
+            "from": guarded.origin, "reason": guarded.scrub(self.options["reason"]),
+        }  # fmt: skip
+        if guarded.check_mode:
+            before = pause.look(guarded.store, now)
+        else:
+            guarded.store.prepare()
+            before = pause.write(guarded.store, entry, now)
+        after = dict(entry, unknown=None)
+        verb = "would be" if guarded.check_mode else "are"
+        said = "Repairs %s paused on this host %s." % (verb, pause.terms(after))
+        guarded.note(ledger.PAUSED, reason=said)
+        self.result.update(changed=True, pause=after, replaced=before)
+        self.difference = pause.in_words(before) + "\n", said + "\n"
+        if before:
+            said += " This replaces the pause %s." % pause.terms(before)
+        holder = guarded.lock.holder()
+        if holder:
+            said += (
+                " This host is held by %s: a repair that it has begun goes on to its end, and no"
+                " other begins." % rules.name_run(holder)
+            )
+        if any(entry["unfinished"] for entry in guarded.interrupted):
+            said += " What an interrupted repair has stopped is not started again until then."
+        return said
+
+    def resumed(self) -> str:
+        """The pause ends."""
+        guarded, now = self.guarded, time.time()
+        before = pause.look(guarded.store, now)
+        if before and not guarded.check_mode:
+            before = pause.end(guarded.store, now)
+        self.result.update(changed=bool(before), pause=None, replaced=before)
+        if not before:
+            return pause.in_words(None)
+        verb = "would be" if guarded.check_mode else "was"
+        said = "The pause of this host %s ended. It held %s." % (verb, pause.terms(before))
+        self.difference = pause.in_words(before) + "\n", pause.in_words(None) + "\n"
+        guarded.note(ledger.RESUMED, reason=said)
+        return said
 
     def begun(self) -> str:
         """A remedy begins."""
@@ -196,8 +249,5 @@ class Call:
         return "The run %s gave this host back." % self.guarded.run
 
     def diff(self) -> "Dict[str, str]":
-        """What freed changes, or would; all else changes nothing on the server."""
-        before = after = ""
-        if self.result["changed"]:
-            before, after = "held by %s\n" % rules.name_run(self.result["holder"]), "free\n"
-        return {"before": before, "after": after}
+        """What a lock that is removed or a pause changes; all else changes nothing."""
+        return dict(zip(("before", "after"), self.difference))

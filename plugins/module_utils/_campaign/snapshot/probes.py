@@ -327,18 +327,19 @@ def probe_ledger(context: Context) -> "Dict[str, List[Entry]]":
         return dict((name, []) for name in LEDGER_LISTS)
     # Here and not above: on most hosts nothing was repaired yet, and to compile it takes longer
     # than all the rest of this probe.
-    from ..record import ledger, lock
+    from ..record import ledger, lock, pause
 
     store = ledger.Store(path)
     try:
         holder = lock.read(store)
         running = holder if holder and lock.at_work(store, holder, context.now) else None
         lines = ledger.Ledger(store).last_lines()
+        paused = pause.look(store, context.now)
     except ledger.StoreError as error:
         raise ProbeError("failed", str(error)) from None
     window = 60.0 * context.options["log_window"]
     step = running is not None and lock.step_lives(running)
-    return ledger.summary(lines, context.now, window, running, step)
+    return ledger.summary(lines, context.now, window, running, step, paused)
 
 
 def probe_api(context: Context) -> "Entry":

@@ -35,7 +35,7 @@ NEEDED: Rooms = {
     ),
     "host": ("front", "ipc", "memory", "network", "proc", "services"),
     "payload": ("isolated",),
-    "record": ("ledger", "lock", "state_dir", "store"),
+    "record": ("ledger", "lock", "pause", "state_dir", "store"),
     "snapshot": ("collect", "probes", "settled", "shapes"),
 }  # fmt: skip
 # And what campaign_guard and campaign_module need besides.
