@@ -190,6 +190,16 @@ class Action(_Part):
         return label(self.module, self.instance)
 
 
+class Pause(_Part):
+    """Until when repairs are paused on a host, or why it is unknown whether they are."""
+
+    until: float | None = None
+    since: float | None = None
+    who: str = ""
+    reason: str = ""
+    unknown: str | None = None
+
+
 class Host(_Part):
     """A host of the run."""
 
@@ -211,6 +221,7 @@ class Host(_Part):
     modules: tuple[Module, ...] = ()
     findings: tuple[Finding, ...] = ()
     unseen: tuple[Probe, ...] = ()
+    paused: Pause | None = None
     plan: tuple[Step, ...] = ()
     left: tuple[Unplanned, ...] = ()
     plan_refused: str | None = None

@@ -26,6 +26,9 @@ def show(console: Console, report: Report, *, utc: bool = False) -> int:
     if not steps:
         return 0
     local: Callable[[outline.Section], outline.Section] = (lambda told: told) if utc else times.section
+    paused = outline.paused(report)
+    if paused.entries:
+        _section(console, local(paused))
     _section(console, local(outline.plan(report)))
     at_work = [line for host, step in steps for line in _at_work(host, step)]
     if at_work:

@@ -40,7 +40,7 @@ STYLES = {
 }
 # What matters most at the end, where the eye is.
 RANKS = ("critical", "warning", "plain", "ok", "info", "muted")
-ORDER = ("notes", "unseen", "causes", "repairs", "plan", "left", "changes")
+ORDER = ("notes", "unseen", "causes", "repairs", "paused", "plan", "left", "changes")
 NUMBERED = ("causes", "plan")
 NAME_COLUMNS = 30
 COLUMN = 10  # of the labels

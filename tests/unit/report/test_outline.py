@@ -68,6 +68,8 @@ def rich() -> Json:
         unseen=[{"probe": "http", "kind": "timeout", "message": "no answer within 8 s"}],
         left=[left("muted", "2026-01-02T00:00:00Z"), left("excluded"), left("window"),
               left("caused_by")],
+        paused={"until": 1764000000.0, "since": 1763990000.0, "who": "anna", "reason": "a new disk",
+                "unknown": None},
         actions=[action(result) for result in RESULTS],
     )
     same = host("app2", findings=[finding("web.slow", "prod", "warning", evidence={}, source=None)],

@@ -23,6 +23,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.pre
 from ..snapshot.records import ModuleInstance, ProbeError
 from ..snapshot.server import LOOPBACK, Server
 from ..snapshot.thresholds import Thresholds
+from .brakes import pause_of
 from .bugs import noted
 from .catalogue import CATALOGUE, ORDER
 from .causes import chain, depths, link
@@ -71,6 +72,7 @@ def diagnose(
         ),
         thresholds=dict(server.limits.values()),
         untried=inconclusive(server) if header.installed else {},
+        paused=pause_of(server),
     )
 
 

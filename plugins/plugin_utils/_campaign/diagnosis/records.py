@@ -184,6 +184,17 @@ class Probe(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pause(Record):
+    """Until when repairs are paused on a host, or why it is unknown whether they are."""
+
+    until: float | None = None
+    since: float | None = None
+    who: str = ""
+    reason: str = ""
+    unknown: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Diagnosis(Record):
     """The findings of a host, or why there is no diagnosis."""
 
@@ -205,3 +216,4 @@ class Diagnosis(Record):
     unseen: tuple[Probe, ...] = ()
     thresholds: Facts = field(default_factory=dict)
     untried: Mapping[str, str] = field(default_factory=dict)
+    paused: Pause | None = field(default=None, metadata=IF_KNOWN)

@@ -93,9 +93,9 @@ class Remedy:
     undeclared: Callable[[Facts, Facts], str | None] | None = None
 
 
-# The variables of the inventory that the functions below and announce.py take.
+# The variables of the inventory that the functions below, announce.py and held.py take.
 DECLARATIONS = (
-    "free_port_units", "front_service", "front_commands", "front_url", "jobs", "mode",
+    "accept_pause", "free_port_units", "front_service", "front_commands", "front_url", "jobs", "mode",
 )
 
 

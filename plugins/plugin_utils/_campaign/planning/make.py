@@ -20,6 +20,7 @@ from ..diagnosis.model import HOST, INFO
 from ..diagnosis.records import Diagnosis, Finding, Module, Severity
 from . import announce, ladder
 from .blocked import blocked
+from .held import paused
 from .ladder import REMEDIES
 from .merge import Draft, merged
 from .policy import ModuleId, Policy, Refusal
@@ -82,6 +83,7 @@ def plan_of_host(
         reason = None if refusal else blocked(finding, findings)
         refusal = Refusal("no_automatic_remedy", reason) if reason else refusal
         refusal = refusal or policy.on_remedy(str(finding.remedy), module_ids, now)
+        refusal = refusal or paused(diagnosis, policy)
         if refusal is None:
             wanted.append(finding)
         else:

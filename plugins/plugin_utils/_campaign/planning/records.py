@@ -20,7 +20,7 @@ SCHEMA: Final = 1
 
 Why = Literal[
     "caused_by", "no_automatic_remedy", "policy", "window", "muted", "excluded",
-    "ladder_exhausted", "state_changed",
+    "ladder_exhausted", "state_changed", "paused",
 ]
 Result = Literal["repaired", "done", "unproved", "not_repaired", "refused", "skipped"]
 StateAfter = Literal["as_before", "changed", "unknown"]

@@ -91,7 +91,7 @@ def _contents(
     found: list[tuple[str, str, int | None]] = [
         ("hosts", "Hosts", len(report.hosts)), ("causes", "Root causes", report.summary.roots),
     ]
-    for name in ("changes", "repairs", "plan", "left", "notes", "unseen"):
+    for name in ("changes", "paused", "repairs", "plan", "left", "notes", "unseen"):
         if name == "notes" and notes:
             found.append((name, "Notes", notes))
         elif name == "changes" and name in told:

@@ -13,11 +13,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
-from ..diagnosis.records import Finding, Key, Module, Moment, Probe, Record, Schema, Severity
+from ..diagnosis.records import (
+    IF_KNOWN,
+    Finding,
+    Key,
+    Module,
+    Moment,
+    Pause,
+    Probe,
+    Record,
+    Schema,
+    Severity,
+)
 from ..planning.records import Action, Step, Unplanned
 
 # The parts of a report can be imported from here, too.
-__all__ = ("Action", "Finding", "Module", "Probe", "Severity", "Step", "Unplanned")
+__all__ = ("Action", "Finding", "Module", "Pause", "Probe", "Severity", "Step", "Unplanned")
 
 SCHEMA: Final = 1
 
@@ -51,6 +62,7 @@ class Host(Record):
     modules: tuple[Module, ...]
     findings: tuple[Finding, ...]
     unseen: tuple[Probe, ...]
+    paused: Pause | None = field(default=None, metadata=IF_KNOWN)
     plan: tuple[Step, ...] = ()
     left: tuple[Unplanned, ...] = ()
     plan_refused: str | None = None

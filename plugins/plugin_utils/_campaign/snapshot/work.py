@@ -127,6 +127,17 @@ class UnknownModule:
 
 
 @dataclass(frozen=True)
+class Paused:
+    """Until when repairs are paused on the host; `unknown`: why that cannot be known."""
+
+    until: float | None = None
+    since: float | None = None
+    who: str = ""
+    reason: str = ""
+    unknown: str | None = None
+
+
+@dataclass(frozen=True)
 class Ledger:
     """What this collection itself has done to the server."""
 
@@ -137,6 +148,7 @@ class Ledger:
     renewals: tuple[Renewal, ...] = ()
     unknown: tuple[UnknownModule, ...] = ()
     repairs: tuple[Repaired, ...] = ()
+    paused: tuple[Paused, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import fixes, repair, view, words
 
 if TYPE_CHECKING:
-    from ..model import Action, Change, Changes, Finding, Report, Step, Summary, Unplanned
+    from ..model import Action, Change, Changes, Finding, Pause, Report, Step, Summary, Unplanned
 
 CAUSES_IN_FULL = 25
 EXPLAINED_IN_FULL = 15
@@ -94,7 +94,8 @@ class Section(NamedTuple):
 def sections(report: Report) -> dict[str, Section]:
     """Those that have something to say, by name, in the order in which they are read."""
     every = (
-        *findings(report), repairs(report), plan(report), unplanned(report), unseen(report),
+        *findings(report), repairs(report), paused(report), plan(report), unplanned(report),
+        unseen(report),
     )
     told = {section.name: section for section in every if section.entries}
     if report.changes is not None:
@@ -219,6 +220,26 @@ def _action(host: str, action: Action) -> Entry:
         before=tuple(words.facts(action.before)), after=tuple(words.facts(action.after)),
         hosts=(host,), item=action,
     )
+
+
+def paused(report: Report) -> Section:
+    """The hosts on which nothing is repaired for now, until when, why and by whom."""
+    groups: dict[str, list[str]] = {}
+    for host in report.hosts:
+        if host.paused is not None:
+            groups.setdefault(_pause(host.paused), []).append(host.name)
+    entries = [
+        Entry("warning", f"{some(names, ROOM_ALONE)}: {text}", hosts=tuple(names))
+        for text, names in groups.items()
+    ]
+    return Section("paused", "Repairs are paused", entries)
+
+
+def _pause(pause: Pause) -> str:
+    if pause.unknown or pause.until is None:
+        return f"it is unknown whether they are: {pause.unknown}; every change is refused"
+    since = "" if pause.since is None else f", since {words.at(pause.since)}"
+    return f"until {words.at(pause.until)}: {pause.reason} ({pause.who or '?'}{since})"
 
 
 def plan(report: Report) -> Section:

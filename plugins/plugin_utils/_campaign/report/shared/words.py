@@ -75,6 +75,14 @@ def moment(text: str) -> str:
     return text.replace("T", " ").replace("Z", " UTC")
 
 
+def at(value: float) -> str:
+    """An epoch as text; as a number where it is no time."""
+    try:
+        return moment(iso(value))
+    except (OverflowError, ValueError, OSError):
+        return str(value)
+
+
 def _flat(data: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for key, value in data.items():
         if isinstance(value, Mapping):
@@ -107,10 +115,7 @@ def _value(key: str, value: object) -> str:
 
 def _number(key: str, value: float) -> str:
     if key == "at" or key.endswith("_at"):
-        try:
-            return moment(iso(value))
-        except (OverflowError, ValueError, OSError):
-            return str(value)
+        return at(value)
     if key.endswith("_bytes"):
         for unit in ("bytes", "kB", "MB", "GB"):
             if abs(value) < 1024 or unit == "GB":

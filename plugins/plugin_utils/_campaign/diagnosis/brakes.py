@@ -1,0 +1,21 @@
+# Copyright: (c) 2026, campaign.remediation contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What is known on a host that holds repairs back there: a pause. A plan asks for it."""
+
+from __future__ import annotations
+
+from ..snapshot.server import LAST_MOMENT, Server
+from .records import Pause
+
+
+def pause_of(server: Server) -> Pause | None:
+    """The pause of repairs that held when the snapshot was taken."""
+    found = next(iter(server.ledger.paused), None)
+    if found is None:
+        return None
+    until, since = found.until, found.since
+    if found.unknown or until is None or not 0 <= until <= LAST_MOMENT:
+        return Pause(unknown=found.unknown or "the host does not say until when")
+    known = since is not None and 0 <= since <= LAST_MOMENT
+    return Pause(until=until, since=since if known else None, who=found.who, reason=found.reason)
