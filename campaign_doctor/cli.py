@@ -21,6 +21,7 @@ from typer.exceptions import TyperException
 from typer.rich_utils import rich_format_error
 
 from . import (
+    approving,
     changes_view,
     collection,
     configuration,
@@ -192,6 +193,17 @@ def plan(
     """Show what would be repaired, how, and what is left to an operator. Changes nothing."""
     return doctor(context, servers, terminal, kept,
                   lambda it: it.plan(scope.variables(), save, shown))
+
+
+@app.command(cls=Command, epilog=examples("approve plan.json"))
+def approve(
+    plan_file: Annotated[Path, typer.Argument(
+        metavar="PLAN", help="A plan that another person has saved with plan --save.",
+    )],
+    yes: Yes = False,
+) -> None:
+    """Approve a saved plan as a second person: show it, ask, write the approval into its file."""
+    raise typer.Exit(int(approving.approve(plan_file, consoles()[1], yes=yes)))
 
 
 @app.command(cls=Command, epilog=examples(

@@ -1,17 +1,14 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Makes the plan of a run from the diagnoses of all hosts, or reads one and says what holds."""
+"""Makes the plan of a run from the diagnoses of all hosts, or takes one and says what holds."""
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -19,12 +16,17 @@ from ansible.plugins.action import ActionBase
 
 # Here and not in a function: so they are loaded once, before Ansible forks.
 from ..modules.campaign_plan import DOCUMENTATION
+from ..plugin_utils._campaign.ansible import confirmations
+from ..plugin_utils._campaign.ansible.changing import record
 from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
-from ..plugin_utils._campaign.ansible.variables import PREFIX, raw_variables
+from ..plugin_utils._campaign.ansible.plan_files import given, written
+from ..plugin_utils._campaign.ansible.variables import PREFIX, raw_variables, with_variables
 from ..plugin_utils._campaign.ansible.version import collection_version
 from ..plugin_utils._campaign.diagnosis.causes import addresses_of
-from ..plugin_utils._campaign.planning import ladder, saved as saved_plan
-from ..plugin_utils._campaign.planning.admit import admit
+from ..plugin_utils._campaign.diagnosis.records import Diagnosis
+from ..plugin_utils._campaign.planning import approval, ladder, saved as saved_plan
+from ..plugin_utils._campaign.planning.admit import admit, check_time
+from ..plugin_utils._campaign.planning.handed_on import handed_on
 from ..plugin_utils._campaign.planning.make import make
 from ..plugin_utils._campaign.planning.policy import OPTIONS, InvalidPolicy, Policy
 from ..plugin_utils._campaign.planning.records import AtWork, Plan, Work
@@ -45,59 +47,122 @@ class ActionModule(ActionBase):
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Make or read the plan, and write it if requested."""
+        """Make or read the plan, ask what is to be asked, and write the plan if requested."""
         result: Json = super().run(tmp, task_vars)
         variables = task_vars or {}
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        result.update(changed=False)
+        try:
+            read = given(options, variables)
+            hosts = Hosts(options, variables)
+            if options["validate_only"]:
+                if read:
+                    validate(read, hosts, time.time())
+                return result
+            result.update(self._planned(read, hosts, options))
+        except (InvalidPolicy, saved_plan.InvalidPlan) as error:
+            raise AnsibleActionFail(str(error)) from None
+        return result
+
+    def _planned(self, read: Plan | None, hosts: Hosts, options: Mapping[str, Any]) -> Json:
+        """The plan, with what else is returned."""
         now = time.time()
+        diagnoses = hosts.diagnoses()
+        policies, work = hosts.policies(), hosts.work()
+        if read:
+            plan = admit(read, diagnoses, policies, now=now, work=work)
+        else:
+            person = with_variables({}, ["who"], hosts.variables, self._templar)
+            plan = make(
+                diagnoses,
+                policies,
+                now=now,
+                run=options["run"] or run_id(now),
+                collection=collection_version(),
+                valid_minutes=options["valid_minutes"],
+                exhausted=hosts.exhausted(),
+                work=work,
+            )
+            who = options["who"] or person.get("who") or record({}, hosts.variables)["who"]
+            plan = replace(plan, made_by=who)
+        if not options["plan_only"]:
+            plan = approval.enforced(plan, policies)
+        data = plan.as_dict()
+        return {
+            "plan": data,
+            "at": now,
+            "read": read is not None,
+            "approved": approval.in_words(plan),
+            "steps": {host["name"]: host["steps"] for host in data["hosts"]},
+            "summary": summary(plan),
+            "file": written(options["plan_file"], data),
+            "ansible_stats": statistics(plan, read),
+            **self._asked(plan, options),
+        }
+
+    def _asked(self, plan: Plan, options: Mapping[str, Any]) -> Json:
+        """What the operator confirmed of the steps that ask."""
+        if options["plan_only"] or self._task.check_mode:
+            return {"confirmed": {}, "unconfirmed": ""}
+        asking = [(host.name, step) for host in plan.hosts for step in host.steps if step.asks]
+        confirmed, why = confirmations.ask(asking, options["ask_seconds"])
+        return {"confirmed": confirmed, "unconfirmed": why}
+
+
+class Hosts:
+    """The hosts that are planned for, by their variables."""
+
+    def __init__(self, options: Mapping[str, Any], variables: dict[str, Any]) -> None:
+        self.variables = variables
+        self._options = options
+        self._hostvars: Any = variables.get("hostvars") or {}
         names = options["hosts"]
         if names is None:
             names = variables.get("ansible_play_hosts_all") or []
-        hostvars: Any = variables.get("hostvars") or {}
-        diagnoses, policies, exhausted, work = [], {}, {}, {}
-        try:
-            for name in map(str, names):
-                raw = raw_variables(variables, name)
-                diagnoses.append(
-                    diagnosis_of(name, raw.get(options["variable"]), addresses_of(raw))
-                )
-                policies[name] = policy_of(name, options, hostvars, raw)
-                exhausted[name] = tried(raw.get(options["actions_variable"]))
-                work[name] = in_flight(raw.get(options["work_variable"]))
-            if options["read_file"]:
-                saved = saved_plan.parse(read(Path(options["read_file"])))
-                plan = admit(saved, diagnoses, policies, now=now, work=work)
-            else:
-                plan = make(
-                    diagnoses,
-                    policies,
-                    now=now,
-                    run=options["run"] or run_id(now),
-                    collection=collection_version(),
-                    valid_minutes=options["valid_minutes"],
-                    exhausted=exhausted,
-                    work=work,
-                )
-        except (InvalidPolicy, saved_plan.InvalidPlan) as error:
-            raise AnsibleActionFail(str(error)) from None
-        data = plan.as_dict()
-        result.update(
-            changed=False,
-            plan=data,
-            at=now,
-            steps={host["name"]: host["steps"] for host in data["hosts"]},
-            summary=summary(plan),
-            file="",
-        )
-        if options["plan_file"]:
-            path = Path(options["plan_file"]).absolute()
-            try:
-                write(path, data)
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise AnsibleActionFail(f"the plan cannot be written to {path}: {reason}") from None
-            result["file"] = str(path)
-        return result
+        self._raw = {str(name): raw_variables(variables, str(name)) for name in names}
+
+    def diagnoses(self) -> list[Diagnosis]:
+        """What was found on each."""
+        return [
+            diagnosis_of(name, raw.get(self._options["variable"]), addresses_of(raw))
+            for name, raw in self._raw.items()
+        ]
+
+    def policies(self, only: Collection[str] | None = None) -> dict[str, Policy]:
+        """The policy of each, or of those that are named."""
+        return {
+            name: policy_of(name, self._options, self._hostvars, raw)
+            for name, raw in self._raw.items() if only is None or name in only
+        }
+
+    def exhausted(self) -> dict[str, frozenset[str]]:
+        """What this run has tried on each in vain."""
+        variable = self._options["actions_variable"]
+        return {name: tried(raw.get(variable)) for name, raw in self._raw.items()}
+
+    def work(self) -> dict[str, AtWork]:
+        """What each has in flight."""
+        variable = self._options["work_variable"]
+        return {name: in_flight(raw.get(variable)) for name, raw in self._raw.items()}
+
+
+def validate(plan: Plan, hosts: Hosts, now: float) -> None:
+    """Raises InvalidPlan or InvalidPolicy for a plan that no host may be asked for."""
+    check_time(plan, now)
+    planned = [host.name for host in plan.hosts if host.steps]
+    for name, policy in hosts.policies(planned).items():
+        if reason := approval.missing(plan, policy):
+            raise saved_plan.InvalidPlan(f"{name}: {reason}")
+
+
+def statistics(plan: Plan, read: Plan | None) -> Json:
+    """What an automation controller shows of the job, and hands on to the next one."""
+    numbers = summary(plan)
+    verdict = "planned" if numbers["steps"] else "refused" if numbers["refused"] else "nothing to do"
+    data: Json = {"campaign_plan_summary": numbers, "campaign_plan_verdict": verdict}
+    if read is None:  # else the job before has handed it on
+        data["campaign_plan_data"] = handed_on(plan)
+    return {"data": data, "per_host": False, "aggregate": False}
 
 
 def policy_of(
@@ -155,28 +220,3 @@ def summary(plan: Plan) -> dict[str, int]:
         "left": sum(len(host.left) for host in hosts),
         "refused": sum(host.refused is not None for host in hosts),
     }
-
-
-def read(path: Path) -> Any:
-    """What a plan's file holds."""
-    try:
-        return json.loads(path.expanduser().read_text(encoding="utf-8"))
-    except OSError as error:
-        raise saved_plan.InvalidPlan(f"cannot read the plan {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise saved_plan.InvalidPlan(f"the plan {path} is not valid JSON: {error}") from None
-
-
-def write(path: Path, plan: Mapping[str, Any]) -> None:
-    """Whole or not at all, and for its owner alone."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(plan, file, indent=2)
-            file.write("\n")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

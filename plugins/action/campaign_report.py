@@ -39,6 +39,7 @@ FIXES = {problem.key: problem.fix.steps for problem in CATALOGUE}
 # Determined when Ansible loads the plugin: later, in a worker, standard output is something else.
 ON_TERMINAL = sys.stdout.isatty()
 LOG_WIDTH = 120
+ROOTS_HANDED_ON = 100  # the worst come first
 COLOURS = {
     "critical": constants.COLOR_ERROR,
     "warning": constants.COLOR_CHANGED,
@@ -75,7 +76,8 @@ class ActionModule(ActionBase):
                 _warn(result, f"No comparison with an earlier run: {error}")
         directory = Path(options["directory"]).absolute()
         result.update(
-            changed=False, report_dir=str(directory), files=[], summary=report.summary.as_dict()
+            changed=False, report_dir=str(directory), files=[], summary=report.summary.as_dict(),
+            ansible_stats=statistics(report),
         )
         if options["display"]:
             width = self._display.columns + 1 if ON_TERMINAL else LOG_WIDTH
@@ -158,6 +160,24 @@ def _fixes(key: str) -> list[tuple[str, str]]:
 
 def _warn(result: dict[str, Any], text: str) -> None:
     result["warnings"] = [*result.get("warnings", ()), text]
+
+
+def statistics(report: Report) -> dict[str, Any]:
+    """What an automation controller shows of the job, and hands on to the next one: numbers and
+    keys, nothing of the evidence.
+    """
+    found = {(host.name, finding.id): finding for host in report.hosts for finding in host.findings}
+    roots = [
+        {"host": root.host, "key": finding.key, "instance": finding.instance,
+         "severity": finding.severity.value}
+        for root in report.roots if (finding := found.get((root.host, root.id)))
+    ]
+    data = {
+        "campaign_summary": report.summary.as_dict(),
+        "campaign_roots": roots[:ROOTS_HANDED_ON],
+        "campaign_verdict": build.worst(report),
+    }
+    return {"data": data, "per_host": False, "aggregate": False}
 
 
 def _plan(registered: Iterable[object]) -> Plan | None:

@@ -21,21 +21,13 @@ from ..plugin_utils._campaign.ansible.variables import plain, with_variables
 from ..plugin_utils._campaign.diagnosis.records import Json, Record
 from ..plugin_utils._campaign.planning import outcome
 from ..plugin_utils._campaign.planning.records import Step
-from ..plugin_utils._campaign.planning.registered import (
-    Answers,
-    Begun,
-    Change,
-    Ended,
-    Opened,
-    Proof,
-)
+from ..plugin_utils._campaign.planning.registered import Asked, Begun, Change, Ended, Opened, Proof
 from ..plugin_utils._campaign.planning.saved import iso
 
 R = TypeVar("R", bound=Record)
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
 GONE_WITHIN = 60
-YES = ("y", "yes")
 
 
 class ActionModule(ActionBase):
@@ -117,25 +109,23 @@ class Host:
     def begun(self) -> outcome.State:
         """A step begins."""
         stop_file = self.option("stop_file")
+        asked = self.registered("campaign_plan", Asked)
         context = outcome.StepContext(
             now=self._now,
             stopping=boolean(self.variables.get("_campaign_stopping") or False)
             or bool(stop_file and Path(stop_file).exists()),
             remaining=self.registered("_campaign_present", Proof).remaining,
             elsewhere=self.registered("_campaign_opened", Opened).done_elsewhere,
-            agreed=self._agreed(),
+            agreed=self._agreed(asked),
+            unconfirmed=asked.unconfirmed,
             check=self._check,
         )
         return outcome.begin(self.step, self.before, context)
 
-    def _agreed(self) -> bool:
+    def _agreed(self, asked: Asked) -> bool:
         """Did the operator confirm this step?"""
-        about = (self.variables.get("inventory_hostname"), self.step.order)
-        return any(
-            answer.user_input.strip().lower() in YES
-            and (answer.item[0].name, answer.item[1].order) == about
-            for answer in self.registered("_campaign_answers", Answers).results
-        )
+        orders = asked.confirmed.get(str(self.variables.get("inventory_hostname")))
+        return isinstance(orders, (list, tuple)) and self.step.order in orders
 
     def failed(self) -> outcome.State:
         """A task has failed."""

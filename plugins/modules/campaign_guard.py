@@ -89,8 +89,8 @@ options:
     choices: [done, failed, unchanged]
   reason:
     description:
-      - Why it ended that way, for O(state=ended). Why repairs are paused, in at most 200 characters,
-        for O(state=paused), which needs it.
+      - Why it ended that way, for O(state=ended). Who approved the plan, for O(state=opened). Why
+        repairs are paused, in at most 200 characters, for O(state=paused), which needs it.
     type: str
     default: ""
   pause_for:

@@ -43,7 +43,8 @@ options:
     default: ''
   read_file:
     description:
-      - File of a plan to apply instead of making one. Empty means to make one.
+      - File of a plan to apply instead of making one. Empty means to make one, or to apply the
+        plan in the variable C(campaign_plan_data), which has the plan as data or as JSON text.
       - A plan that has expired is refused. A host whose findings or processes are no longer those
         that the plan was made for gets no step; the other hosts go on.
       - Today's policy holds for it as well.
@@ -53,6 +54,22 @@ options:
     description: Minutes after which a plan expires.
     type: float
     default: 60
+  validate_only:
+    description:
+      - Only check the plan of O(read_file) or C(campaign_plan_data), without the diagnoses. So a plan
+        that cannot be applied is refused before any host is asked.
+      - Whether its hosts are still in the state that it was made for is not checked.
+    type: bool
+    default: false
+  plan_only:
+    description: Whether the plan is made to be read, and nothing of it is applied in this run.
+    type: bool
+    default: false
+  who:
+    description:
+      - Who makes the plan. By default the variable C(campaign_who), else the user of the automation
+        controller, else the account on the controller.
+    type: str
   run:
     description: Name of the run. By default a new one.
     type: str
@@ -105,9 +122,20 @@ options:
     elements: dict
   ask:
     description:
-      - Whether to ask for confirmation before each step.
+      - Whether to ask for confirmation of each step, before the first one is applied.
+      - Without a terminal, as in a job of AWX, nobody is asked and these steps are not applied.
       - By default each host's variable C(campaign_ask), else V(false).
     type: bool
+  ask_seconds:
+    description: How long to wait for the answer to each question, in seconds. Then nothing more is asked.
+    type: float
+    default: 300
+  approval:
+    description:
+      - V(required) applies only a plan that another person than its maker has approved, with
+        C(campaign-doctor approve).
+      - By default each host's variable C(campaign_approval), else V(none).
+    type: str
   highest_rung:
     description:
       - The strongest remedy that may be applied, one of V(restart), V(kill_and_start),
@@ -139,7 +167,7 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description: The plan. The file of O(plan_file) holds the same.
-  returned: always
+  returned: when not O(validate_only)
   type: dict
   contains:
     schema:
@@ -154,6 +182,12 @@ plan:
     run:
       description: Name of the run.
       type: str
+    made_by:
+      description: Who made it.
+      type: str
+    approval:
+      description: Who approved it (C(by)), when (C(at)), and the hash of what they saw (C(sha256)).
+      type: dict
     hosts:
       description:
         - For each host its C(steps), what is C(left) and why, and the C(fingerprint) of its state.
@@ -161,20 +195,46 @@ plan:
       elements: dict
 steps:
   description: The steps of each host, in order.
-  returned: always
+  returned: when not O(validate_only)
   type: dict
   sample: {app1: [{order: 1, module: wfserver, instance: prod, remedy: start}]}
+approved:
+  description: Who made and who approved the plan, in a sentence. Empty without an approval.
+  returned: when not O(validate_only)
+  type: str
+read:
+  description: Whether the plan was given, as a file or as data.
+  returned: when not O(validate_only)
+  type: bool
+confirmed:
+  description: The orders of the steps that the operator confirmed, by host.
+  returned: when not O(validate_only)
+  type: dict
+  sample: {app1: [1]}
+unconfirmed:
+  description: Why further steps were not asked about. Empty if all were.
+  returned: when not O(validate_only)
+  type: str
+ansible_stats:
+  description:
+    - What an automation controller keeps of the job and gives to the next one of a workflow, as
+      M(ansible.builtin.set_stats) would. C(campaign_plan_summary) is the summary,
+      C(campaign_plan_verdict) one of V(planned), V(nothing to do) and V(refused).
+    - C(campaign_plan_data) is the plan without what is not needed to apply it, if it was made here.
+      If it is larger than 256 KB it is a sentence instead, which the next job refuses.
+  returned: when not O(validate_only)
+  type: dict
 at:
   description: When the plan was made, or was found to hold still, in seconds since 1970.
-  returned: always
+  returned: when not O(validate_only)
   type: float
 summary:
   description: Numbers of hosts, of steps, of findings left, and of hosts refused.
-  returned: always
+  returned: when not O(validate_only)
   type: dict
   sample: {hosts: 2, steps: 1, left: 3, refused: 0}
 file:
   description: Absolute path of the file that was written, or an empty string.
-  returned: always
+  returned: when not O(validate_only)
   type: str
 """

@@ -144,6 +144,15 @@ files:
   type: list
   elements: str
   sample: [/home/operator/campaign-report/report.json]
+ansible_stats:
+  description:
+    - What an automation controller keeps of the job and gives to the next one of a workflow, as
+      M(ansible.builtin.set_stats) would. Numbers and keys, nothing of the evidence. Not of a run that
+      fails because of O(fail_on), as Ansible drops it then.
+    - C(campaign_summary) is the summary, C(campaign_verdict) the worst verdict on a host, and
+      C(campaign_roots) the C(host), C(key), C(instance) and C(severity) of at most 100 root causes.
+  returned: always
+  type: dict
 summary:
   description: Numbers of hosts and of findings.
   returned: always

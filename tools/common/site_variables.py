@@ -67,6 +67,11 @@ KEYWORDS: Json = {
         "default": 60,
         "description": "Minutes for which a plan holds.",
     },
+    "campaign_ask_seconds": {
+        "type": "float",
+        "default": 300,
+        "description": "How long each question of V(campaign_ask) waits for an answer, in seconds.",
+    },
     "campaign_stop_file": {
         "type": "path",
         "default": "",

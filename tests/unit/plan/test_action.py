@@ -9,10 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from unit.plan.builder import server
 
 from ansible_collections.campaign.remediation.plugins.action import campaign_plan
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible import (
+    confirmations,
+)
 
 Json = dict[str, Any]
 ILL = "wfserver.memory_alert@prod"
@@ -29,15 +32,19 @@ def registered(name: str, *findings: str) -> Json:
     return {"campaign_diagnosis": {"diagnosis": server(*findings, name=name)}}
 
 
-def run(hostvars: Json | None = None, **arguments: Any) -> Json:
+def run(
+    hostvars: Json | None = None, *, check: bool = True, variables: Json | None = None,
+    **arguments: Any,
+) -> Json:
     given = HostVars(hostvars or {"app1": registered("app1", ILL), "app2": registered("app2")})
     action = campaign_plan.ActionModule.__new__(campaign_plan.ActionModule)
     action._task = SimpleNamespace(
-        args=arguments, async_val=0, check_mode=True, action="campaign_plan"
+        args=arguments, async_val=0, check_mode=check, action="campaign_plan"
     )
     action._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/tmp"))
+    action._templar = None
     result: Json = action.run(
-        task_vars={"hostvars": given, "ansible_play_hosts_all": list(given)}
+        task_vars={"hostvars": given, "ansible_play_hosts_all": list(given), **(variables or {})}
     )
     return result
 
@@ -122,6 +129,7 @@ def test_a_plan_for_another_state_is_refused_host_by_host(tmp_path: Path) -> Non
         ({"app1": {}}, {"highest_rung": "reboot"}, "app1: campaign_highest_rung: 'reboot'"),
         ({"app1": {}}, {"read_file": "/no/such/plan"}, "cannot read the plan /no/such/plan: No"),
         ({"app1": {}}, {"read_file": __file__}, "is not valid JSON"),
+        ({"app1": {"campaign_approval": "maybe"}}, {}, "app1: campaign_approval: 'maybe'"),
         ({"app1": {}}, {"plan_file": "/proc/no/plan.json"}, "cannot be written to /proc/no"),
         ({"app1": {}}, {"speed": 1}, "speed"),
     ],
@@ -137,3 +145,111 @@ def test_an_expired_plan(tmp_path: Path) -> None:
     run(plan_file=str(path), valid_minutes=0)
     with pytest.raises(AnsibleActionFail, match="expired"):
         run(read_file=str(path))
+
+
+# ------------------------------------------------------------------------------- the plan as data
+
+
+def test_the_statistics_hand_the_plan_on_to_the_next_job() -> None:
+    made = run(variables={"campaign_who": "anna"})
+    stats = made["ansible_stats"]
+    assert (stats["per_host"], stats["aggregate"]) == (False, False)
+    assert stats["data"]["campaign_plan_summary"] == made["summary"]
+    assert (stats["data"]["campaign_plan_verdict"], made["plan"]["made_by"]) == ("planned", "anna")
+    handed = stats["data"]["campaign_plan_data"]
+    for data in (handed, json.dumps(handed)):
+        applied = run(variables={"campaign_plan_data": data})
+        assert [step["remedy"] for step in applied["steps"]["app1"]] == ["restart"]
+        assert (applied["read"], made["read"]) == (True, False)
+        assert "campaign_plan_data" not in applied["ansible_stats"]["data"]
+
+
+@pytest.mark.parametrize("validate_only", [True, False])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("The plan has 9 bytes", "campaign_plan_data: this is not a plan as JSON: The plan has 9"),
+        (["x"], "campaign_plan_data: this is not a plan that campaign_plan made"),
+        ("[" * 100_000, "campaign_plan_data: this is not a plan as JSON"),
+        ({"schema": 7, "hosts": []}, "campaign_plan_data: the plan has schema 7"),
+    ],
+)
+def test_data_that_is_no_plan(data: Any, message: str, validate_only: bool) -> None:
+    with pytest.raises(AnsibleActionFail, match=message) as caught:
+        run(variables={"campaign_plan_data": data}, validate_only=validate_only)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_plan_is_a_file_or_data() -> None:
+    data = run()["plan"]
+    with pytest.raises(AnsibleActionFail, match="campaign_plan_data and campaign_plan_file"):
+        run(variables={"campaign_plan_data": data}, read_file="plan.json", validate_only=True)
+
+
+def test_a_plan_is_validated_before_there_is_a_diagnosis() -> None:
+    required = {"app1": {"campaign_approval": "required"}, "app2": {}}
+    plan = run()["plan"]
+    assert run({"app1": {}}, validate_only=True) == {"changed": False}
+    assert run({"app1": {}}, validate_only=True, variables={"campaign_plan_data": plan})
+    with pytest.raises(AnsibleActionFail, match="app1: campaign_approval is required"):
+        run(required, validate_only=True, variables={"campaign_plan_data": plan})
+    old = plan | {"expires_at": "2020-01-01T00:00:00Z"}
+    with pytest.raises(AnsibleActionFail, match="the plan has expired"):
+        run({"app1": {}}, validate_only=True, variables={"campaign_plan_data": old})
+
+
+def test_a_plan_that_is_only_read_needs_no_approval() -> None:
+    required = {"app1": registered("app1", ILL) | {"campaign_approval": "required"}}
+    assert len(run(required, plan_only=True)["steps"]["app1"]) == 1
+    refused = run(required)
+    assert (refused["steps"]["app1"], refused["summary"]["refused"]) == ([], 1)
+    assert refused["ansible_stats"]["data"]["campaign_plan_verdict"] == "refused"
+
+
+# ---------------------------------------------------------------------------------- the questions
+
+
+@pytest.mark.parametrize(
+    ("answers", "confirmed", "why"),
+    [
+        ([b" Yes\r"], {"app1": [1]}, ""),
+        ([b"no", b"y"], {"app2": [1]}, ""),
+        ([AnsiblePromptNoninteractive()], {}, "there is no terminal to ask at"),
+        ([b"yes", AnsiblePromptInterrupt()], {"app1": [1]}, "interrupted"),
+    ],
+)
+def test_what_the_operator_answered(
+    answers: list[Any], confirmed: Json, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def prompt(question: str, *, seconds: int) -> bytes:
+        asked.append(f"{question}{seconds}")
+        answer = answers[len(asked) - 1] if len(asked) <= len(answers) else b""
+        if isinstance(answer, Exception):
+            raise answer
+        return bytes(answer)
+
+    monkeypatch.setattr(confirmations, "DISPLAY", SimpleNamespace(prompt_until=prompt))
+    asking = {name: registered(name, ILL) | {"campaign_ask": True} for name in ("app1", "app2")}
+    result = run(asking, check=False, ask_seconds=9)
+    assert (result["confirmed"], why in result["unconfirmed"]) == (confirmed, True)
+    assert asked[0].startswith("app1: Restart wfserver@prod, for wfserver.memory_alert@prod.")
+    assert asked[0].endswith("Type yes to apply it: 9")
+    for silent in (run(asking), run(asking, check=False, plan_only=True)):
+        assert (silent["confirmed"], silent["unconfirmed"]) == ({}, "")
+
+
+def test_nobody_answers_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was typed and not sent is no answer."""
+    monkeypatch.setattr(
+        confirmations, "DISPLAY", SimpleNamespace(prompt_until=lambda _text, seconds: b"yes")
+    )
+    clock = iter([0.0, 9.0])
+    monkeypatch.setattr(confirmations, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    asking = {name: registered(name, ILL) | {"campaign_ask": True} for name in ("app1", "app2")}
+    result = run(asking, check=False, ask_seconds=9)
+    assert (result["confirmed"], result["unconfirmed"]) == (
+        {}, "nobody answered within 9 s (campaign_ask_seconds)",
+    )

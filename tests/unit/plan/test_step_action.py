@@ -116,20 +116,16 @@ def test_a_task_that_failed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "host", "order", "agreed"),
-    [
-        (" Yes\n", "app1", 2, True), ("y", "app1", 2, True), ("no", "app1", 2, False),
-        ("yes", "app2", 2, False), ("yes", "app1", 1, False),
-    ],
+    ("confirmed", "agreed"),
+    [({"app1": [1, 2]}, True), ({"app2": [2]}, False), ({"app1": [1]}, False), ({"app1": 2}, False)],
 )
-def test_a_person_s_word_is_for_one_step_of_one_host(
-    answer: str, host: str, order: int, agreed: bool
-) -> None:
-    item = [{"name": host}, {"order": order}]
-    answers = {"results": [{"skipped": True, "item": item}, {"user_input": answer, "item": item}]}
-    asking = {"_campaign_step": STEP | {"asks": True}, "_campaign_answers": answers}
-    assert (run(asking, state="begun")["rung"] == "restart") == agreed
-    assert run(asking | {"_campaign_answers": {"skipped": True}}, state="begun", check=True)["rung"]
+def test_a_person_s_word_is_for_one_step_of_one_host(confirmed: Json, agreed: bool) -> None:
+    plan = {"confirmed": confirmed, "unconfirmed": "there is no terminal"}
+    asking = {"_campaign_step": STEP | {"asks": True}, "campaign_plan": plan}
+    begun = run(asking, state="begun")
+    assert (begun["rung"] == "restart") == agreed
+    assert begun["not_done"].endswith("" if agreed else "not given: there is no terminal")
+    assert run(asking, state="begun", check=True)["rung"]
 
 
 @pytest.mark.parametrize("how", ["variable", "file", "template"])

@@ -75,6 +75,24 @@ def test_all_hosts_of_the_play(run: Any, tmp_path: Path) -> None:
     assert any("No route to host" in line for line in shown)
 
 
+def test_the_statistics_hold_numbers_and_keys_and_no_evidence(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stats = run()[0]["ansible_stats"]
+    assert (stats["per_host"], stats["aggregate"]) == (False, False)
+    assert stats["data"]["campaign_summary"] == run()[0]["summary"]
+    assert stats["data"]["campaign_verdict"] == "degraded"
+    assert stats["data"]["campaign_roots"] == [
+        {"host": "app2", "key": "wfserver.not_running", "instance": "prod", "severity": "critical"}
+    ]
+    only_unknown = run(hosts=["unknown"])[0]["ansible_stats"]["data"]
+    assert (only_unknown["campaign_verdict"], only_unknown["campaign_roots"]) == ("unknown", [])
+    assert run(hosts=["app4"], variable="other")[0]["ansible_stats"]["data"][
+        "campaign_verdict"] == "healthy"
+    monkeypatch.setattr(campaign_report, "ROOTS_HANDED_ON", 0)
+    assert run()[0]["ansible_stats"]["data"]["campaign_roots"] == []
+
+
 def test_other_hosts_and_another_variable(run: Any) -> None:
     result, _ = run(hosts=["app4", "unknown"], variable="other", formats=[])
     assert result["files"] == []

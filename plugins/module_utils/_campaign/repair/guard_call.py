@@ -104,7 +104,9 @@ class Call:
             self.result["meanwhile"] = self.others_since(self.options["since"])
             if self.options["evidence"] and not self.guarded.check_mode:
                 self.guarded.keep_evidence("", DEFAULT)
-            self.guarded.write("run_opened", because=self.options["because"])
+            self.guarded.write(
+                "run_opened", because=self.options["because"], reason=self.options["reason"]
+            )
         except guard.Refused:
             self.guarded.leave()
             raise

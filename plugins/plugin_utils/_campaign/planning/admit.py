@@ -57,6 +57,20 @@ def admit(
     A host whose state has changed keeps no step. A step that today's policy does not allow is
     left out, and so is a rung. Hosts that the plan does not know get none.
     """
+    check_time(plan, now)
+    planned = {host.name: host for host in plan.hosts}
+    hosts = [
+        with_work(
+            _admitted(planned.get(diagnosis.name), diagnosis, policies, now),
+            (work or {}).get(diagnosis.name),
+        )
+        for diagnosis in across_hosts(diagnoses)
+    ]
+    return replace(plan, hosts=tuple(sorted(hosts, key=lambda host: host.name)))
+
+
+def check_time(plan: Plan, now: float) -> None:
+    """Raises InvalidPlan for a plan that is not of now."""
     expires, made = epoch(plan.expires_at), epoch(plan.made_at)
     if now >= expires:
         raise InvalidPlan(
@@ -68,15 +82,6 @@ def admit(
             f"the plan was made at {plan.made_at}, which is in the future by the clock of this"
             " machine"
         )
-    planned = {host.name: host for host in plan.hosts}
-    hosts = [
-        with_work(
-            _admitted(planned.get(diagnosis.name), diagnosis, policies, now),
-            (work or {}).get(diagnosis.name),
-        )
-        for diagnosis in across_hosts(diagnoses)
-    ]
-    return replace(plan, hosts=tuple(sorted(hosts, key=lambda host: host.name)))
 
 
 def _admitted(

@@ -66,7 +66,8 @@ class StepContext:
     """What is known when a step begins.
 
     `remaining`: the findings that remain, None if not checked again. `elsewhere`: what
-    this run has done to the same server under another name. `agreed`: a person said yes.
+    this run has done to the same server under another name. `agreed`: a person said yes;
+    `unconfirmed`: why nobody did, if that is known.
     """
 
     now: str
@@ -74,6 +75,7 @@ class StepContext:
     remaining: Collection[str] | None = None
     elsewhere: Sequence[DoneElsewhere] = ()
     agreed: bool = False
+    unconfirmed: str = ""
     check: bool = False
 
 
@@ -123,7 +125,8 @@ def _not_done(step: Step, lost: str, context: StepContext) -> str:
     if step.not_after and step.not_after < context.now:
         return f"its maintenance window closed at {step.not_after}"
     if step.asks and not context.agreed and not context.check:
-        return "it needs a confirmation that was not given"
+        why = f": {context.unconfirmed}" if context.unconfirmed else ""
+        return f"it needs a confirmation that was not given{why}"
     if elsewhere:
         name = elsewhere[0].host
         return f"this run already did it on this server, under the name {name}"

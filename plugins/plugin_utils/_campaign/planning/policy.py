@@ -26,8 +26,9 @@ from .records import Why
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 OPTIONS = (
     "remedies_allowed", "remedies_denied", "modules_excluded", "windows", "windows_timezone",
-    "muted", "ask", "highest_rung",
+    "muted", "ask", "highest_rung", "approval",
 )
+APPROVALS = ("none", "required")
 _AHEAD = 8  # days that are searched for the next change of a weekly window
 
 ModuleId = tuple[str, str]  # module, instance
@@ -126,6 +127,7 @@ class Policy:
     mutes: tuple[Mute, ...] = ()
     ask: bool = False
     highest: str = HIGHEST[-1]
+    approval: bool = False
     declared: Mapping[str, Any] = field(default_factory=dict)  # for guards: see announce.py
 
     @classmethod
@@ -146,6 +148,7 @@ class Policy:
             mutes=tuple(_mute(m, zone) for m in _list("muted", given.get("muted", ()))),
             ask=_flag("ask", given.get("ask", False)),
             highest=highest,
+            approval=_choice("approval", given.get("approval", "none"), APPROVALS) == "required",
         )
 
     def excludes(self, module: str, instance: str) -> bool:

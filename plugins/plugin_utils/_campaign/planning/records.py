@@ -136,6 +136,15 @@ class HostPlan(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Approval(Record):
+    """Who approved a plan, when, and the hash of the plan that they saw (digest.py)."""
+
+    by: str
+    at: Moment
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan(Record):
     """The plan of a run."""
 
@@ -144,4 +153,6 @@ class Plan(Record):
     expires_at: Moment
     run: str
     collection: str = ""
+    made_by: str | None = field(default=None, metadata=LATER)
+    approval: Approval | None = field(default=None, metadata=LATER)
     hosts: tuple[HostPlan, ...]

@@ -8,7 +8,7 @@ What a task did not say is None.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..diagnosis.records import IF_KNOWN, Facts, Record
@@ -90,22 +90,9 @@ class Opened(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Asked(Record):
-    """A host, or a step of it, that the operator was asked about."""
+    """What campaign_plan asked the operator: the orders of the confirmed steps by host, and why no
+    other one is.
+    """
 
-    name: str | None = None
-    order: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer(Record):
-    """An answer of the operator, and its host and step."""
-
-    user_input: str
-    item: tuple[Asked, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answers(Record):
-    """The operator's answers to the steps that need confirmation."""
-
-    results: tuple[Answer, ...] = ()
+    confirmed: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    unconfirmed: str = ""

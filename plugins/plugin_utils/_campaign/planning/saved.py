@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime, timezone
+from typing import Any
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DEFAULT
 
@@ -16,6 +17,7 @@ from ..diagnosis.model import HOST
 from ..diagnosis.records import Record
 from ..snapshot.reader import ABSENT, fields_of
 from . import ladder
+from .digest import digest
 from .ladder import REMEDIES
 from .records import SCHEMA, Fingerprint, HostPlan, Plan, Step, Unplanned
 
@@ -36,6 +38,8 @@ def parse(data: object) -> Plan:
     _shape("the plan", data, Plan)
     epoch(data["made_at"])
     epoch(data["expires_at"])
+    if data.get("approval") is not None:
+        _approved(data, data["approval"])
     for host in data["hosts"]:
         _shape("a host", host, HostPlan)
         _shape(host["name"], host["fingerprint"], Fingerprint)
@@ -48,6 +52,20 @@ def parse(data: object) -> Plan:
         for each in known.steps:
             _documented(known, each)
     return plan
+
+
+def _approved(data: Mapping[str, Any], approval: Any) -> None:
+    """The plan is the one that was approved."""
+    epoch(approval["at"])
+    try:
+        same = digest(data) == approval["sha256"]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InvalidPlan("the plan is damaged: its hosts and steps cannot be read") from None
+    if not same:
+        raise InvalidPlan(
+            f"the plan was changed after {approval['by']} approved it at {approval['at']}: have it"
+            " approved again (campaign-doctor approve)"
+        )
 
 
 def _shape(what: str, data: object, kind: type[Record]) -> None:

@@ -194,6 +194,13 @@ def failing(report: Report, fail_on: str) -> str | None:
     return f"campaign_fail_on={fail_on}: {', '.join(told)}" if told else None
 
 
+def worst(report: Report) -> Verdict:
+    """The verdict on all hosts: the worst that is known of one; without hosts nothing is known."""
+    verdicts = {host.verdict for host in report.hosts}
+    order: tuple[Verdict, ...] = ("down", "degraded", "unknown", "healthy")
+    return next((each for each in order if each in verdicts), "unknown")
+
+
 def plural(word: str, count: int) -> str:
     """A noun in the number that goes with a count."""
     if count == 1:
