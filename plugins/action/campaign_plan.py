@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -56,8 +56,9 @@ class ActionModule(ActionBase):
             read = given(options, variables)
             hosts = Hosts(options, variables)
             if options["validate_only"]:
+                policies = hosts.policies()
                 if read:
-                    validate(read, hosts, time.time())
+                    validate(read, policies, time.time())
                 return result
             result.update(self._planned(read, hosts, options))
         except (InvalidPolicy, saved_plan.InvalidPlan) as error:
@@ -128,11 +129,11 @@ class Hosts:
             for name, raw in self._raw.items()
         ]
 
-    def policies(self, only: Collection[str] | None = None) -> dict[str, Policy]:
-        """The policy of each, or of those that are named."""
+    def policies(self) -> dict[str, Policy]:
+        """The policy of each."""
         return {
             name: policy_of(name, self._options, self._hostvars, raw)
-            for name, raw in self._raw.items() if only is None or name in only
+            for name, raw in self._raw.items()
         }
 
     def exhausted(self) -> dict[str, frozenset[str]]:
@@ -146,12 +147,11 @@ class Hosts:
         return {name: in_flight(raw.get(variable)) for name, raw in self._raw.items()}
 
 
-def validate(plan: Plan, hosts: Hosts, now: float) -> None:
-    """Raises InvalidPlan or InvalidPolicy for a plan that no host may be asked for."""
+def validate(plan: Plan, policies: Mapping[str, Policy], now: float) -> None:
+    """Raises InvalidPlan for a plan that no host may be asked for."""
     check_time(plan, now)
-    planned = [host.name for host in plan.hosts if host.steps]
-    for name, policy in hosts.policies(planned).items():
-        if reason := approval.missing(plan, policy):
+    for name in [host.name for host in plan.hosts if host.steps and host.name in policies]:
+        if reason := approval.missing(plan, policies[name]):
             raise saved_plan.InvalidPlan(f"{name}: {reason}")
 
 

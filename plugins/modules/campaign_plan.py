@@ -56,8 +56,9 @@ options:
     default: 60
   validate_only:
     description:
-      - Only check the plan of O(read_file) or C(campaign_plan_data), without the diagnoses. So a plan
-        that cannot be applied is refused before any host is asked.
+      - Only check the policy of each host, and the plan of O(read_file) or C(campaign_plan_data),
+        without the diagnoses. So a policy that says something impossible, and a plan that cannot be
+        applied, are refused before any host is asked.
       - Whether its hosts are still in the state that it was made for is not checked.
     type: bool
     default: false
@@ -105,10 +106,19 @@ options:
     elements: dict
   windows_timezone:
     description:
-      - Time zone of O(windows) and of the days in O(muted), such as V(Europe/Paris).
+      - Time zone of O(windows), and of the days in O(freezes) and O(muted), such as
+        V(Europe/Paris).
       - By default each host's variable C(campaign_windows_timezone), else the zone of the
         controller.
     type: str
+  freezes:
+    description:
+      - Times in which remedies are not applied, whatever O(windows) says, each a mapping of
+        C(from), C(to), C(reason), and if need be C(remedies) (empty means all).
+      - C(from) and C(to) are dates, with C(to) included, or moments.
+      - By default each host's variable C(campaign_freezes).
+    type: list
+    elements: dict
   muted:
     description:
       - Findings that are known and left alone, each a mapping of C(key), C(until) and C(reason),

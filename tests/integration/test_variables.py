@@ -71,6 +71,28 @@ def test_a_value_that_is_not_possible_fails_a_role_first(
     assert "Take a snapshot" not in done.output
 
 
+FREEZE = {"campaign_freezes": [{"from": "2026-12-20", "to": "2027-01-04"}]}
+WHY = "campaign_freezes: the freeze from 2026-12-20 to 2027-01-04 has no reason"
+
+
+def test_a_policy_that_is_not_possible_ends_a_remediation_before_hosts_are_asked(
+    inventory: Path, report_dir: Path
+) -> None:
+    playbooks = DIAGNOSE.parent
+    done = playbook(playbooks / "remediate.yml", report_dir=report_dir, inventory=inventory,
+                    variables=FREEZE)  # fmt: skip
+    assert done.code == 2, str(done)
+    assert WHY in spoken(done) and "Take a snapshot" not in done.output
+
+
+def test_a_policy_that_is_not_possible_ends_a_role_that_repairs(
+    inventory: Path, tmp_path: Path
+) -> None:
+    done = role("stat", inventory, tmp_path, campaign_remediate=True, **FREEZE)
+    assert done.code == 2, str(done)
+    assert WHY in spoken(done) and "Take a snapshot" not in done.output
+
+
 def test_the_command_warns_beside_its_result(inventory: Path, tmp_path: Path) -> None:
     words = [BIN / "campaign-doctor", "diagnose", "-i", inventory, "--format", "json"]
     home = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}

@@ -122,6 +122,13 @@ def test_a_plan_for_another_state_is_refused_host_by_host(tmp_path: Path) -> Non
     assert (result["summary"]["refused"], result["summary"]["steps"]) == (1, 1)
 
 
+def test_a_policy_can_be_checked_before_anything_is_known_of_the_hosts() -> None:
+    assert run({"app1": {"campaign_ask": True}, "app2": {}}, validate_only=True) == {"changed": False}
+    wrong = {"app1": {}, "app2": {"campaign_freezes": [{"from": "2025-12-20", "to": "2025-12-31"}]}}
+    with pytest.raises(AnsibleActionFail, match="^app2: campaign_freezes: .* has no reason$"):
+        run(wrong, validate_only=True)
+
+
 @pytest.mark.parametrize(
     ("hostvars", "arguments", "message"),
     [

@@ -260,7 +260,7 @@ def elsewhere(instance: str) -> DoneElsewhere:
     ("known", "changes", "reason"),
     [
         ({"stopping": True}, {}, "the run was asked to stop"),
-        ({}, {"not_after": "11:59"}, "its maintenance window closed at 11:59"),
+        ({}, {"not_after": "11:59"}, "it may not begin after 11:59 (campaign_windows, campaign_freezes)"),
         ({}, {"not_after": "12:00"}, ""),
         ({}, {"asks": True}, "it needs a confirmation that was not given"),
         ({"agreed": True}, {"asks": True}, ""),

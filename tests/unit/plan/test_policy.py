@@ -193,6 +193,97 @@ def test_what_is_done_in_a_window_says_when_it_closes() -> None:
     assert step["not_after"] is None
 
 
+# --- freezes ----------------------------------------------------------------------------------
+
+
+def frozen(entry: dict[str, Any], **more: Any) -> Policy:
+    freeze = {"reason": "Black Friday", **entry}
+    return Policy.of({"freezes": [freeze], "windows_timezone": "Europe/Paris", **more})
+
+
+@pytest.mark.parametrize(
+    ("entry", "remedy", "first", "last"),
+    [  # the first and the last minute in which the remedy is not allowed
+        ({"from": "2025-11-26", "to": "2025-12-01"}, "restart",
+         at("2025-11-26 00:00"), at("2025-12-01 23:59")),
+        ({"from": date(2025, 11, 26), "to": date(2025, 11, 26)}, "start",
+         at("2025-11-26 00:00"), at("2025-11-26 23:59")),
+        ({"from": "2025-11-26 18:00", "to": datetime(2025, 11, 27, 6, 0)}, "restart",
+         at("2025-11-26 18:00"), at("2025-11-27 05:59")),
+        ({"from": "2025-11-26T18:00:00Z", "to": "2025-11-27T06:00+02:00"}, "restart",
+         at("2025-11-26 19:00"), at("2025-11-27 04:59")),
+        ({"from": "2025-11-26", "to": "2025-11-27", "remedies": ["restart"]}, "restart",
+         at("2025-11-26 00:00"), at("2025-11-27 23:59")),
+        # The day on which clocks go back has 25 hours, the one on which they go forward 23.
+        ({"from": "2025-10-26", "to": "2025-10-26"}, "restart",
+         at("2025-10-26 00:00"), at("2025-10-26 00:00") + 25 * HOUR - 60),
+        ({"from": "2026-03-29", "to": "2026-03-29"}, "restart",
+         at("2026-03-29 00:00"), at("2026-03-29 00:00") + 23 * HOUR - 60),
+    ],
+)
+def test_a_freeze_from_its_first_to_its_last_minute(
+    entry: dict[str, Any], remedy: str, first: float, last: float
+) -> None:
+    policy = frozen(entry)
+    allowed = [policy.on_remedy(remedy, (), moment) is None
+               for moment in (first - 60, first, last, last + 60)]  # fmt: skip
+    assert allowed == [True, False, False, True]
+    refusal = policy.on_remedy(remedy, (), first)
+    assert refusal and (refusal.why, refusal.until) == ("freeze", last + 60)
+    assert refusal.reason == f"campaign_freezes does not allow {remedy} now: Black Friday"
+    assert policy.closes([remedy], first - 60) == first
+
+
+def test_a_freeze_leaves_what_it_does_not_name_and_a_repair_that_was_begun() -> None:
+    policy = frozen({"from": "2025-11-26", "to": "2025-11-27", "remedies": ["restart"]})
+    during = at("2025-11-26 12:00")
+    assert policy.on_remedy("start", (), during) is None
+    everything = frozen({"from": "2025-11-26", "to": "2025-11-27"})
+    assert everything.on_remedy("start", (), during)
+    assert everything.on_remedy("finish_repair", (), during) is None
+    assert everything.closes(["finish_repair"], at("2025-11-25 12:00")) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "until"),
+    [
+        ({}, "2025-11-29 00:00"),
+        # Then the window is closed still, or a further freeze holds.
+        ({"windows": [{"from": "22:00", "to": "05:00"}]}, "2025-11-29 00:00"),
+        ({"windows": [{"days": ["mon"], "from": "22:00", "to": "05:00"}]}, "2025-12-01 22:00"),
+        ({"freezes": [
+            {"from": "2025-11-26", "to": "2025-11-28", "reason": "Black Friday"},
+            {"from": "2025-11-28T12:00", "to": "2025-12-01T08:00", "reason": "release"},
+        ]}, "2025-12-01 08:00"),
+        ({"freezes": [{"from": "2025-11-26", "to": "2026-02-27", "reason": "the whole winter"}],
+          "windows": [{"days": ["sun"], "from": "02:10", "to": "02:40"}]}, "2026-03-01 02:10"),
+        # The window after this freeze is skipped, for the clocks go forward.
+        ({"freezes": [{"from": "2025-11-26", "to": "2026-03-27", "reason": "the whole winter"}],
+          "windows": [{"days": ["sun"], "from": "02:10", "to": "02:40"}]}, "2026-04-05 02:10"),
+    ],
+)  # fmt: skip
+def test_until_says_when_the_remedy_is_next_allowed(more: dict[str, Any], until: str) -> None:
+    policy = frozen({"from": "2025-11-26", "to": "2025-11-28"}, **more)
+    refusal = policy.on_remedy("restart", (), at("2025-11-27 12:00"))
+    assert refusal and (refusal.why, refusal.until) == ("freeze", at(until))
+
+
+def test_a_window_that_opens_in_a_freeze_does_not_open() -> None:
+    policy = frozen({"from": "2025-11-26", "to": "2025-11-28"},
+                    windows=[{"days": ["wed", "sat"], "from": "22:00", "to": "23:00"}])  # fmt: skip
+    refusal = policy.on_remedy("restart", (), at("2025-11-25 12:00"))
+    assert refusal and (refusal.why, refusal.until) == ("window", at("2025-11-29 22:00"))
+
+
+def test_a_step_has_to_begin_before_the_freeze_does() -> None:
+    freeze = {"from": "2025-11-18T12:20:00Z", "to": "2025-11-20", "reason": "Black Friday"}
+    (step,) = plan_of(RESTART, freezes=[freeze], windows_timezone="UTC")["steps"]
+    assert step["not_after"] == "2025-11-18T12:20:00Z"
+    (entry,) = plan_of(RESTART, freezes=[freeze | {"from": "2025-11-18"}],
+                       windows_timezone="UTC")["left"]  # fmt: skip
+    assert (entry["why"], entry["until"]) == ("freeze", "2025-11-21T00:00:00Z")
+
+
 def test_without_a_zone_the_controller_s_clock_counts() -> None:
     local = datetime.fromtimestamp(NOW).strftime("%H:%M")
     assert Policy.of({"windows": [{"from": local, "to": "23:59"}]}).is_open("restart", NOW) is (
@@ -261,6 +352,8 @@ def test_a_mute_that_has_ended_is_told() -> None:
 
 # --- what is written wrongly ------------------------------------------------------------------
 
+FREEZE = {"from": "2025-12-20", "to": "2025-12-31", "reason": "Christmas"}
+
 
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -280,6 +373,19 @@ def test_a_mute_that_has_ended_is_told() -> None:
         ({"windows": [{"from": "25:00", "to": "05:00"}]}, "'25:00' is not a time"),
         ({"windows": [{"days": ["noday"], "from": "1:00", "to": "2:00"}]}, "'nod' is not one of"),
         ({"windows": [{"remedies": ["x"], "from": "1:00", "to": "2:00"}]}, "'x' is not one of"),
+        ({"freezes": FREEZE}, "campaign_freezes must be a list"),
+        ({"freezes": ["Christmas"]}, "campaign_freezes: an entry must be a mapping"),
+        ({"freezes": [FREEZE | {"until": "2025-12-31"}]},
+         "campaign_freezes: 'until' is not one of from, to, reason, remedies"),
+        ({"freezes": [FREEZE | {"reason": " "}]}, "from 2025-12-20 to 2025-12-31 has no reason"),
+        ({"freezes": [FREEZE | {"to": None}]}, "campaign_freezes: an entry has no 'to'"),
+        ({"freezes": [FREEZE | {"from": "Christmas"}]}, "from is 'Christmas', which is not a date"),
+        ({"freezes": [FREEZE | {"to": "2025-12-32"}]}, "to is '2025-12-32', which is not a date"),
+        ({"freezes": [FREEZE | {"to": "9999-12-31"}]}, "to is '9999-12-31', which is not a date"),
+        ({"freezes": [FREEZE | {"to": "2025-12-19"}]},
+         "the freeze from 2025-12-20 to 2025-12-19 ends before it begins"),
+        ({"freezes": [FREEZE | {"remedies": ["reboot"]}]},
+         "campaign_freezes: remedies: 'reboot' is not one of"),
         ({"muted": ["mta.hung"]}, "must be a mapping"),
         ({"muted": [{"key": "mta.tired"}]}, "'mta.tired' is not a finding key of the catalogue"),
         ({"muted": [MUTE | {"reason": " "}]}, "has no reason"),

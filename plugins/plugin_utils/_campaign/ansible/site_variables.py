@@ -35,6 +35,7 @@ VARIABLES = frozenset({
     "campaign_evidence_max_mb",
     "campaign_fail_on",
     "campaign_free_port_units",
+    "campaign_freezes",
     "campaign_from",
     "campaign_front_commands",
     "campaign_front_service",

@@ -123,7 +123,7 @@ def _not_done(step: Step, lost: str, context: StepContext) -> str:
     if lost:
         return "the host is no longer reachable"
     if step.not_after and step.not_after < context.now:
-        return f"its maintenance window closed at {step.not_after}"
+        return f"it may not begin after {step.not_after} (campaign_windows, campaign_freezes)"
     if step.asks and not context.agreed and not context.check:
         why = f": {context.unconfirmed}" if context.unconfirmed else ""
         return f"it needs a confirmation that was not given{why}"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What a site allows: remedies, maintenance windows, modules left alone, findings muted.
+"""What a site allows: remedies, maintenance windows, freezes, modules left alone, findings muted.
 
 Pure: the time is given. Whatever is written wrongly is an `InvalidPolicy` that names the
 variable, for a policy that is silently not applied is worse than none.
@@ -26,10 +26,11 @@ from .records import Why
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 OPTIONS = (
     "remedies_allowed", "remedies_denied", "modules_excluded", "windows", "windows_timezone",
-    "muted", "ask", "highest_rung", "approval",
+    "freezes", "muted", "ask", "highest_rung", "approval",
 )
 APPROVALS = ("none", "required")
-_AHEAD = 8  # days that are searched for the next change of a weekly window
+# Days that are searched for the next change of a weekly window: one may be skipped when clocks change.
+_AHEAD = 15
 
 ModuleId = tuple[str, str]  # module, instance
 
@@ -84,6 +85,20 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Freeze:
+    """A time in which remedies are not applied, whatever the windows say."""
+
+    begin: float
+    end: float
+    reason: str
+    remedies: frozenset[str]
+
+    def holds(self, remedy: str, now: float) -> bool:
+        """Whether it forbids the remedy at a moment; one that names none forbids all."""
+        return self.begin <= now < self.end and (not self.remedies or remedy in self.remedies)
+
+
+@dataclass(frozen=True)
 class Mute:
     """A finding that is known and left alone until a day, unless it gets worse."""
 
@@ -124,6 +139,7 @@ class Policy:
     excluded: frozenset[tuple[str, str | None]] = frozenset()
     windows: tuple[Window, ...] = ()
     zone: tzinfo | None = None
+    freezes: tuple[Freeze, ...] = ()
     mutes: tuple[Mute, ...] = ()
     ask: bool = False
     highest: str = HIGHEST[-1]
@@ -145,6 +161,7 @@ class Policy:
             ),
             windows=tuple(_window(w) for w in _list("windows", given.get("windows", ()))),
             zone=zone,
+            freezes=tuple(_freeze(f, zone) for f in _list("freezes", given.get("freezes", ()))),
             mutes=tuple(_mute(m, zone) for m in _list("muted", given.get("muted", ()))),
             ask=_flag("ask", given.get("ask", False)),
             highest=highest,
@@ -189,6 +206,10 @@ class Policy:
             if touched:
                 reason = f"{remedy} stops the whole service, and {touched[0]} is excluded"
                 return Refusal("excluded", reason)
+        for freeze in self.freezes:
+            if freeze.holds(remedy, now):
+                reason = f"campaign_freezes does not allow {remedy} now: {freeze.reason}"
+                return Refusal("freeze", reason, self.next_change(remedy, now))
         if not self.is_open(remedy, now):
             reason = f"campaign_windows does not allow {remedy} at this time"
             return Refusal("window", reason, self.next_change(remedy, now))
@@ -207,28 +228,43 @@ class Policy:
         )
 
     def is_open(self, remedy: str, now: float) -> bool:
-        """Whether no window bounds the remedy, or one of those that do is open."""
+        """Whether the time is right for the remedy: there is no freeze, and no window bounds it or
+        one of those that do is open.
+        """
+        if REMEDIES[remedy].finishes:
+            return True
+        if any(freeze.holds(remedy, now) for freeze in self.freezes):
+            return False
         bounding = [window for window in self.windows if window.concerns(remedy)]
         local = datetime.fromtimestamp(now, self.zone)
         return not bounding or any(window.open(local) for window in bounding)
 
     def next_change(self, remedy: str, now: float) -> float | None:
-        """When the remedy's windows next open or, if one is open, close; None if never."""
-        bounding = [window for window in self.windows if window.concerns(remedy)]
+        """When the remedy is next allowed or, if it is allowed now, no longer; None if never."""
         state = self.is_open(remedy, now)
-        today = datetime.fromtimestamp(now, self.zone).date()
-        moments = {
-            moment
-            for window in bounding
+        ends = {moment for freeze in self.freezes for moment in (freeze.begin, freeze.end)}
+        later = {moment for moment in ends if moment > now}
+        days = {
+            datetime.fromtimestamp(moment, self.zone).date() + timedelta(days=ahead)
+            for moment in (now, *later)  # the windows after a freeze count, too
             for ahead in range(-1, _AHEAD + 1)
-            for moment in window.edges(today + timedelta(days=ahead), self.zone)
+        }
+        edges = {
+            moment
+            for window in self.windows if window.concerns(remedy)
+            for day in days
+            for moment in window.edges(day, self.zone)
             if moment > now
         }
-        changes = (moment for moment in sorted(moments) if self.is_open(remedy, moment) != state)
+        changes = (
+            moment for moment in sorted(later | edges) if self.is_open(remedy, moment) != state
+        )
         return next(changes, None)
 
     def closes(self, remedies: Collection[str], now: float) -> float | None:
-        """When the first of the open windows of some remedies closes."""
+        """When the first of some remedies that are allowed now is no longer: a window closes, a
+        freeze begins.
+        """
         ends = [self.next_change(remedy, now) for remedy in remedies]
         return min((end for end in ends if end is not None), default=None)
 
@@ -345,7 +381,7 @@ def _mute(entry: Any, zone: tzinfo | None) -> Mute:
         raise InvalidPolicy(f"campaign_muted: evidence_at of {key} must map names to numbers")
     return Mute(
         key=str(key),
-        until=_until(key, entry["until"], zone),
+        until=_moment(f"muted: until of {key}", entry["until"], zone, end=True),
         reason=reason,
         instance=_maybe(entry.get("instance")),
         host=_maybe(entry.get("host")),
@@ -358,18 +394,35 @@ def _maybe(value: Any) -> str | None:
     return None if value in (None, "") else str(value)
 
 
-def _until(key: Any, value: Any, zone: tzinfo | None) -> float:
-    """The end: of that day if it is a date, else that moment."""
+def _freeze(entry: Any, zone: tzinfo | None) -> Freeze:
+    entry = _fields("freezes", entry, ("from", "to", "reason", "remedies"))
+    for name in ("from", "to"):
+        if entry.get(name) is None:
+            raise InvalidPolicy(f"campaign_freezes: an entry has no {name!r}: {dict(entry)!r}")
+    span = f"{entry['from']} to {entry['to']}"
+    reason = str(entry.get("reason") or "").strip()
+    if not reason:
+        raise InvalidPolicy(f"campaign_freezes: the freeze from {span} has no reason")
+    begin = _moment("freezes: from", entry["from"], zone)
+    end = _moment("freezes: to", entry["to"], zone, end=True)
+    if end <= begin:
+        raise InvalidPolicy(f"campaign_freezes: the freeze from {span} ends before it begins")
+    remedies = _remedies("freezes: remedies", entry.get("remedies") or ())
+    return Freeze(begin, end, reason, remedies)
+
+
+def _moment(name: str, value: Any, zone: tzinfo | None, *, end: bool = False) -> float:
+    """A moment; of a date its beginning, or its end."""
     text = str(value).strip()
     try:
         if len(text) == len("2026-12-31"):
-            day = date.fromisoformat(text) + timedelta(days=1)
+            day = date.fromisoformat(text) + timedelta(days=int(end))
             return datetime.combine(day, time(0), tzinfo=zone).timestamp()
         moment = datetime.fromisoformat(text.removesuffix("Z") + "+00:00" * text.endswith("Z"))
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)
         return moment.timestamp()
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         raise InvalidPolicy(
-            f"campaign_muted: until of {key} is {value!r}, which is not a date (such as 2026-12-31)"
+            f"campaign_{name} is {value!r}, which is not a date (such as 2026-12-31)"
         ) from None

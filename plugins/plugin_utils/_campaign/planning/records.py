@@ -19,7 +19,7 @@ from ..diagnosis.records import IF_KNOWN, LATER, Facts, Moment, Record, Severity
 SCHEMA: Final = 1
 
 Why = Literal[
-    "caused_by", "no_automatic_remedy", "policy", "window", "muted", "excluded",
+    "caused_by", "no_automatic_remedy", "policy", "window", "freeze", "muted", "excluded",
     "ladder_exhausted", "state_changed", "paused",
 ]
 Result = Literal["repaired", "done", "unproved", "not_repaired", "refused", "skipped"]
