@@ -335,6 +335,16 @@ class Changes(_Part):
         ))
 
 
+class NotLookedAt(_Part):
+    """A host of the inventory that may have the cause of a finding, and has no diagnosis."""
+
+    host: str
+    why: str
+    serves: str
+    needed_by: str
+    finding: str
+
+
 class Report(_Part):
     """A run's report."""
 
@@ -349,6 +359,7 @@ class Report(_Part):
     roots: tuple[Root, ...]
     summary: Summary
     changes: Changes | None = None
+    not_looked_at: tuple[NotLookedAt, ...] = ()
 
     @cached_property
     def index(self) -> dict[tuple[str, str], Finding]:

@@ -115,8 +115,9 @@ class ActionModule(ActionBase):
             build.diagnosis_of(name, raw.get(options["variable"]), causes.addresses_of(raw))
             for name, raw in hosts.items()
         ]
+        linked = causes.across_hosts(diagnoses)
         return build.build(
-            causes.across_hosts(diagnoses),
+            linked,
             finished=finished,
             collection=collection_version(),
             plan=_plan(raw.get(options["plan_variable"]) for raw in hosts.values()),
@@ -127,6 +128,7 @@ class ActionModule(ActionBase):
             run=build.run_id(finished),
             mode=options["mode"],
             check=bool(self._task.check_mode),
+            not_looked_at=causes.not_looked_at(linked, lambda: _others(variables, hosts)),
         )
 
     def _show(self, lines: Iterable[text.Line]) -> None:
@@ -178,6 +180,12 @@ def statistics(report: Report) -> dict[str, Any]:
         "campaign_verdict": build.worst(report),
     }
     return {"data": data, "per_host": False, "aggregate": False}
+
+
+def _others(variables: dict[str, Any], run: Iterable[str]) -> dict[str, list[str]]:
+    """The hosts of the inventory that are not in the run, with their addresses."""
+    names = set((variables.get("groups") or {}).get("all") or ()) - set(run)
+    return {name: causes.addresses_of(raw_variables(variables, name)) for name in map(str, names)}
 
 
 def _plan(registered: Iterable[object]) -> Plan | None:

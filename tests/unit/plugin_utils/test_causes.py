@@ -311,6 +311,67 @@ def test_the_remote_stat_that_everything_down_explains_is_named_once() -> None:
     assert ids == ("stat1.example.com:stat.not_running@prod",)
 
 
+def nobody() -> dict[str, list[str]]:
+    raise AssertionError("no finding names another host: the inventory is not looked through")
+
+
+def test_a_host_that_is_not_in_the_run_and_may_have_the_cause() -> None:
+    sender, _ = fleet()
+    joined = causes.across_hosts([diagnose(sender, "app1"), diagnose(healthy(), "app3")])
+    (found,) = causes.not_looked_at(joined, lambda: {"app2": ["10.0.0.7"], "app4": []})
+    assert found.as_dict() == {
+        "host": "app2", "why": "not_in_run", "serves": "stat", "needed_by": "app1",
+        "finding": "mta.stat_unreachable@prod",
+    }
+    by_name = causes.not_looked_at(joined, lambda: {"STAT1.example.com": []})
+    assert [each.host for each in by_name] == ["STAT1.example.com"]
+    assert causes.not_looked_at(joined, lambda: {"app4": ["10.0.0.9"]}) == ()
+
+
+def test_a_host_that_was_looked_at_is_not_named() -> None:
+    sender, statistics = fleet()
+    for other in (statistics, healthy()):  # the cause is known, or there is none
+        joined = causes.across_hosts([
+            diagnose(sender, "app1"), diagnose(other, "app2", addresses=["10.0.0.7"]),
+        ])
+        assert causes.not_looked_at(joined, nobody) == ()
+
+
+def test_a_host_that_could_not_be_diagnosed_may_have_the_cause() -> None:
+    sender, _ = fleet()
+    failed = Diagnosis(name="stat1.example.com", error="no Python")
+    joined = causes.across_hosts([diagnose(sender, "app1"), failed])
+    (found,) = causes.not_looked_at(joined, nobody)
+    assert (found.host, found.why) == ("stat1.example.com", "not_diagnosed")
+    # One that cannot be reached explains the finding by that.
+    joined = causes.across_hosts([diagnose(sender, "app1"), silent("stat1.example.com")])
+    assert causes.not_looked_at(joined, nobody) == ()
+
+
+def test_a_healthy_fleet_and_one_that_helps_itself_name_nobody() -> None:
+    own = healthy()
+    kill(own, "stat")
+    needs(own, target("stat", "localhost", 7777, reachable=False, error="refused"))
+    broken = healthy()
+    needs(broken, target("stat", "stat9", 7777, reachable=False, error="refused"))
+    kill(broken, "wfserver")
+    for server in (healthy(), own):
+        assert causes.not_looked_at([diagnose(server, "app1")], nobody) == ()
+    assert causes.not_looked_at([diagnose(broken, "app1")], lambda: {"app2": []}) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "host", "port", "serves"),
+    [("redirection", "web2", 80, "redirection server"), ("relay", "mail1", 25, "mail relay"),
+     ("database", "db1", 5432, "database")],
+)  # fmt: skip
+def test_other_services_of_other_hosts(kind: str, host: str, port: int, serves: str) -> None:
+    server = healthy()
+    needs(server, target(kind, host, port, reachable=False, error="refused"))
+    (found,) = causes.not_looked_at([diagnose(server, "app1")], lambda: {host: [], "app2": []})
+    assert (found.host, found.serves) == (host, serves)
+
+
 def test_a_failing_probe_makes_no_finding_and_no_health() -> None:
     server = healthy()
     fail(server, "http")

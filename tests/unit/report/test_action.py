@@ -40,7 +40,7 @@ def run(tmp_path: Path, make_diagnosis: Any, make_finding: Any) -> Any:
         "app3": {"unreachable": True, "msg": "No route to host"},
     }
     hostvars = HostVars({name: {"campaign_diagnosis": each} for name, each in registered.items()})
-    hostvars["app4"] = {"other": registered["app1"]}
+    hostvars["app4"] = {"other": registered["app1"], "ansible_host": "10.0.0.4"}
 
     def run(*, check: bool = True, **arguments: Any) -> tuple[Json, list[str]]:
         shown: list[str] = []
@@ -55,7 +55,9 @@ def run(tmp_path: Path, make_diagnosis: Any, make_finding: Any) -> Any:
             columns=99, display=lambda message, **_: shown.append(message)
         )
         play = ["app1", "app2", "app3"]
-        result = action.run(task_vars={"hostvars": hostvars, "ansible_play_hosts_all": play})
+        result = action.run(task_vars={
+            "hostvars": hostvars, "ansible_play_hosts_all": play, "groups": {"all": list(hostvars)},
+        })
         return result, "\n".join(shown).splitlines()
 
     return run
@@ -97,6 +99,23 @@ def test_other_hosts_and_another_variable(run: Any) -> None:
     result, _ = run(hosts=["app4", "unknown"], variable="other", formats=[])
     assert result["files"] == []
     assert (result["summary"]["healthy"], result["summary"]["failed"]) == (1, 1)
+
+
+def test_a_host_beyond_the_limit_that_may_have_the_cause(
+    run: Any, make_diagnosis: Any, make_finding: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = make_finding("mta.stat_unreachable", evidence={
+        "stat_host": "stat.example.com", "stat_addresses": "10.0.0.4", "stat_local": False,
+    })
+    diagnosis = build.diagnosis_of("app1", {"diagnosis": make_diagnosis("app1", findings=[silent])})
+    monkeypatch.setattr(build, "diagnosis_of", lambda *_more: diagnosis)
+    result, shown = run(hosts=["app1"], formats=["json"])
+    report = json.loads(Path(result["files"][0]).read_text(encoding="utf-8"))
+    assert report["not_looked_at"] == [{
+        "host": "app4", "why": "not_in_run", "serves": "stat", "needed_by": "app1",
+        "finding": "mta.stat_unreachable@prod",
+    }]  # fmt: skip
+    assert "app4: not in this run. It is the stat of app1 (mta.stat_unreachable)" in " ".join(shown)
 
 
 def test_nothing_shown_when_asked(run: Any) -> None:

@@ -82,6 +82,11 @@ def rich() -> Json:
            for kind in ("new", "gone", "worse", "better", "unseen")},
     }
     data = report(ill, same, unreachable("app3"), mode="remediate", changes=changes)
+    data["not_looked_at"] = [
+        {"host": "stat1", "why": "not_in_run", "serves": "stat", "needed_by": name,
+         "finding": "mta.stat_unreachable@prod"} for name in ("app1", "app2")
+    ] + [{"host": "db1", "why": "not_diagnosed", "serves": "database", "needed_by": "app1",
+          "finding": "host.database_unreachable@prod"}]  # fmt: skip
     data["summary"].update(repaired=1, done=1, unproved=1, not_repaired=1, refused=1)
     return data
 
@@ -135,6 +140,9 @@ def test_the_terminal_says_what_the_playbook_says(rich: Json) -> None:
     "worse app1 web@prod: Title of web.worse (was warning)",
     "fixed app1 web@prod: Title of web.gone",
     "not checked app1 web@prod: Title of web.unseen",
+    "stat1: not in this run. It is the stat of app1, app2 (mta.stat_unreachable): run without --limit to"
+    " see a cause there.",
+    "db1: not diagnosed. It is the database of app1 (host.database_unreachable): a cause there is not seen.",
 ])  # fmt: skip
 def test_what_the_terminal_says(rich: Json, sentence: str) -> None:
     assert sentence in of_terminal(rich)

@@ -11,16 +11,17 @@ follows the chain arrives at the watchdog.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from graphlib import TopologicalSorter
+from typing import Literal
 
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import DEFAULT
 
 from ..snapshot.server import LOOPBACK
 from .catalogue import BY_KEY
 from .model import Evidence, LinkedFinding, Problem, finding_of
-from .records import Diagnosis, Finding
+from .records import Diagnosis, Finding, NotLookedAt
 
 
 def depths(problems: Iterable[Problem]) -> dict[str, int]:
@@ -121,10 +122,7 @@ def across_hosts(diagnoses: Sequence[Diagnosis]) -> list[Diagnosis]:
     Such a cause has the id "<host>:<id of the finding there>". A host that cannot be reached has no
     findings; where another one needs it, it gets the one that says so.
     """
-    known: dict[str, Diagnosis] = {}
-    for diagnosis in diagnoses:
-        for name in _names(diagnosis):
-            known.setdefault(name, diagnosis)
+    known = _known(diagnoses)
     fleet: dict[str, Diagnosis] = {diagnosis.name: diagnosis for diagnosis in diagnoses}
     for diagnosis in diagnoses:
         for number, finding in enumerate(diagnosis.findings):
@@ -139,6 +137,76 @@ def across_hosts(diagnoses: Sequence[Diagnosis]) -> list[Diagnosis]:
             findings[number] = _explained(finding, other.name, causes)
             fleet[diagnosis.name] = replace(fleet[diagnosis.name], findings=tuple(findings))
     return [fleet[diagnosis.name] for diagnosis in diagnoses]
+
+
+# Findings about a service that another host may have: which, and the evidence that names the host.
+_SERVED: dict[str, tuple[str, str]] = {
+    "mta.stat_unreachable": ("stat", "stat_host"),
+    "tracking.redirection_unreachable": ("redirection server", "redirection_host"),
+    "mta.relay_unreachable": ("mail relay", "host"),
+    "mta.relay_error": ("mail relay", "host"),
+    "mta.relay_missing": ("mail relay", "host"),
+    "host.database_unreachable": ("database", "server"),
+}
+
+
+def not_looked_at(
+    diagnoses: Sequence[Diagnosis], others: Callable[[], Mapping[str, Iterable[str]]]
+) -> tuple[NotLookedAt, ...]:
+    """Where the cause of findings may be that no cause was found for: the hosts of the inventory
+    that they name and that have no diagnosis.
+
+    `diagnoses`: with the causes between them. `others`: the hosts that are not in the run, with their
+    addresses; only asked for if a finding names a host that is not.
+    """
+    known = _known(diagnoses)
+    beyond: dict[str, str] | None = None
+    found = []
+    for diagnosis in diagnoses:
+        for finding in diagnosis.findings:
+            serves, _evidence = _SERVED.get(finding.key, ("", ""))
+            names = [] if finding.caused_by else _serving(finding)
+            there = next((known[name] for name in names if name in known), None)
+            if there is not None:
+                if there is not diagnosis and there.error:
+                    found.append(_unknown(there.name, "not_diagnosed", serves, diagnosis, finding))
+                continue
+            if names and beyond is None:
+                beyond = {
+                    name.lower(): host
+                    for host, addresses in others().items() for name in (host, *addresses)
+                }
+            host = next((beyond[name] for name in names if beyond and name in beyond), None)
+            if host is not None:
+                found.append(_unknown(host, "not_in_run", serves, diagnosis, finding))
+    return tuple(found)
+
+
+def _unknown(
+    host: str, why: Literal["not_in_run", "not_diagnosed"], serves: str, needs: Diagnosis,
+    finding: Finding,
+) -> NotLookedAt:
+    return NotLookedAt(host=host, why=why, serves=serves, needed_by=needs.name, finding=finding.id)
+
+
+def _serving(finding: Finding) -> list[str]:
+    """The names and addresses of the other host that a finding is about, in lower case."""
+    service, name = _SERVED.get(finding.key, ("", ""))
+    evidence = finding.evidence
+    if not service or any(evidence.get(key) for key in ("stat_local", "redirection_local")):
+        return []
+    host = re.sub(r":\d+$", "", str(evidence.get(name) or ""))
+    names = [host, *str(evidence.get("stat_addresses") or "").split()]
+    return [each.lower() for each in names if each and each.lower() not in LOOPBACK]
+
+
+def _known(diagnoses: Iterable[Diagnosis]) -> dict[str, Diagnosis]:
+    """The hosts of a run by their names and addresses."""
+    known: dict[str, Diagnosis] = {}
+    for diagnosis in diagnoses:
+        for name in _names(diagnosis):
+            known.setdefault(name, diagnosis)
+    return known
 
 
 def _asked(

@@ -217,3 +217,14 @@ class Diagnosis(Record):
     thresholds: Facts = field(default_factory=dict)
     untried: Mapping[str, str] = field(default_factory=dict)
     paused: Pause | None = field(default=None, metadata=IF_KNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotLookedAt(Record):
+    """A host of the inventory that may have the cause of a finding, and has no diagnosis."""
+
+    host: str
+    why: Literal["not_in_run", "not_diagnosed"]
+    serves: str
+    needed_by: str
+    finding: str

@@ -15,7 +15,7 @@ from typing import Any, get_args
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.names import MODULES
 from ansible_collections.campaign.remediation.plugins.module_utils._campaign.text import mask
 
-from ..diagnosis.records import Diagnosis, Record, lacks
+from ..diagnosis.records import Diagnosis, NotLookedAt, Record, lacks
 from ..planning.records import HostPlan, Plan
 from . import score
 from .model import (
@@ -94,6 +94,7 @@ def build(
     run: str = "",
     mode: Mode = "diagnose",
     check: bool = False,
+    not_looked_at: tuple[NotLookedAt, ...] = (),
 ) -> Report:
     """The report of a run. Pure: the time, the collection's version and the run's id are given.
 
@@ -116,6 +117,7 @@ def build(
         hosts=hosts,
         roots=roots,
         summary=_summary(hosts, roots),
+        not_looked_at=not_looked_at,
     )
 
 

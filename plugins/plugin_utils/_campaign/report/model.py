@@ -15,10 +15,12 @@ from typing import Annotated, Final, Literal
 
 from ..diagnosis.records import (
     IF_KNOWN,
+    LATER,
     Finding,
     Key,
     Module,
     Moment,
+    NotLookedAt,
     Pause,
     Probe,
     Record,
@@ -28,7 +30,9 @@ from ..diagnosis.records import (
 from ..planning.records import Action, Step, Unplanned
 
 # The parts of a report can be imported from here, too.
-__all__ = ("Action", "Finding", "Module", "Pause", "Probe", "Severity", "Step", "Unplanned")
+__all__ = (
+    "Action", "Finding", "Module", "NotLookedAt", "Pause", "Probe", "Severity", "Step", "Unplanned",
+)
 
 SCHEMA: Final = 1
 
@@ -187,3 +191,4 @@ class Report(Record):
     roots: tuple[Root, ...]
     summary: Summary
     changes: Changes | None = None
+    not_looked_at: tuple[NotLookedAt, ...] = field(default=(), metadata=LATER)

@@ -19,7 +19,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import fixes, repair, view, words
 
 if TYPE_CHECKING:
-    from ..model import Action, Change, Changes, Finding, Pause, Report, Step, Summary, Unplanned
+    from ..model import (
+        Action,
+        Change,
+        Changes,
+        Finding,
+        NotLookedAt,
+        Pause,
+        Report,
+        Step,
+        Summary,
+        Unplanned,
+    )
 
 CAUSES_IN_FULL = 25
 EXPLAINED_IN_FULL = 15
@@ -292,7 +303,9 @@ def unplanned(report: Report) -> Section:
 
 
 def unseen(report: Report) -> Section:
-    """Probes without a result: without them a host may only seem healthy."""
+    """Probes without a result: without them a host may only seem healthy. Hosts without a diagnosis that
+    may have the cause of a finding.
+    """
     groups: dict[str, list[str]] = {}
     skipped: set[str] = set()  # a probe without credentials is reported, but not as a problem
     for host in report.hosts:
@@ -306,7 +319,21 @@ def unseen(report: Report) -> Section:
               hosts=tuple(names))
         for text, names in groups.items()
     ]
-    return Section("unseen", "Could not be checked", entries)
+    return Section("unseen", "Could not be checked", [*entries, *_not_looked_at(report)])
+
+
+def _not_looked_at(report: Report) -> Iterator[Entry]:
+    groups: dict[tuple[str, str, str], list[NotLookedAt]] = {}
+    for each in report.not_looked_at:
+        groups.setdefault((each.host, each.why, each.serves), []).append(each)
+    for (host, why, serves), several in groups.items():
+        needing = some(dict.fromkeys(each.needed_by for each in several), ROOM_WITHIN)
+        keys = ", ".join(dict.fromkeys(each.finding.partition("@")[0] for each in several))
+        state, so = "not diagnosed", "a cause there is not seen"
+        if why == "not_in_run":
+            state, so = "not in this run", "run without --limit to see a cause there"
+        text = f"{host}: {state}. It is the {serves} of {needing} ({keys}): {so}."
+        yield Entry("warning", text, hosts=(host,))
 
 
 def changes(found: Changes) -> Section:
