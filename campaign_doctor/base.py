@@ -16,7 +16,9 @@ from typer.core import TyperCommand, TyperGroup
 from . import checking
 from .doctor import Doctor
 from .interrupts import Interrupts
-from .options import AnsibleOptions, HistoryOptions, TerminalOptions
+from .notify.notifier import Notifier
+from .notify.targets import targets
+from .options import AnsibleOptions, HistoryOptions, NotifyOptions, TerminalOptions
 from .outcome import ExitCode
 from .runner import private_directory
 
@@ -60,20 +62,29 @@ def doctor(
     terminal: TerminalOptions,
     kept: HistoryOptions,
     work: Callable[[Doctor], int],
+    notify: NotifyOptions | None = None,
 ) -> int:
     """Run a command with its temporary resources."""
     out, err = consoles()
-    checking.variables(context.obj, servers.extra_vars)
+    checking.variables(context.obj.extra_vars, servers.extra_vars)
+    told = notifier(context, kept, notify) if notify else None
     with Interrupts() as interrupts, private_directory() as private:
         try:
             return work(Doctor(
-                servers, terminal, kept, variables=context.obj, private=private,
+                servers, terminal, kept, variables=context.obj.extra_vars, private=private,
                 interrupts=interrupts, out=out, err=err,
-                config=context.find_root().params.get("config"),
+                config=context.find_root().params.get("config"), notifier=told,
             ))
         except KeyboardInterrupt:  # at a question; typer would end silently
             err.print("\n" * err.is_terminal + "Interrupted. Nothing was changed.")
             return ExitCode.INTERRUPTED
+
+
+def notifier(context: typer.Context, kept: HistoryOptions, wanted: NotifyOptions) -> Notifier:
+    """Whom this command tells. Raises DoctorError for a target that cannot be used."""
+    settings = context.obj.notify
+    found = [] if wanted.no_notify else targets(settings, wanted.notify, context.obj.folder)
+    return Notifier(found, settings, kept.history.absolute().parent)
 
 
 def consoles() -> tuple[Console, Console]:

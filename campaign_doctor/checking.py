@@ -17,6 +17,7 @@ from . import modules
 from .errors import DoctorError
 from .explain import catalogue
 from .runner import extra_variables
+from .shared import webhook
 
 ALIKE = 0.6
 # A site may have its own variables with this prefix: only a near miss of one of ours is refused, one
@@ -57,8 +58,20 @@ def variables(configured: Mapping[str, Any], extra: Iterable[str]) -> None:
             if name == "campaign_thresholds" and isinstance(value, Mapping):
                 for threshold in value:
                     _refuse(refusal("threshold", str(threshold), catalogue().thresholds))
+            if name == "campaign_notify_url":
+                _refuse(_no_url(value))
             if name == "campaign_modules" and isinstance(value, list):
                 modules_known(map(str, value))
+
+
+def _no_url(value: object) -> str | None:
+    """Why events cannot be posted there; one that is in a vault is not known here."""
+    try:
+        if isinstance(value, str) and "{{" not in value:
+            webhook.endpoint(value)
+    except webhook.InvalidUrl as error:
+        return f"campaign_notify_url cannot be used: {error}."
+    return None
 
 
 def _given(text: str) -> Mapping[str, Any]:

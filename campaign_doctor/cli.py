@@ -32,19 +32,21 @@ from . import (
     pausing,
 )
 from .base import Command, Group, consoles, doctor, examples, warn
-from .configuration import Settings
+from .configuration import Settings, Site
 from .errors import DoctorError
 from .explain import Unknown, names
 from .history import History, UnknownRun, compare
 from .init import init
 from .model import InvalidReport
 from .mute import mute, unmute
+from .notify.command import notify
 from .on_demand import precision, relaunch
 from .options import (
     AnsibleOptions,
     Check,
     HistoryOptions,
     InventoryOptions,
+    NotifyOptions,
     OutputOptions,
     ScopeOptions,
     TerminalOptions,
@@ -87,6 +89,7 @@ app = typer.Typer(
 )
 app.add_typer(precision, name="precision")
 app.add_typer(relaunch, name="relaunch")
+app.add_typer(notify, name="notify")
 
 Run = Annotated[str, typer.Argument(
     metavar="RUN", help="Number of a run, 'last', or 'last~1' for the one before.",
@@ -118,8 +121,9 @@ def configured(
     sweep()
     path = config or configuration.find(warn)
     settings = configuration.load(path) if path else Settings()
-    defaults = settings.defaults(path.absolute().parent) if path else {}
-    context.obj = settings.extra_vars
+    folder = path.absolute().parent if path else Path()
+    defaults = settings.defaults(folder) if path else {}
+    context.obj = Site(settings.extra_vars, settings.notify, folder)
     context.default_map = defaults_for(context.command, defaults)
 
 
@@ -167,14 +171,14 @@ def check_hosts(
     "diagnose -i hosts.yml --format openmetrics --output /var/lib/node_exporter",
 ))
 @takes(servers=AnsibleOptions, scope=ScopeOptions, shown=OutputOptions,
-       terminal=TerminalOptions, kept=HistoryOptions)
+       terminal=TerminalOptions, kept=HistoryOptions, told=NotifyOptions)
 def diagnose(
     context: typer.Context, servers: AnsibleOptions, scope: ScopeOptions,
-    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions, told: NotifyOptions,
 ) -> int:
     """Find out what is wrong, and why. Changes nothing."""
     return doctor(context, servers, terminal, kept,
-                  lambda it: it.diagnose(scope.variables(), shown))
+                  lambda it: it.diagnose(scope.variables(), shown), told)
 
 
 @app.command(cls=Command, epilog=examples(
@@ -182,17 +186,17 @@ def diagnose(
     "plan -i hosts.yml --save plan.json",
 ))
 @takes(servers=AnsibleOptions, scope=ScopeOptions, shown=OutputOptions,
-       terminal=TerminalOptions, kept=HistoryOptions)
+       terminal=TerminalOptions, kept=HistoryOptions, told=NotifyOptions)
 def plan(
     context: typer.Context, servers: AnsibleOptions, scope: ScopeOptions,
-    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions, told: NotifyOptions,
     save: Annotated[Path | None, typer.Option(
         "--save", metavar="FILE", help="Save the plan, for remediate --plan.",
     )] = None,
 ) -> int:
     """Show what would be repaired, how, and what is left to an operator. Changes nothing."""
     return doctor(context, servers, terminal, kept,
-                  lambda it: it.plan(scope.variables(), save, shown))
+                  lambda it: it.plan(scope.variables(), save, shown), told)
 
 
 @app.command(cls=Command, epilog=examples("approve plan.json"))
@@ -213,10 +217,10 @@ def approve(
     "remediate -i hosts.yml --check",
 ))
 @takes(servers=AnsibleOptions, scope=ScopeOptions, shown=OutputOptions,
-       terminal=TerminalOptions, kept=HistoryOptions)
+       terminal=TerminalOptions, kept=HistoryOptions, told=NotifyOptions)
 def remediate(
     context: typer.Context, servers: AnsibleOptions, scope: ScopeOptions,
-    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions, told: NotifyOptions,
     plan_file: Annotated[Path | None, typer.Option(
         "--plan", metavar="FILE", help="Apply this plan and nothing else.",
     )] = None,
@@ -226,17 +230,18 @@ def remediate(
     """Repair: show the plan, ask once, apply the documented fixes, prove that they helped."""
     return doctor(context, servers, terminal, kept, lambda it: it.remediate(
         scope.variables(), plan_file, shown, yes=yes, check=check,
-    ))
+    ), told)
 
 
 @app.command(cls=Command, epilog=examples(
     "watch -i hosts.yml",
     "watch -i hosts.yml --every 1m --output /var/www/html/campaign",
 ))
-@takes(servers=AnsibleOptions, scope=ScopeOptions, terminal=TerminalOptions, kept=HistoryOptions)
+@takes(servers=AnsibleOptions, scope=ScopeOptions, terminal=TerminalOptions, kept=HistoryOptions,
+       told=NotifyOptions)
 def watch(
     context: typer.Context, servers: AnsibleOptions, scope: ScopeOptions,
-    terminal: TerminalOptions, kept: HistoryOptions,
+    terminal: TerminalOptions, kept: HistoryOptions, told: NotifyOptions,
     every: Annotated[str, typer.Option(
         "--every", envvar=variable("every"), metavar="TIME", callback=checked_time,
         help="Time between two diagnoses, such as 30s, 5m or 1h.",
@@ -248,7 +253,7 @@ def watch(
 ) -> int:
     """Diagnose repeatedly and report only what changed. Ctrl-C ends it."""
     return doctor(context, servers, terminal, kept,
-                  lambda it: it.watch(scope.variables(), every, OutputOptions(output=output)))
+                  lambda it: it.watch(scope.variables(), every, OutputOptions(output=output)), told)
 
 
 app.command(cls=Command, epilog=examples(

@@ -12,13 +12,14 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import DoctorError
+from .notify.settings import Notify, Webhook, one_or_more
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,13 +28,6 @@ else:
 
 NAME = "campaign-doctor.toml"
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def one_or_more(value: object) -> object:
-    """A single word where a list is expected."""
-    return [value] if isinstance(value, str) else value
-
-
 Words = Annotated[list[str], BeforeValidator(one_or_more)]
 
 
@@ -58,10 +52,11 @@ class Settings(BaseModel):
     history: str | None = None
     history_days: Annotated[float, Field(gt=0)] | None = None
     extra_vars: dict[str, Any] = {}
+    notify: Notify = Notify()
 
     def defaults(self, folder: Path) -> dict[str, Any]:
         """By option; relative paths are meant from the file's folder."""
-        known = self.model_dump(exclude_unset=True, exclude={"extra_vars"})
+        known = self.model_dump(exclude_unset=True, exclude={"extra_vars", "notify"})
         for key in ("output", "become_password_file", "history"):
             if known.get(key) is not None:
                 known[key] = str(_from(folder, known[key]))
@@ -74,6 +69,14 @@ class Settings(BaseModel):
                 name if "," in name else str(_from(folder, name)) for name in known["inventory"]
             ]
         return {key: value for key, value in known.items() if value is not None}
+
+
+class Site(NamedTuple):
+    """What is not the default of an option. Relative paths are meant from the folder."""
+
+    extra_vars: dict[str, Any]
+    notify: Notify
+    folder: Path
 
 
 def find(warn: Callable[[str], None]) -> Path | None:
@@ -99,15 +102,23 @@ def load(path: Path) -> Settings:
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
-        known = ", ".join(Settings.model_fields)
         lines = []
         for fault in error.errors(include_url=False, include_input=False):
             where = ".".join(str(part) for part in fault["loc"])
+            why = fault["msg"].removeprefix("Value error, ")
+            known = ", ".join(_keys_beside(fault["loc"]))
             lines.append(
                 f"{path}: unknown key '{where}'. There are: {known}."
-                if fault["type"] == "extra_forbidden" else f"{path}: {where}: {fault['msg']}."
+                if fault["type"] == "extra_forbidden" else f"{path}: {where}: {why}."
             )
         raise DoctorError("\n".join(lines)) from None
+
+
+def _keys_beside(place: tuple[int | str, ...]) -> Iterable[str]:
+    """The keys that there are where an unknown one is."""
+    if len(place) == 1:
+        return Settings.model_fields
+    return (Webhook if "webhook" in place else Notify).model_fields
 
 
 def seconds(text: str) -> float:

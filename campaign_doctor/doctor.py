@@ -27,6 +27,7 @@ from .formats import FILES, RENDERERS, nagios, table
 from .history import History, compare
 from .interrupts import Interrupts
 from .model import InvalidReport, Report
+from .notify.notifier import Ending, Notifier
 from .options import AnsibleOptions, HistoryOptions, OutputOptions, TerminalOptions
 from .outcome import ExitCode
 from .reasons import reason
@@ -60,9 +61,11 @@ class Doctor:
         out: Console,
         err: Console,
         config: Path | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self.servers = servers
         self.config = config
+        self.notifier = notifier
         self.terminal = terminal
         self.kept = kept
         self.private = private
@@ -232,6 +235,7 @@ class Doctor:
                 for line in told:
                     self._tell(line)
                 seen = True
+                self._notify(report, before)
                 if changes is None or changes:
                     self._keep("watch", report, result.code)
                 if shown.output is not None:
@@ -300,8 +304,20 @@ class Doctor:
             return int(result.code)
         code = self._deliver(result, result.report, shown)
         if keep:
+            if not result.ended.stopped:
+                self._notify(result.report)
             self._keep(command, result.report, result.code)
         return code
+
+    def _notify(self, report: Report, former: Report | None = None) -> None:
+        """Tell the targets what they have not heard; `former` is the last complete run, by default
+        that of the history.
+        """
+        if self.notifier is not None and self.notifier.targets:
+            ended = Ending(
+                report, former or self._last(), self._inventory(), self.servers.limit or "", self._scope
+            )
+            self.notifier.tell(ended, self.say, lambda: self.interrupts.count > 0)
 
     def _keep(self, command: str, report: Report, code: ExitCode) -> None:
         self.history.add(

@@ -76,7 +76,7 @@ def mute(
     check: Check = False,
 ) -> int:
     """Mute a known finding until a day: writes campaign_muted into the inventory's files."""
-    what = Muting(key, host, instance, files.inventory, context.obj or {}, yes=yes, check=check)
+    what = Muting(key, host, instance, files.inventory, context.obj.extra_vars, yes=yes, check=check)
     end = _end(until)
     if not (reason or "").strip():
         raise DoctorError(f"Why is it muted? --reason is missing: a change or a ticket. {UNCHANGED}")
@@ -89,7 +89,7 @@ def unmute(
     instance: Instance = None, yes: Yes = False, check: Check = False,
 ) -> int:
     """Take a mute back: removes it from campaign_muted in the inventory's files."""
-    what = Muting(key, host, instance, files.inventory, context.obj or {}, yes=yes, check=check)
+    what = Muting(key, host, instance, files.inventory, context.obj.extra_vars, yes=yes, check=check)
     return _change(what, partial(_unmuted, what))
 
 

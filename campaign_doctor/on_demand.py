@@ -16,6 +16,7 @@ from .options import (
     AnsibleOptions,
     Check,
     HistoryOptions,
+    NotifyOptions,
     OutputOptions,
     TerminalOptions,
     Yes,
@@ -51,10 +52,11 @@ Target = Annotated[str, typer.Argument(
     "precision raise wfserver@prod -i hosts.yml --limit app1",
     "precision raise mta -i hosts.yml --limit app1 --filters soap,wdbc --for 15m",
 ))
-@takes(servers=AnsibleOptions, shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions)
+@takes(servers=AnsibleOptions, shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions,
+       told=NotifyOptions)
 def raise_precision(
     context: typer.Context, servers: AnsibleOptions,
-    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions, told: NotifyOptions,
     module: Target,
     filters: Annotated[str, typer.Option(
         "--filters", metavar="LIST",
@@ -76,17 +78,18 @@ def raise_precision(
         variables["campaign_precision_for"] = lasting
     return doctor(context, servers, terminal, kept, lambda it: it.on_demand(
         "raise_log_precision", "precision raise", variables, shown, yes=yes, check=check,
-    ))
+    ), told)
 
 
 @precision.command("restore", cls=Command, epilog=examples(
     "precision restore -i hosts.yml --limit app1",
     "precision restore wfserver@prod -i hosts.yml --limit app1",
 ))
-@takes(servers=AnsibleOptions, shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions)
+@takes(servers=AnsibleOptions, shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions,
+       told=NotifyOptions)
 def restore_precision(
     context: typer.Context, servers: AnsibleOptions,
-    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions, told: NotifyOptions,
     module: Annotated[str | None, typer.Argument(
         metavar="[MODULE[@INSTANCE]]", help="Only this module; by default every module whose"
                                             " precision is raised.",
@@ -99,7 +102,7 @@ def restore_precision(
     variables = target(module) if module else {}
     return doctor(context, servers, terminal, kept, lambda it: it.on_demand(
         "restore_log_precision", "precision restore", variables, shown, yes=yes, check=check,
-    ))
+    ), told)
 
 
 Job = Annotated[str, typer.Argument(metavar="NAME", help="The job's name in campaign_jobs.")]
@@ -142,10 +145,11 @@ def job(
 @relaunch.command("export", cls=Command, epilog=examples(
     "relaunch export contacts_export --delta --operator anna.berg -i hosts.yml --limit app1",
 ))
-@takes(servers=AnsibleOptions, shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions)
+@takes(servers=AnsibleOptions, shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions,
+       told=NotifyOptions)
 def relaunch_export(
     context: typer.Context, servers: AnsibleOptions,
-    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions, told: NotifyOptions,
     name: Job, delta: Mode = None, operator: Operator = None, taken_over_by: TakenOver = None,
     instance: OfInstance = None, yes: Yes = False, check: Check = False,
 ) -> int:
@@ -155,17 +159,18 @@ def relaunch_export(
     variables = job(name, delta, operator, taken_over_by, instance)
     return doctor(context, servers, terminal, kept, lambda it: it.on_demand(
         "relaunch_export", "relaunch export", variables, shown, yes=yes, check=check,
-    ))
+    ), told)
 
 
 @relaunch.command("import", cls=Command, epilog=examples(
     "relaunch import contacts_import --delta --operator paul.roux"
     " --no-duplicates-confirmed-by paul.roux -i hosts.yml --limit app1",
 ))
-@takes(servers=AnsibleOptions, shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions)
+@takes(servers=AnsibleOptions, shown=OutputOptions, terminal=TerminalOptions, kept=HistoryOptions,
+       told=NotifyOptions)
 def relaunch_import(
     context: typer.Context, servers: AnsibleOptions,
-    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions,
+    shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions, told: NotifyOptions,
     name: Job, delta: Mode = None, operator: Operator = None, taken_over_by: TakenOver = None,
     confirmed_by: Annotated[str | None, typer.Option(
         "--no-duplicates-confirmed-by", metavar="NAME",
@@ -184,4 +189,4 @@ def relaunch_import(
     )
     return doctor(context, servers, terminal, kept, lambda it: it.on_demand(
         "relaunch_import", "relaunch import", variables, shown, yes=yes, check=check,
-    ))
+    ), told)

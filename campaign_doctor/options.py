@@ -181,6 +181,20 @@ class HistoryOptions:
     )] = 90.0
 
 
+@dataclass
+class NotifyOptions:
+    """Whom to tell of a run."""
+
+    notify: Annotated[list[str], typer.Option(
+        "--notify", envvar=variable("notify"), metavar="URL", rich_help_panel=RESULT,
+        help="Send what is new, worse or fixed to this target, in place of the configured ones: a URL of"
+             " apprise, cloudevents+https://…, or @FILE with one URL a line. Can be given several times.",
+    )] = field(default_factory=list)
+    no_notify: Annotated[bool, typer.Option(
+        "--no-notify", rich_help_panel=RESULT, help="Send no notification.",
+    )] = False
+
+
 Yes = Annotated[bool, typer.Option(
     "--yes", "-y", help="Do not ask for confirmation (for schedulers).",
 )]

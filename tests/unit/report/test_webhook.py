@@ -14,18 +14,21 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.rep
     webhook,
 )
 
-FAST = (0.0, 0.0)
 SECRET = "s3cr3t-of-the-url"
 
 
-def send(url: str, token: str = "", whole: float = webhook.WHOLE_SECONDS) -> None:
-    where = webhook.endpoint(url, token)
-    webhook.post(where, b'{"id": 1}', event.CONTENT_TYPE, pauses=FAST, whole=whole)
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "PAUSES", (0.0, 0.0))
 
 
-def failure(url: str, whole: float = webhook.WHOLE_SECONDS) -> str:
+def send(url: str, token: str = "") -> None:
+    webhook.post(webhook.endpoint(url, token), b'{"id": 1}', event.CONTENT_TYPE)
+
+
+def failure(url: str) -> str:
     with pytest.raises(webhook.Unsent) as refused:
-        send(url, whole=whole)
+        send(url)
     assert SECRET not in str(refused.value)
     return str(refused.value)
 
@@ -73,10 +76,11 @@ def test_a_redirect_is_not_followed(code: int) -> None:
     assert (len(receiver.got), other.got) == (1, [])
 
 
-def test_a_server_that_never_ends_its_answer_is_given_up() -> None:
+def test_a_server_that_never_ends_its_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "WHOLE_SECONDS", 0.5)
     begun = time.monotonic()
     with receiving(slow=True) as receiver:
-        assert failure(receiver.url, whole=0.5) == "it did not answer within 0.5 s"
+        assert failure(receiver.url) == "it did not answer within 0.5 s"
     assert time.monotonic() - begun < 10
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import secrets
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 TYPE = "campaign.remediation.report"
+TEST = "campaign.remediation.test"
 SCHEMA = 1
 # What every intermediary of CloudEvents must hand on.
 LARGEST_BYTES = 64 * 1024
@@ -42,7 +44,7 @@ def of(report: Report, news: News, fixes: Fixes, link: str | None = None) -> Jso
     event: Json = {
         "specversion": "1.0",
         "type": TYPE,
-        "source": f"/campaign.remediation/{quote(platform.node() or 'controller', safe='')}",
+        "source": source(),
         "id": report.run or f"{report.started}-{report.finished}",
         "subject": names[0] if len(names) == 1 else f"{len(names)} hosts",
         "time": report.finished,
@@ -50,6 +52,19 @@ def of(report: Report, news: News, fixes: Fixes, link: str | None = None) -> Jso
         "data": _data(report, news, fixes, link),
     }
     return _cut(event)
+
+
+def test(text: str) -> Json:
+    """An event that says only this."""
+    return {
+        "specversion": "1.0", "type": TEST, "source": source(), "id": secrets.token_hex(8),
+        "datacontenttype": "application/json", "data": {"schema": SCHEMA, "message": text},
+    }
+
+
+def source() -> str:
+    """The controller, as events name it."""
+    return f"/campaign.remediation/{quote(platform.node() or 'controller', safe='')}"
 
 
 def as_bytes(event: Mapping[str, Any]) -> bytes:

@@ -72,34 +72,33 @@ def endpoint(text: str, token: str = "") -> Endpoint:
     return Endpoint(url, headers, f"{parts.scheme}://{address}")
 
 
-def post(
-    where: Endpoint,
-    body: bytes,
-    content_type: str,
-    *,
-    whole: float = WHOLE_SECONDS,
-    answer: float = ANSWER_SECONDS,
-    pauses: tuple[float, ...] = PAUSES,
-) -> None:
-    """Post until it is accepted, at most ATTEMPTS times. Raises Unsent."""
-    limit = time.monotonic() + whole
+def post(where: Endpoint, body: bytes, content_type: str) -> None:
+    """Post until it is accepted, as `persist` does it. Raises Unsent."""
+    persist(lambda: _attempt(where, body, content_type, ANSWER_SECONDS))
+
+
+def persist(attempt: Callable[[], tuple[bool, str | None]]) -> None:
+    """Attempt it until it works, at most ATTEMPTS times and within WHOLE_SECONDS. Raises Unsent.
+
+    An attempt returns whether another one may help, and why it failed; None if it did not.
+    """
+    limit = time.monotonic() + WHOLE_SECONDS
     failure: list[Unsent] = []
 
     def attempts() -> None:
         for number in range(ATTEMPTS):
             failure[:] = [Unsent("it did not end in time")]
-            again, why = _attempt(where, body, content_type, answer)
+            again, why = attempt()
             if why is None:
                 failure.clear()
                 return
             failure[:] = [Unsent(why)]
-            pause = pauses[number] if number < len(pauses) else 0.0
+            pause = PAUSES[number] if number + 1 < ATTEMPTS else 0.0
             if not again or time.monotonic() + pause > limit:
                 return
-            if number + 1 < ATTEMPTS:
-                time.sleep(pause)
+            time.sleep(pause)
 
-    _within(whole, attempts)
+    _within(WHOLE_SECONDS, attempts)
     if failure:
         raise failure[0]
 
@@ -127,7 +126,7 @@ def _opener() -> OpenerDirector:
 def _attempt(
     where: Endpoint, body: bytes, content_type: str, seconds: float
 ) -> tuple[bool, str | None]:
-    """Whether another attempt may help, and why this one failed; None if it did not."""
+    """An attempt, as `persist` takes it."""
     headers = {"Content-Type": content_type, "User-Agent": "campaign.remediation", **where.headers}
     request = Request(where.url, data=body, headers=headers, method="POST")
     try:
