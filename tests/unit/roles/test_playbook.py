@@ -75,3 +75,14 @@ def test_header_names_the_other_variables(
     named = set(re.findall(r"\bcampaign_[a-z_]*[a-z]\b", header))
     assert named - {"campaign_diagnose", "campaign_report", "campaign_x"} <= known_variables
     assert {"campaign_hosts", "campaign_report_dir", "campaign_fail_on"} <= named
+
+
+def test_whatever_looks_at_hosts_can_post_its_report(top: Path) -> None:
+    asked, saved = ("diagnose.yml", "remediate.yml", "parts/verify.yml"), ("replay.yml", "show_report.yml")
+    for name in (*asked, *saved):
+        plays = yaml.safe_load((top / "playbooks" / name).read_text(encoding="utf-8"))
+        reports = [task["campaign.remediation.campaign_report"] for play in plays
+                   for task in play.get("tasks", ()) if "campaign.remediation.campaign_report" in task]
+        (report,) = reports
+        options = {key for key in report if key.startswith("notify_")}
+        assert options == ({"notify_url", "notify_token", "notify_link"} if name in asked else set()), name
