@@ -71,7 +71,7 @@ options:
     type: str
     default: ""
   because:
-    description: The keys of the findings that it answers, for the ledger.
+    description: The ids of the findings that it answers, for the ledger. A plan counts by them.
     type: list
     elements: str
     default: []

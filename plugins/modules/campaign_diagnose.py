@@ -191,6 +191,20 @@ diagnosis:
     thresholds:
       description: Numbers by which it was judged.
       type: dict
+    paused:
+      description:
+        - The pause of repairs on the host. Its C(until), C(since), C(who) and C(reason), or in
+          C(unknown) why it is unknown whether there is one. Not there without a pause.
+      type: dict
+    repaired:
+      description:
+        - Earlier repairs of what was found, by the ledger of the host, each with C(id), C(at) and
+          C(remedy). Not there without one.
+      type: list
+      elements: dict
+    ledger_begins_at:
+      description: When the part of the ledger begins that was read. Not there if all of it was.
+      type: float
 snapshot:
   description: The snapshot that was judged.
   returned: when O(return_snapshot=true)

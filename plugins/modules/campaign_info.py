@@ -140,8 +140,9 @@ snapshot:
           deliveries and jobs in trouble, by number, name, label, state and times.
         - C(ledger) holds, from the end of the ledger, which repairs were begun and never ended, which
           log precisions are raised until when, what was reloaded when, and what was restarted
-          within O(log_window). C(paused) holds the pause of repairs, if there is one. Without a ledger
-          its lists are empty.
+          within O(log_window). C(answered) lists which findings were repaired in the last 30 days,
+          and C(begins) says when the lines begin if there are earlier ones. C(paused) holds the
+          pause of repairs, if there is one. Without a ledger its lists are empty.
       type: dict
       returned: always
       sample:

@@ -152,6 +152,13 @@ options:
         V(rebuild_shared_memory), V(restart_service).
       - By default each host's variable C(campaign_highest_rung), else V(restart_service).
     type: str
+  recurrence:
+    description:
+      - How often a finding may come back and be repaired again, C(times) within C(days).
+        One that came back more often is left to an operator.
+      - The ledger of the host is counted. C(times) is 1 to 100, C(days) 1 to 30.
+      - By default each host's variable C(campaign_recurrence), else 3 times in 7 days.
+    type: dict
 attributes:
   check_mode:
     description: The plan is made in check mode, too, as it changes no host.

@@ -307,8 +307,9 @@ def a_repair(
     known = next(iter(hosts.values()))["campaign_thresholds"]
     site = {
         "campaign_wait": SETTLING_SECONDS,
-        # The same module is restarted in each round: that is no crash loop.
+        # The same module is restarted in each round: that is neither a crash loop nor a repair in vain.
         "campaign_restart_budget": 100,
+        "campaign_recurrence": {"times": 100},
         "campaign_thresholds": {**known, "crash_loop_restarts": 100},
     }
     runs: tuple[tuple[str, dict[str, Any]], ...] = (

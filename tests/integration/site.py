@@ -32,7 +32,9 @@ RESULTS = (f"{HOME}/var/prod/export/contacts_export.csv",
 QUICK: dict[str, Any] = {
     "campaign_wait": 3,  # seconds that a module must stay up before it counts as repaired
     "campaign_log_window": 10,
-    "campaign_restart_budget": 30,  # more is broken here in an hour than in a year of production
+    # More is broken here in an hour than in a year of production.
+    "campaign_restart_budget": 30,
+    "campaign_recurrence": {"times": 100},
 }
 UTILITIES = ("runwf", "mtachild", "tracking", "export", "import")
 """Processes that come and go."""

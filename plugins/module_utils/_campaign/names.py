@@ -81,7 +81,8 @@ ALWAYS = ("environment", "configuration")
 HOST_PROBES = ("machine", "service")
 # What the probe `ledger` reports of the repairs: see ledger.summary; and of a pause, in a list.
 LEDGER_LISTS = (
-    "interrupted", "paused", "precisions", "reloads", "renewals", "repairs", "restarts", "unknown",
+    "answered", "begins", "interrupted", "paused", "precisions", "reloads", "renewals", "repairs",
+    "restarts", "unknown",
 )
 
 # The vendor's technical workflows, and every how many hours each runs; None: not published.

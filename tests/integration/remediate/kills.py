@@ -40,7 +40,8 @@ POLL = 0.01
 LIMIT = 300.0
 QUICK: dict[str, Any] = {
     "campaign_wait": 1, "campaign_gone_within": 10, "campaign_accept_lost_work": True,
-    "campaign_restart_budget": 30, "campaign_timeout": 60, "campaign_lock_timeout": 60,
+    "campaign_restart_budget": 30, "campaign_recurrence": {"times": 100}, "campaign_timeout": 60,
+    "campaign_lock_timeout": 60,
 }  # fmt: skip
 UTILITIES = ("mtachild", "runwf", "tracking", "export", "import")
 

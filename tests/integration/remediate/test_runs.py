@@ -262,6 +262,28 @@ def test_a_pause_lets_a_step_end_and_no_other_begin(site: Site, tmp_path: Path) 
     assert not open_repairs(site.ledger()) and site.ledger()[-1]["event"] == "run_closed"
 
 
+def test_a_finding_that_keeps_coming_back_is_left_with_the_dates(
+    site: Site, tmp_path: Path
+) -> None:
+    site.ctl("break", "module_killed:wfserver")
+    assert results(remediate(site, tmp_path / "first")) == [("start", "repaired")]
+    (ended,) = (line for line in site.ledger() if line["event"] == "ended")
+    assert ended["because"] == ["wfserver.not_running@prod"]
+    earlier = [{**ended, "run": f"r{days}", "at": ended["at"] - 86400 * days} for days in (1, 2, 3)]
+    with (site.state_dir() / "ledger.jsonl").open("a") as file:
+        file.writelines(json.dumps(line) + "\n" for line in earlier)
+    site.ctl("break", "module_killed:wfserver")
+    before = site.pids()
+    run = remediate(site, tmp_path / "again")
+    assert run.code == 0 and results(run) == [], str(run)
+    (left,) = (each for each in run.host("app1")["left"] if each["id"] == ended["because"][0])
+    assert left["why"] == "recurring" and left["until"], left
+    assert "came back 4 times in 7 days, each time repaired by start (2" in left["reason"], left
+    assert site.pids() == before
+    more = remediate(site, tmp_path / "more", campaign_recurrence={"times": 4})
+    assert results(more) == [("start", "repaired")], str(more)
+
+
 # ------------------------------------------------------------------------------ asked to stop
 
 

@@ -372,6 +372,46 @@ def test_repairs_are_remedies_that_did_their_work():
     ]  # fmt: skip
 
 
+def repaired(at, run="r1", ids=("web.hung@default",), **more):
+    line = {"remedy": "restart", "result": "done", "because": list(ids), "at": at, "run": run}
+    return entry("ended", **{**line, **more})
+
+
+@pytest.mark.parametrize(("lines", "times"), [
+    ([repaired(10.0), repaired(20.0, "r2")], [10.0, 20.0]),
+    ([repaired(10.0), repaired(12.0, remedy="kill_and_start")], [12.0]),  # the rungs of one run
+    ([repaired(10.0, result="failed"), repaired(20.0, result="unchanged")], []),
+    ([repaired(10.0, inside="restart_service")], []),
+    ([repaired(4.0)], []),  # long ago
+    ([repaired(10.0, ids=())], []),  # an order
+    ([entry("begun", because=["web.hung@default"], at=10.0)], []),
+    # what no run writes
+    ([repaired(10.0, ids=[7, None, "x" * 301])], []),
+    ([dict(repaired(10.0), because="web.hung@default"), dict(repaired(11.0), because=None)], []),
+])  # fmt: skip
+def test_how_often_a_finding_was_repaired(lines, times):
+    found = ledger.answered(lines, 5.0)
+    assert [each["at"] for each in found] == times
+    assert all(each["id"] == "web.hung@default" for each in found)
+
+
+def test_a_ledger_full_of_repairs_is_told_in_part():
+    lines = [repaired(float(at), "r%d" % at, map(str, range(3000))) for at in range(10, 20)]
+    found = ledger.answered(lines, 5.0)
+    assert len(found) == ledger.ANSWERED and {each["at"] for each in found} == {19.0}
+
+
+def test_lines_that_were_not_read_are_told(store):
+    book = ledger.Ledger(store)
+    for _ in range(40):
+        book.append("ended", reason="x" * 900)
+    assert len(book.last_lines()) == 40 and not book.cut
+    few = book.last_lines(10_000)
+    assert 0 < len(few) < 40 and book.cut
+    assert ledger.summary(few, 9e9, cut=book.cut)["begins"] == [few[0]["at"]]
+    assert ledger.summary(few, 9e9)["begins"] == []
+
+
 def test_renewals_are_starts_that_went_well():
     lines = [
         entry("begun", restart=True, at=10.0), entry("ended", result="done", at=12.0),

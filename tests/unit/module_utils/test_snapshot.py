@@ -351,8 +351,8 @@ def test_a_socket_that_the_kernel_left_out(
 
 
 EMPTY = {
-    "interrupted": [], "paused": [], "precisions": [], "reloads": [], "renewals": [], "repairs": [],
-    "restarts": [], "unknown": [],
+    "answered": [], "begins": [], "interrupted": [], "paused": [], "precisions": [], "reloads": [],
+    "renewals": [], "repairs": [], "restarts": [], "unknown": [],
 }
 
 

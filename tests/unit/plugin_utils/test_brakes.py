@@ -1,11 +1,11 @@
-"""What a diagnosis takes from the ledger to hold repairs back. The host is not trusted."""
+"""What a diagnosis takes from the host's ledger to hold repairs back. The host is not trusted."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from unit.plugin_utils.builder import data, diagnosed, fail, healthy
+from unit.plugin_utils.builder import data, diagnosed, fail, healthy, kill
 
 PAUSE: dict[str, Any] = {
     "until": 1763474400.0, "since": 1763467200.0, "who": "anna", "from": "ansible1",
@@ -43,3 +43,18 @@ def test_without_a_pause_or_a_ledger_there_is_none() -> None:
     snapshot = healthy("prod")
     fail(snapshot, "ledger")
     assert "paused" not in diagnosed(snapshot)
+
+
+def test_earlier_repairs_of_what_is_found_are_told() -> None:
+    snapshot = healthy("prod")
+    kill(snapshot, "mta")
+    now = snapshot["taken_at"]
+    ours = {"id": "mta.not_running@prod", "at": now - 60, "remedy": "start"}
+    data(snapshot, "ledger")["answered"] = [
+        ours, {**ours, "id": "web.hung@default"}, {**ours, "at": now + 60}, {**ours, "at": -1e30},
+        {**ours, "at": "x"}, {"at": 1.0}, 7,
+    ]  # fmt: skip
+    assert diagnosed(snapshot)["repaired"] == [ours]
+    data(snapshot, "ledger")["begins"] = [now - 3600]
+    assert diagnosed(snapshot)["ledger_begins_at"] == now - 3600
+    assert "repaired" not in diagnosed(healthy("prod"))

@@ -28,6 +28,9 @@ NAME = "ledger.jsonl"
 KEPT = 5  # rotated files, ledger.1.jsonl being the youngest
 END_BYTES = 256 * 1024  # of the ledger, for a quick look
 ENTRIES = 20  # in a list of the summary
+ANSWERED = 500  # repairs of findings there, the newest
+ANSWERED_SECONDS = 30 * 86400.0  # how far they reach back
+ID_LIMIT = 300  # of a finding's id
 TEXT_LIMIT = 1000
 TAKEN = "taken_over"  # `former` lost the host: to the run of the line, or by unlocking
 PAUSED, RESUMED = "paused", "resumed"
@@ -47,6 +50,7 @@ class Ledger:
 
     def __init__(self, store: Store, clock: "Callable[[], float]" = time.time) -> None:
         self.store = store
+        self.cut = False  # the last lines are not all that there are
         self._clock = clock
 
     def append(self, event: str, scrub: "Callable[[str], str]" = clean, **values: "Any") -> "Entry":
@@ -118,6 +122,7 @@ class Ledger:
                 break
             parts.insert(0, data)
             limit -= len(data)
+        self.cut = limit <= 0
         return _entries(parts)
 
 
@@ -299,6 +304,23 @@ def repairs(lines: "Iterable[Entry]") -> "List[Entry]":
     return [found[key] for key in sorted(found)][-ENTRIES:]
 
 
+def answered(lines: "Iterable[Entry]", since: float) -> "List[Entry]":
+    """Which findings runs of ours have repaired since then, the newest last. The rungs of a ladder
+    are one repair, that of the last one: a run repairs a finding once.
+    """
+    found: "Dict[Tuple[str, str], Entry]" = {}
+    for entry in lines:
+        done = entry["event"] == "ended" and entry.get("result") == "done"
+        because = entry.get("because")
+        if not done or entry.get("inside") or entry["at"] < since or not isinstance(because, list):
+            continue
+        for name in because[:ANSWERED]:
+            if isinstance(name, str) and len(name) <= ID_LIMIT:
+                told = {"id": name, "at": entry["at"], "remedy": entry.get("remedy") or ""}
+                found[(name, entry.get("run") or "")] = told
+    return sorted(found.values(), key=lambda told: told["at"])[-ANSWERED:]
+
+
 def precisions(lines: "Iterable[Entry]") -> "List[Entry]":
     """The log precisions that we raised and did not restore: one entry a module."""
     raised: "Dict[Tuple[str, str], Entry]" = {}
@@ -347,9 +369,11 @@ def summary(
     running: "Optional[Entry]" = None,
     step: bool = False,
     paused: "Optional[Entry]" = None,
-) -> "Dict[str, List[Entry]]":
+    cut: bool = False,
+) -> "Dict[str, List[Any]]":
     """All of it as plain data, for a snapshot. running: the lock's entry of the run that has the
-    host, None without one; step: whether a process of it is running; paused: see pause.look.
+    host, None without one; step: whether a process of it is running; paused: see pause.look; cut:
+    whether there are earlier lines.
     """
 
     def goes_on(entry: "Entry") -> bool:
@@ -362,6 +386,8 @@ def summary(
     counted = [(key, restarts(lines, key[0], key[1], now - window_seconds)) for key in keys]
     names = ("at", "run", "module", "instance", "remedy", "who", "from")
     return {
+        "answered": answered(lines, now - ANSWERED_SECONDS),
+        "begins": [lines[0]["at"] if lines else now] if cut else [],
         "interrupted": [
             dict((name, entry.get(name)) for name in names)
             for entry in open_repairs(lines)

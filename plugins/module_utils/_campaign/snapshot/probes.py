@@ -333,13 +333,14 @@ def probe_ledger(context: Context) -> "Dict[str, List[Entry]]":
     try:
         holder = lock.read(store)
         running = holder if holder and lock.at_work(store, holder, context.now) else None
-        lines = ledger.Ledger(store).last_lines()
+        book = ledger.Ledger(store)
+        lines = book.last_lines()
         paused = pause.look(store, context.now)
     except ledger.StoreError as error:
         raise ProbeError("failed", str(error)) from None
     window = 60.0 * context.options["log_window"]
     step = running is not None and lock.step_lives(running)
-    return ledger.summary(lines, context.now, window, running, step, paused)
+    return ledger.summary(lines, context.now, window, running, step, paused, book.cut)
 
 
 def probe_api(context: Context) -> "Entry":

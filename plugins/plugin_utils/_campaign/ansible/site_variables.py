@@ -80,6 +80,7 @@ VARIABLES = frozenset({
     "campaign_probe_timeout",
     "campaign_probes",
     "campaign_quota_files",
+    "campaign_recurrence",
     "campaign_redirection_urls",
     "campaign_remediate",
     "campaign_remedies_allowed",

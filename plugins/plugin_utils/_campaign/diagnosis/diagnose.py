@@ -23,7 +23,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.pre
 from ..snapshot.records import ModuleInstance, ProbeError
 from ..snapshot.server import LOOPBACK, Server
 from ..snapshot.thresholds import Thresholds
-from .brakes import pause_of
+from .brakes import ledger_begins, pause_of, repaired
 from .bugs import noted
 from .catalogue import CATALOGUE, ORDER
 from .causes import chain, depths, link
@@ -73,6 +73,8 @@ def diagnose(
         thresholds=dict(server.limits.values()),
         untried=inconclusive(server) if header.installed else {},
         paused=pause_of(server),
+        repaired=repaired(server, {linked.id for linked in findings}),
+        ledger_begins_at=ledger_begins(server),
     )
 
 

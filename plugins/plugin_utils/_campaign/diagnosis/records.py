@@ -195,6 +195,15 @@ class Pause(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PastRepair(Record):
+    """An earlier repair of a finding that holds again, by the ledger of the host."""
+
+    id: str
+    at: float
+    remedy: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Diagnosis(Record):
     """The findings of a host, or why there is no diagnosis."""
 
@@ -217,6 +226,8 @@ class Diagnosis(Record):
     thresholds: Facts = field(default_factory=dict)
     untried: Mapping[str, str] = field(default_factory=dict)
     paused: Pause | None = field(default=None, metadata=IF_KNOWN)
+    repaired: tuple[PastRepair, ...] | None = field(default=None, metadata=IF_KNOWN)
+    ledger_begins_at: float | None = field(default=None, metadata=IF_KNOWN)
 
 
 @dataclass(frozen=True, kw_only=True)

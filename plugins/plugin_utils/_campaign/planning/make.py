@@ -18,9 +18,8 @@ from ..diagnosis.catalogue import ORDER
 from ..diagnosis.causes import across_hosts
 from ..diagnosis.model import HOST, INFO
 from ..diagnosis.records import Diagnosis, Finding, Module, Severity
-from . import announce, ladder
+from . import announce, held, ladder
 from .blocked import blocked
-from .held import paused
 from .ladder import REMEDIES
 from .merge import Draft, merged
 from .policy import ModuleId, Policy, Refusal
@@ -83,11 +82,14 @@ def plan_of_host(
         reason = None if refusal else blocked(finding, findings)
         refusal = Refusal("no_automatic_remedy", reason) if reason else refusal
         refusal = refusal or policy.on_remedy(str(finding.remedy), module_ids, now)
-        refusal = refusal or paused(diagnosis, policy)
+        refusal = refusal or held.recurring(finding, diagnosis, policy, now)
+        refusal = refusal or held.paused(diagnosis, policy)
         if refusal is None:
             wanted.append(finding)
         else:
             unplanned.append(unplanned_for(finding, refusal))
+    if wanted:
+        notes += held.notes(diagnosis, policy, now)
     drafts = sorted(merged(wanted), key=Draft.sort_key)
     steps = tuple(
         _step(number, draft, policy, module_ids, now, diagnosis)

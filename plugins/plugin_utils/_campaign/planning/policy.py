@@ -27,8 +27,10 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 OPTIONS = (
     "remedies_allowed", "remedies_denied", "modules_excluded", "windows", "windows_timezone",
     "freezes", "muted", "ask", "highest_rung", "approval",
+    "recurrence",
 )
 APPROVALS = ("none", "required")
+_RECURRENCE = {"times": 100, "days": 30}  # at most; the host tells of 30 days
 # Days that are searched for the next change of a weekly window: one may be skipped when clocks change.
 _AHEAD = 15
 
@@ -131,6 +133,14 @@ class Mute:
 
 
 @dataclass(frozen=True)
+class Recurrence:
+    """How often within how many days a finding may come back and be repaired again."""
+
+    times: int = 3
+    days: int = 7
+
+
+@dataclass(frozen=True)
 class Policy:
     """The policy of a host. The default allows every documented remedy, always."""
 
@@ -144,6 +154,7 @@ class Policy:
     ask: bool = False
     highest: str = HIGHEST[-1]
     approval: bool = False
+    recurrence: Recurrence = Recurrence()
     declared: Mapping[str, Any] = field(default_factory=dict)  # for guards: see announce.py
 
     @classmethod
@@ -166,6 +177,7 @@ class Policy:
             ask=_flag("ask", given.get("ask", False)),
             highest=highest,
             approval=_choice("approval", given.get("approval", "none"), APPROVALS) == "required",
+            recurrence=_recurrence(given.get("recurrence", {})),
         )
 
     def excludes(self, module: str, instance: str) -> bool:
@@ -388,6 +400,20 @@ def _mute(entry: Any, zone: tzinfo | None) -> Mute:
         severity_at=None if severity is None else Severity(severity),
         evidence_at={str(name): float(value) for name, value in evidence.items()},
     )
+
+
+def _recurrence(value: Any) -> Recurrence:
+    if not isinstance(value, Mapping):
+        raise InvalidPolicy(f"campaign_recurrence must be a mapping of times and days, not {value!r}")
+    given = dict(_fields("recurrence", value, tuple(_RECURRENCE)))
+    for name, number in given.items():
+        highest = _RECURRENCE[name]
+        if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= highest:
+            raise InvalidPolicy(
+                f"campaign_recurrence: {name} must be a whole number from 1 to {highest}, not"
+                f" {number!r}"
+            )
+    return Recurrence(**given)
 
 
 def _maybe(value: Any) -> str | None:

@@ -20,7 +20,7 @@ SCHEMA: Final = 1
 
 Why = Literal[
     "caused_by", "no_automatic_remedy", "policy", "window", "freeze", "muted", "excluded",
-    "ladder_exhausted", "state_changed", "paused",
+    "ladder_exhausted", "state_changed", "paused", "recurring",
 ]
 Result = Literal["repaired", "done", "unproved", "not_repaired", "refused", "skipped"]
 StateAfter = Literal["as_before", "changed", "unknown"]

@@ -127,6 +127,15 @@ class UnknownModule:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """A repair of ours of a finding, by its id."""
+
+    id: str
+    at: float
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
 class Paused:
     """Until when repairs are paused on the host; `unknown`: why that cannot be known."""
 
@@ -149,6 +158,8 @@ class Ledger:
     unknown: tuple[UnknownModule, ...] = ()
     repairs: tuple[Repaired, ...] = ()
     paused: tuple[Paused, ...] = ()
+    answered: tuple[Answered, ...] = ()
+    begins: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
