@@ -49,6 +49,7 @@ types: venv  ## mypy --strict on the controller, the target, the command, the to
 .PHONY: unit
 unit: venv  ## Unit tests
 	@tools/browser
+	@tools/monitoring
 	$(RUN) pytest tests/unit -n 2 --junitxml=build/junit/unit.xml $(ARGS)
 
 .PHONY: cases

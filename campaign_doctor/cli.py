@@ -248,7 +248,7 @@ def watch(
     )] = "5m",
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", envvar=variable("output"), metavar="DIR",
-        help="Write the latest report to this directory after each diagnosis.",
+        help="Write the latest report and its metrics to this directory after each diagnosis.",
     )] = None,
 ) -> int:
     """Diagnose repeatedly and report only what changed. Ctrl-C ends it."""

@@ -32,7 +32,8 @@ from .options import AnsibleOptions, HistoryOptions, OutputOptions, TerminalOpti
 from .outcome import ExitCode
 from .reasons import reason
 from .runner import BECOME_PROMPT, VAULT_PROMPT, Access, Ended, PlaybookRun, run
-from .shared import words
+from .service import Manager
+from .shared import openmetrics, words
 
 Decide = Callable[[Report], ExitCode]
 
@@ -214,8 +215,11 @@ class Doctor:
         variables = self._scoped(scope)
         before, seen = self._last(), False
         dark: set[str] = set()  # what has been told is not told again
+        manager = Manager()
+        manager.tell("READY=1")
         while True:
             began = time.monotonic()
+            manager.alive("diagnosing")
             result = self.perform(
                 PlaybookRun("diagnose", variables), outcome.of_diagnosis, progress=False
             )
@@ -238,12 +242,15 @@ class Doctor:
                 self._notify(report, before)
                 if changes is None or changes:
                     self._keep("watch", report, result.code)
+                    self.history.remember(self._inventory(), report)
                 if shown.output is not None:
-                    self._deliver(result, report, replace(shown, format="json"))
+                    self._deliver(result, report, replace(shown, format="openmetrics"))
                 before = baseline.merged(before, report)
                 dark = {host.name for host in report.hosts if host.status != "diagnosed"}
+            manager.alive(changes_view.numbers(report) if report else "no diagnosis")
             if self._wait(max(0.0, seconds(every) - (time.monotonic() - began)), every):
                 break
+        manager.tell("STOPPING=1")
         self.say("Watching has ended.")
         return ExitCode.HEALTHY
 
@@ -302,6 +309,8 @@ class Doctor:
             if not result.ended.killed:  # then it has been said
                 self.say(why, style="bold red")
             return int(result.code)
+        if keep:  # first: the metrics count this run, too
+            self.history.remember(self._inventory(), result.report)
         code = self._deliver(result, result.report, shown)
         if keep:
             if not result.ended.stopped:
@@ -460,6 +469,8 @@ class Doctor:
         return int(code)
 
     def _rendered(self, result: Result, report: Report, name: str) -> str:
+        if name == "openmetrics":
+            return openmetrics.render(report, self.history.memory(self._inventory()))
         if name in RENDERERS:
             return RENDERERS[name](report)
         if name == "table":
@@ -475,8 +486,7 @@ class Doctor:
             if path.is_file():
                 write_whole(folder / path.relative_to(result.ended.folder), path.read_bytes())
         if shown.format in FILES and not (result.ended.folder / FILES[shown.format]).exists():
-            # Other programs run as others; what they read holds names and numbers only.
-            mode = 0o644 if shown.format == "openmetrics" else PRIVATE
+            mode = openmetrics.MODE if shown.format == "openmetrics" else PRIVATE
             text = self._rendered(result, report, shown.format)
             write_whole(folder / FILES[shown.format], text.encode(), mode)
 

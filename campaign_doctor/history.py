@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from .explain import catalogue
 from .model import Changes, InvalidReport, Report
-from .shared import changes
+from .shared import changes, openmetrics
 
 _CORRUPT, _NOTADB = 11, 26  # result codes of SQLite; Python has names for them since 3.11
 INTERRUPTED = 130  # outcome.ExitCode, which knows the report
@@ -55,6 +55,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE runs ADD COLUMN who TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE runs ADD COLUMN scope TEXT NOT NULL DEFAULT ''",
     ),
+    ("CREATE TABLE metrics (inventory TEXT PRIMARY KEY, memory TEXT NOT NULL)",),
 )
 _COLUMNS = (
     "number, run, command, exit_code, mode, inventory, host_limit, started, finished, added_at,"
@@ -196,6 +197,21 @@ class History:
         return self._do(delete, 0, "old runs are not removed", write=True) if self.path.exists() \
             else 0
 
+    def memory(self, inventory: str) -> openmetrics.Memory:
+        """What the metrics of an inventory carry on from run to run; it outlives the runs."""
+        return self._do(lambda database: _memory(database, inventory), openmetrics.NOTHING,
+                        "it cannot be read")
+
+    def remember(self, inventory: str, report: Report) -> None:
+        """Count the repairs of a run, and when its root causes were first seen."""
+
+        def update(database: sqlite3.Connection) -> None:
+            memory = openmetrics.carried(_memory(database, inventory), report)
+            database.execute("INSERT OR REPLACE INTO metrics VALUES (?, ?)",
+                             (inventory, openmetrics.as_text(memory)))
+
+        self._do(update, None, "its repairs are not counted", write=True)
+
     def _listed(self, query: str, *values: object) -> list[Run]:
         def select(database: sqlite3.Connection) -> list[Run]:
             rows = database.execute(query, values).fetchall()
@@ -274,6 +290,12 @@ def compare(old: Report, new: Report) -> Changes:
     """What is new, gone, worse or better in a report, against an earlier one."""
     needs = {problem.key: problem.needs for problem in catalogue().problems}
     return changes.between(old, new, needs)
+
+
+def _memory(database: sqlite3.Connection, inventory: str) -> openmetrics.Memory:
+    query = "SELECT memory FROM metrics WHERE inventory = ?"
+    row = database.execute(query, (inventory,)).fetchone()
+    return openmetrics.remembered(row[0] if row else "")
 
 
 class _TooNewError(Exception):

@@ -46,6 +46,7 @@ PLACES = (Path("/tmp"), Path("/var/tmp"))  # where one may have been that ran wi
 BECOME_PROMPT = r"^BECOME password(\[defaults to SSH password\])?: ?$"
 VAULT_PROMPT = r"^Vault password( \([^)]*\))?: ?$"
 
+REPORT_FORMATS = ("json", "html", "junit")  # whatever the site's inventory says
 # How often ansible-runner asks whether to go on, while Ansible is silent.
 POLL_SECONDS = 0.3
 # Where Ansible cannot write its events, it does not fail: it waits for ever.
@@ -279,6 +280,7 @@ def _prepare(
     variables = {
         **playbook_run.variables,
         "campaign_report_dir": str(folder / "report"),
+        "campaign_report_formats": REPORT_FORMATS,
         "campaign_stop_file": str(folder / "stop"),
     }
 

@@ -18,6 +18,7 @@ import doctor_docs
 import errors_docs
 import fault_docs
 import finding_pages
+import metrics
 import report_schema
 import scenario_docs
 import security_docs
@@ -33,6 +34,7 @@ WRITERS = (
     errors_docs.WRITER,
     fault_docs.WRITER,
     finding_pages.WRITER,
+    metrics.WRITER,
     report_schema.WRITER,
     roles.WRITER,
     scenario_docs.WRITER,

@@ -40,6 +40,7 @@ GOING_SECONDS = 15.0  # what an interrupted Ansible had begun on a host may take
 READ_SECONDS = 2.0
 CARETAKER_SECONDS = 180.0
 COUNTED = ("ansible", "lab")
+SKIPS_NAMED = 5
 
 LEFT_OUT = "left out: "
 """Begins the last line of a stage that could not run on this machine, with the reason."""
@@ -60,6 +61,8 @@ class Result(NamedTuple):
     """Processes of the lab's servers that were started on this machine."""
     left_out: str = ""
     left_behind: tuple[str, ...] = ()
+    skips: tuple[str, ...] = ()
+    """The reasons of skipped tests, each with its tests."""
 
 
 def junit_counts(path: Path) -> tuple[int, int, int] | None:
@@ -74,6 +77,18 @@ def junit_counts(path: Path) -> tuple[int, int, int] | None:
         failed += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
         skipped += int(suite.get("skipped", 0))
     return max(0, total - failed - skipped), failed, skipped
+
+
+def junit_skips(path: Path) -> list[str]:
+    """Why tests of a pytest run were skipped, and which."""
+    reasons: dict[str, list[str]] = {}
+    with suppress(OSError, ET.ParseError):
+        for case in ET.parse(path).getroot().iter("testcase"):
+            for skipped in case.iter("skipped"):
+                reasons.setdefault(skipped.get("message") or "?", []).append(case.get("name") or "?")
+    return [f"{reason}: {', '.join(names[:SKIPS_NAMED])}"
+            + (f" and {len(names) - SKIPS_NAMED} more" if len(names) > SKIPS_NAMED else "")
+            for reason, names in reasons.items()]  # fmt: skip
 
 
 # ------------------------------------------------------------------------------- one stage
@@ -106,7 +121,7 @@ def run_stage(stage: str, folder: Path) -> Result:
     result = Result(
         stage, 0 if left_out else passed, failed, skipped, time.monotonic() - started,
         processor_seconds() - used, (tally / "ansible").stat().st_size,
-        (tally / "lab").stat().st_size, left_out, tuple(left),
+        (tally / "lab").stat().st_size, left_out, tuple(left), tuple(junit_skips(junit)),
     )  # fmt: skip
     print("", *(f"left behind: {each}" for each in left), *slowest(durations), cost(result),
           sep="\n", flush=True)
@@ -264,6 +279,7 @@ def table(results: list[Result], seconds: float) -> list[str]:
         if result.left_out:
             lines.append(f"{result.stage} was left out: {result.left_out}")
         lines += [f"{result.stage} left behind: {each}" for each in result.left_behind]
+        lines += [f"{result.stage} skipped: {each}" for each in result.skips]
     return lines
 
 

@@ -12,7 +12,8 @@ import json
 from collections.abc import Callable
 
 from ..model import Report
-from . import nagios, openmetrics, sarif
+from ..shared import openmetrics
+from . import nagios, sarif
 
 
 def as_json(report: Report) -> str:
@@ -31,5 +32,5 @@ RENDERERS: dict[str, Callable[[Report], str]] = {
 # How the files are called; those that the collection writes, and the table, among them.
 FILES = {
     "json": "report.json", "html": "report.html", "junit": "junit.xml", "table": "report.txt",
-    "sarif": "report.sarif", "openmetrics": "campaign.prom", "nagios": "nagios.txt",
+    "sarif": "report.sarif", "openmetrics": openmetrics.FILE, "nagios": "nagios.txt",
 }

@@ -83,7 +83,7 @@ class ActionModule(ActionBase):
             width = self._display.columns + 1 if ON_TERMINAL else LOG_WIDTH
             self._show(text.render(report, width=width, unicode=_unicode()))
         try:
-            written = files.write(report, directory, options["formats"])
+            written = files.write(report, directory, options["formats"], again=bool(options["report"]))
         except OSError as error:
             reason = error.strerror or str(error)
             result.update(

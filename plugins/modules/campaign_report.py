@@ -44,11 +44,14 @@ options:
   formats:
     description:
       - Files to write. V(json) is C(report.json), V(html) is C(report.html), V(junit) is
-        C(junit.xml).
+        C(junit.xml), V(openmetrics) is C(campaign.prom) for the textfile collector of
+        node_exporter, which every account can read.
+      - The counters of V(openmetrics) go on from the C(campaign.prom) of the run before, in the
+        same directory.
       - An empty list writes nothing.
     type: list
     elements: str
-    choices: [json, html, junit]
+    choices: [json, html, junit, openmetrics]
     default: [json, html, junit]
   display:
     description:

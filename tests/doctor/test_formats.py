@@ -18,10 +18,11 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.nam
     MODULES,
 )
 from campaign_doctor import modules as known
-from campaign_doctor.formats import FILES, RENDERERS, nagios, openmetrics, sarif, table
+from campaign_doctor.formats import FILES, RENDERERS, nagios, sarif, table
 from campaign_doctor.history import compare
 from campaign_doctor.model import Report
 from campaign_doctor.options import FORMATS
+from campaign_doctor.shared import openmetrics
 from doctor import samples
 from doctor.samples import Json, finding, host, module, report, unreachable
 
@@ -138,7 +139,8 @@ def older_format(text: str) -> list[Any]:
 
 def test_openmetrics_is_valid_in_both_formats(any_report: Report) -> None:
     """The textfile collector of node_exporter reads the older one."""
-    text = openmetrics.render(any_report)
+    memory = openmetrics.carried(openmetrics.NOTHING, any_report)
+    text = openmetrics.render(any_report, memory)
     new = {(s.name, tuple(sorted(s.labels.items()))): (s.value, s.timestamp)
            for family in families(text).values() for s in family.samples}
     old = {(s.name, tuple(sorted(s.labels.items()))): (s.value, s.timestamp)
@@ -146,7 +148,8 @@ def test_openmetrics_is_valid_in_both_formats(any_report: Report) -> None:
     assert new == old
     assert len(new) == sum(1 for line in text.splitlines() if not line.startswith("#"))
     assert {timestamp for _, timestamp in new.values()} == {None}
-    assert {family.type for family in families(text).values()} == {"gauge"}
+    kinds = {family.name: family.type for family in families(text).values()}
+    assert kinds == {family.name: family.kind for family in openmetrics.FAMILIES}
     assert text.endswith("# EOF\n")
 
 
@@ -170,6 +173,72 @@ def test_openmetrics_values() -> None:
     ]
     assert samples_of(text, "campaign_module_memory_bytes")[("app1", "mta", "prod")] == 12.5 * 2**20
     assert samples_of(text, "campaign_report_timestamp_seconds") == {(): 1763894405.0}
+
+
+def repaired(name: str = "app1", *results: str, **more: Any) -> Report:
+    return Report.of(report(
+        host(name, actions=[action(result, because=[f"mta.hung@{number}"])
+                            for number, result in enumerate(results)]), **more,
+    ))
+
+
+def test_openmetrics_counts_repairs_of_all_runs() -> None:
+    memory = openmetrics.NOTHING
+    for run in (repaired("app1", "repaired", "repaired", "skipped"), repaired("app2", "not_repaired"),
+                repaired("app1", "repaired"), repaired("app1", "repaired", check=True)):
+        memory = openmetrics.carried(memory, run)
+    text = openmetrics.render(Report.of(report(host())), memory)
+    assert samples_of(text, "campaign_repair_steps") == {
+        ("app1", "restart", "repaired"): 3, ("app2", "restart", "not_repaired"): 1,
+    }
+    assert samples_of(openmetrics.render(Report.of(report(host()))), "campaign_repair_steps") == {}
+
+
+def seen(text: str) -> dict[tuple[str, ...], float]:
+    return samples_of(text, "campaign_root_first_seen_timestamp_seconds")
+
+
+def test_openmetrics_a_root_keeps_the_time_at_which_it_was_first_seen() -> None:
+    def after(memory: openmetrics.Memory, minute: int, *hosts: Json) -> openmetrics.Memory:
+        return openmetrics.carried(memory, Report.of(
+            report(*hosts, finished=f"2025-11-23T10:{minute:02}:00Z")))
+
+    hung = host(findings=[finding("mta.hung"), finding("stat.slow", severity="info")])
+    first = after(openmetrics.NOTHING, 0, hung)
+    began = 1763892000.0
+    assert first.since == {("app1", "mta.hung@prod"): began}
+    assert after(first, 5, hung).since == first.since
+    assert after(first, 5, unreachable("app1")).since == first.since, "not seen is not gone"
+    others = host(modules=[module("wfserver")])
+    assert after(first, 5, others).since == first.since, "a look at other modules does not say"
+    gone = after(first, 5, host())
+    assert gone.since == {}
+    assert after(gone, 10, hung).since == {("app1", "mta.hung@prod"): began + 600}
+    text = openmetrics.render(Report.of(report(hung)), first)
+    assert seen(text) == {("app1", "mta.hung@prod"): began}
+    assert seen(openmetrics.render(Report.of(report(host("app2"))), first)) == {}
+
+
+def test_openmetrics_what_is_carried_on_can_be_read_again(any_report: Report) -> None:
+    memory = openmetrics.carried(openmetrics.NOTHING, any_report)
+    memory = openmetrics.carried(memory, repaired('a"\\n}\n{', "repaired", "done"))
+    memory = memory._replace(since={
+        (name.replace("\udce4", "?"), identity.replace("\udce4", "?")): at
+        for (name, identity), at in memory.since.items()
+    })
+    assert openmetrics.remembered(openmetrics.as_text(memory)) == memory
+    assert openmetrics.remembered(openmetrics.render(any_report, memory)).steps == memory.steps
+    assert openmetrics.remembered("garbage\ncampaign_repair_steps_total{x} 1\n") == ({}, {})
+
+
+def test_openmetrics_has_the_run_and_its_hosts() -> None:
+    text = openmetrics.render(Report.of(samples.ill()))
+    assert samples_of(text, "campaign_run_duration_seconds") == {(): 5}
+    assert samples_of(text, "campaign_hosts") == {
+        ("diagnosed",): 2, ("unreachable",): 1, ("failed",): 0, ("not_installed",): 0}
+    for family in families(text).values():
+        labels = {each.name: each.labels for each in openmetrics.FAMILIES}[family.name]
+        assert all(tuple(sample.labels) == labels for sample in family.samples), family.name
 
 
 def test_openmetrics_keeps_odd_names() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from campaign_doctor import history as module
 from campaign_doctor.history import History, UnknownRun
-from campaign_doctor.model import InvalidReport
+from campaign_doctor.model import InvalidReport, Report
 from doctor import samples
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -124,6 +124,18 @@ def test_old_runs_are_forgotten(history: History) -> None:
     assert history.prune(-1) == 0, "the newest stays, however old"
     # A number is never given twice.
     assert history.add(samples.ill(), "", 0) == 4
+
+
+def test_repairs_are_counted_beyond_the_runs_that_are_kept(history: History) -> None:
+    done = {"module": "mta", "instance": "prod", "remedy": "restart", "result": "repaired"}
+    run = samples.report(samples.host(actions=[done], findings=[samples.finding("mta.hung")]))
+    history.remember("hosts.yml", Report.of(run))
+    assert history.prune(0) == 0
+    history.remember("hosts.yml", Report.of({**run, "finished": "2026-11-23T10:40:05Z"}))
+    memory = history.memory("hosts.yml")
+    assert memory.steps == {("app1", "restart", "repaired"): 2}
+    assert memory.since == {("app1", "mta.hung@prod"): 1763894405.0}, "of the first run"
+    assert history.memory("others.yml") == ({}, {})
 
 
 def test_a_file_of_an_earlier_version_is_upgraded(

@@ -450,7 +450,8 @@ def test_explain_knows_what_is_meant(replay: Replay) -> None:
 
 def test_watch_tells_only_what_changed(replay: Replay) -> None:
     replay.can("healthy")
-    process = replay.start("watch", "--every", "0.2s", "-i", "app1,", *ONLY, "-q")
+    out = replay.work / "out"
+    process = replay.start("watch", "--every", "0.2s", "-i", "app1,", *ONLY, "-q", "-o", out)
     with Said(process) as said:
         said.lines(1)  # how it is
         replay.can("stopped")
@@ -467,6 +468,7 @@ def test_watch_tells_only_what_changed(replay: Replay) -> None:
     assert process.returncode == 0 and "Watching has ended" in told, told
     assert len(told.strip().splitlines()) == 4, told
     assert len(replay.run("history").out.splitlines()) == 4, "what did not change is not kept"
+    assert {path.name for path in out.iterdir()} >= {"report.json", "campaign.prom"}
     replay.nothing_left(told)
 
 

@@ -269,3 +269,34 @@ def test_an_event_that_cannot_be_posted_is_a_warning(
 def test_nothing_is_posted_unless_asked(run: Any) -> None:
     result, _ = run()
     assert "warnings" not in result
+
+
+def test_metrics_go_on_from_the_run_before(run: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    folder.mkdir()
+    file = folder / "campaign.prom"
+    before = 'campaign_root_first_seen_timestamp_seconds{host="app2",id="wfserver.not_running@prod"} 1000'
+    file.write_text(f'{before}\ncampaign_repair_steps_total{{host="x",remedy="start",result="done"}} 7\n')
+    result, _ = run(formats=["openmetrics", "json"], check=False)
+    assert result["files"] == [str(file), str(folder / "report.json")]
+    text = file.read_text()
+    assert before in text.splitlines(), "a root that holds is no new one"
+    assert 'result="done"} 7' in text and text.endswith("# EOF\n")
+    assert oct(file.stat().st_mode & 0o777) == "0o644", "node_exporter is somebody else"
+    assert oct((folder / "report.json").stat().st_mode & 0o777) == "0o600"
+
+
+def test_a_saved_report_is_not_counted_again(run: Any, tmp_path: Path) -> None:
+    done = {"module": "mta", "instance": "prod", "remedy": "restart", "result": "repaired"}
+    run(formats=["json"], check=False)
+    saved = tmp_path / "report" / "report.json"
+    data = json.loads(saved.read_text())
+    data["hosts"][0]["actions"] = [done]
+    saved.write_text(json.dumps(data))
+    counted = 'campaign_repair_steps_total{host="app1",remedy="restart",result="repaired"} '
+    run(report=str(saved), formats=["openmetrics"], check=False)
+    assert counted not in (tmp_path / "report" / "campaign.prom").read_text()
+    report = build.load(saved)
+    for times in (1, 2):
+        files.write(report, tmp_path / "report", ["openmetrics"])
+        assert f"{counted}{times}\n" in (tmp_path / "report" / "campaign.prom").read_text()

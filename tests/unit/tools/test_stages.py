@@ -196,3 +196,13 @@ def test_an_interrupted_run_ends_all_lanes(tmp_path: Path, number: signal.Signal
     assert running.wait(SECONDS) == 128 + number
     assert until(lambda: not any(map(psutil.pid_exists, pids)), SECONDS)
     assert until(lambda: not list((tmp_path / "tmp").iterdir()), SECONDS)
+
+
+def test_the_last_lines_name_what_was_skipped_and_why(tmp_path: Path) -> None:
+    cases = "".join(f'<testcase name="test_{n}"><skipped message="there is no promtool"/></testcase>'
+                    for n in range(7))
+    xml = f'<testsuites><testsuite tests="8" skipped="7">{cases}<testcase name="x"/></testsuite></testsuites>'
+    done = Done(tmp_path, unit=f"echo '{xml}' > build/junit/unit.xml")
+    told = "unit skipped: there is no promtool: test_0, test_1, test_2, test_3, test_4 and 2 more"
+    assert told in done.output.splitlines()[-4:], done.output
+    assert done.last == "1 passed, 0 failed, 7 skipped"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, campaign.remediation contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Writing the report's files: atomically, and readable only by the owner."""
+"""Writing the report's files: atomically, and readable only by the owner, but for the metrics."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from pathlib import Path
 
 from . import html, junit
 from .model import Report
+from .shared import openmetrics
 
-NAMES = {"json": "report.json", "html": "report.html", "junit": "junit.xml"}
+NAMES = {
+    "json": "report.json", "html": "report.html", "junit": "junit.xml", "openmetrics": openmetrics.FILE,
+}
+MEMORY_BYTES = 16 * 1024 * 1024  # of a former campaign.prom
 
 
 def render(report: Report, form: str) -> str:
@@ -25,20 +29,38 @@ def render(report: Report, form: str) -> str:
     return json.dumps(report.as_dict(), indent=1, ensure_ascii=False, default=str) + "\n"
 
 
-def write(report: Report, directory: Path, forms: list[str]) -> list[Path]:
-    """Write the files; raises OSError when the directory or a file cannot be written."""
-    texts = {NAMES[form]: render(report, form) for form in forms}
+def write(report: Report, directory: Path, forms: list[str], again: bool = False) -> list[Path]:
+    """Write the files; raises OSError when the directory or a file cannot be written.
+
+    `again`: it is a saved report, whose repairs have been counted already.
+    """
+    texts = {form: _metrics(report, directory, again) if form == "openmetrics" else render(report, form)
+             for form in forms}
     if not directory.is_dir():
         directory.mkdir(mode=0o700, parents=True)
-    return [_replace(directory / name, text) for name, text in texts.items()]
+    return [
+        _replace(directory / NAMES[form], text, openmetrics.MODE if form == "openmetrics" else 0o600)
+        for form, text in texts.items()
+    ]
 
 
-def _replace(path: Path, text: str) -> Path:
+def _metrics(report: Report, directory: Path, again: bool) -> str:
+    """The metrics. Their counters go on where the file of the run before them ended."""
+    try:
+        with (directory / openmetrics.FILE).open(encoding="utf-8", errors="replace") as file:
+            former = openmetrics.remembered(file.read(MEMORY_BYTES))
+    except FileNotFoundError:
+        former = openmetrics.NOTHING
+    return openmetrics.render(report, former if again else openmetrics.carried(former, report))
+
+
+def _replace(path: Path, text: str, mode: int) -> Path:
     # mkstemp gives 0600. A lone surrogate becomes \udcXX, in JSON the very same text.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            os.fchmod(file.fileno(), mode)  # whatever the umask
             file.write(text)
         temporary.replace(path)
     except BaseException:
