@@ -251,3 +251,13 @@ def test_the_ledger_knows_what_was_done(app: Machine, rest: Round) -> None:
     assert {"start", "kill_and_start", "restore_log_precision", "move_tmp", "free_port",
             "start_front_end", "start_service", "enable_service", "consolidate",
             "relaunch"} <= done  # fmt: skip
+
+
+def test_the_journal_of_the_host_has_a_line_for_each_change(app: Machine, rest: Round) -> None:
+    lines = app.run("journalctl", "--identifier=campaign_remediation", "--output=cat").splitlines()
+    ended = [line for line in app.ledger() if line["event"] == "ended" and not line["inside"]]
+    assert len(lines) == len(ended)
+    for line in ended:
+        remedy = line["remedy"] or line["state"] or "change"
+        what = f'what="{remedy} {line["module"] or "host"}@{line["instance"]}"'
+        assert any(what in told and f"result={line['result']}" in told for told in lines), what

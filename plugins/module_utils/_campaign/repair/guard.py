@@ -13,7 +13,7 @@ from ..account import child as account_child, probes as account_probes
 from ..errors import InputError, ProbeError
 from ..host import proc
 from ..names import DEFAULT, PER_INSTANCE, SHARED, UTILITIES
-from ..record import evidence, ledger, lock as rules, pause
+from ..record import evidence, journal, ledger, lock as rules, pause
 from ..record.state_dir import default_state_dir
 from ..snapshot import collect as snapshot, shapes
 from ..snapshot.probes import Context
@@ -244,7 +244,11 @@ class GuardedChange:
         values.setdefault("host", self.me["host"])
         values["from"] = self.origin
         self.scrub.many(evidence.texts_of(values))
-        self._recorded(lambda: self.ledger.append(event, self.scrub, **values))
+        try:
+            self._recorded(lambda: self.ledger.append(event, self.scrub, **values))
+        finally:  # what was done is done, recorded or not
+            if event == "ended" and not values.get("inside"):
+                journal.tell(journal.line(values, self.scrub), values.get("result"))
 
     def note(self, event: str, **values: "Any") -> None:
         """The same when it is too late to refuse: a failure is a warning."""
