@@ -123,11 +123,6 @@ class Progress:
         task = _Task.of(data)
         if kind == "runner_on_start":
             return self._started(host, task, now)
-        if kind == "runner_item_on_ok" and task.includes:
-            step = (data.get("res") or {}).get("_campaign_step")
-            if isinstance(step, Mapping):
-                host.steps.append(_title(step))
-            return None
         if kind in ("runner_on_ok", "runner_on_failed", "runner_on_unreachable",
                     "runner_on_skipped"):
             return self._ended(host, task, str(kind), data.get("res") or {}, now)
@@ -136,11 +131,6 @@ class Progress:
     def _started(self, host: Host, task: _Task, now: float) -> Host | None:
         if task.action == "campaign_step":
             host.doing, host.remedy, host.settles = "", False, False
-            if task.begins_step:
-                host.step += 1
-                host.changing = host.changed = True
-                host.since = now
-                return host
             return None
         if task.changes:
             return self._remedy(host, task, now)
@@ -169,6 +159,10 @@ class Progress:
             host.doing, host.remedy, host.since, host.settles = "", False, now, False
         if task.gives_host_back:
             host.changing = False
+        if task.action == "campaign_plan":
+            self._planned(result)
+        if task.action == "campaign_step":
+            return self._step_chosen(host, result, now)
         diagnosis = result.get("diagnosis")
         if isinstance(diagnosis, Mapping):
             self._diagnosed(host, diagnosis, whole=not task.role)
@@ -180,6 +174,24 @@ class Progress:
             host.state, host.message = "failed", _message(result)
             return host
         return None
+
+    def _planned(self, result: Mapping[str, Any]) -> None:
+        """All hosts have their steps; one without any is not repaired."""
+        for name, steps in (result.get("steps") or {}).items():
+            if steps:
+                self.hosts.setdefault(str(name), Host(str(name))).steps = _titles(steps)
+
+    def _step_chosen(self, host: Host, result: Mapping[str, Any], now: float) -> Host | None:
+        """It was decided which step is in progress."""
+        steps, number = result.get("steps"), result.get("number")
+        if not isinstance(steps, list) or not isinstance(number, int):
+            return None
+        news = (host.step, host.changing) != (number, True)
+        host.steps = _titles(steps)
+        host.step = number
+        host.changing = host.changed = True
+        host.since = now
+        return host if news else None
 
     def _diagnosed(self, host: Host, diagnosis: Mapping[str, Any], *, whole: bool) -> None:
         """`whole`: of all requested modules; the proof of a repair checks only one."""
@@ -215,15 +227,6 @@ class _Task:
         )
 
     @property
-    def includes(self) -> bool:
-        return self.action == "include_tasks"
-
-    @property
-    def begins_step(self) -> bool:
-        """Whether a step of the plan begins; in other files its rungs are decided upon."""
-        return (self.action, self.role, self.file) == ("campaign_step", "campaign", "step")
-
-    @property
     def gives_host_back(self) -> bool:
         """Whether a repair of the host ends; what comes before it in that file changes nothing."""
         return (self.action, self.role, self.file) == ("campaign_guard", "campaign", "main")
@@ -244,6 +247,10 @@ class _Task:
         if self.action == "campaign_diagnose" and not self.changes:
             return "proof" if self.file == "rung" else "diagnosis"
         return "guards, evidence and record" if self.action == "campaign_guard" else ""
+
+
+def _titles(steps: Iterable[object]) -> list[str]:
+    return [_title(step) for step in steps if isinstance(step, Mapping)]
 
 
 def _title(step: Mapping[str, Any]) -> str:

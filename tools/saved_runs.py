@@ -36,7 +36,7 @@ from integration.harness import INVENTORY, Lab, environment
 FILES = TOP / "tests" / "doctor" / "saved_runs"
 ONLY = ("--module", "inMail")
 STOPPED = "module_stopped_by_hand:inMail"
-RESULT = ("_campaign_step", "changed", "msg", "skipped", "unreachable")
+RESULT = ("changed", "msg", "number", "skipped", "steps", "unreachable")
 
 Json = dict[str, Any]
 

@@ -24,6 +24,7 @@ from ansible_collections.campaign.remediation.plugins.module_utils._campaign.rec
 from ..modules.campaign_guard import argument_spec
 from ..plugin_utils._campaign.ansible import controller, keeper
 from ..plugin_utils._campaign.ansible.changing import ChangingAction
+from ..plugin_utils._campaign.planning.registered import Opened
 
 LIMIT_BYTES = 32 * 1024 * 1024  # of one directory: it has at most 5 MB, before JSON
 SIBLING_SECONDS = 3600  # that this same run may take under another name of the host
@@ -43,6 +44,8 @@ class ActionModule(ChangingAction):
         directory = str(self._task.args.get("fetch_to") or "")
         result = super().run(tmp, task_vars)
         self.keep(result, str((task_vars or {}).get("inventory_hostname")))
+        if self._task.args.get("state") == "opened":
+            result["unusual"] = Opened.of(result).unusual
         packed = result.pop("packed", None)
         if not isinstance(packed, dict):
             return result

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -22,20 +23,24 @@ from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
 from ..plugin_utils._campaign.ansible.plan_files import given, written
 from ..plugin_utils._campaign.ansible.variables import PREFIX, raw_variables, with_variables
 from ..plugin_utils._campaign.ansible.version import collection_version
-from ..plugin_utils._campaign.diagnosis.causes import addresses_of
+from ..plugin_utils._campaign.diagnosis.causes import across_hosts, addresses_of
 from ..plugin_utils._campaign.diagnosis.records import Diagnosis
 from ..plugin_utils._campaign.planning import approval, ladder, saved as saved_plan
 from ..plugin_utils._campaign.planning.admit import admit, check_time
+from ..plugin_utils._campaign.planning.brakes import OPTIONS as BRAKES, Brakes, same_for_all
 from ..plugin_utils._campaign.planning.handed_on import handed_on
 from ..plugin_utils._campaign.planning.make import make
 from ..plugin_utils._campaign.planning.policy import OPTIONS, InvalidPolicy, Policy
 from ..plugin_utils._campaign.planning.records import AtWork, Plan, Work
-from ..plugin_utils._campaign.report.build import diagnosis_of
+from ..plugin_utils._campaign.planning.waves import arranged
+from ..plugin_utils._campaign.report.build import InvalidReport, diagnosis_of, load
 from ..plugin_utils._campaign.snapshot import reader
 
 Json = dict[str, Any]
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
+NEW_SECONDS = 24 * 3600  # for which a finding is new
+OWN_GROUPS = ("campaign_planned", "campaign_wave_", "campaign_deferred")
 
 
 class ActionModule(ActionBase):
@@ -88,6 +93,10 @@ class ActionModule(ActionBase):
             plan = replace(plan, made_by=who)
         if not options["plan_only"]:
             plan = approval.enforced(plan, policies)
+        plan = arranged(
+            plan, across_hosts(diagnoses), same_for_all(hosts.brakes()), hosts.groups(),
+            known_before(options["previous"], now),
+        )
         data = plan.as_dict()
         return {
             "plan": data,
@@ -95,6 +104,8 @@ class ActionModule(ActionBase):
             "read": read is not None,
             "approved": approval.in_words(plan),
             "steps": {host["name"]: host["steps"] for host in data["hosts"]},
+            "fleet": data["fleet"],
+            "waves": {host.name: host.wave for host in plan.hosts if host.wave},
             "summary": summary(plan),
             "file": written(options["plan_file"], data),
             "ansible_stats": statistics(plan, read),
@@ -136,6 +147,21 @@ class Hosts:
             for name, raw in self._raw.items()
         }
 
+    def brakes(self) -> dict[str, Brakes]:
+        """The brakes that each has; they must be the same."""
+        return {
+            name: brakes_of(name, self._options, self._hostvars, raw)
+            for name, raw in self._raw.items()
+        }
+
+    def groups(self) -> dict[str, frozenset[str]]:
+        """The hosts of each group of the inventory, those of the playbooks' own left out."""
+        return {
+            str(name): frozenset(map(str, hosts))
+            for name, hosts in (self.variables.get("groups") or {}).items()
+            if name != "ungrouped" and not str(name).startswith(OWN_GROUPS)
+        }
+
     def exhausted(self) -> dict[str, frozenset[str]]:
         """What this run has tried on each in vain."""
         variable = self._options["actions_variable"]
@@ -165,17 +191,48 @@ def statistics(plan: Plan, read: Plan | None) -> Json:
     return {"data": data, "per_host": False, "aggregate": False}
 
 
+def known_before(path: str | None, now: float) -> dict[str, frozenset[str]]:
+    """By host the findings of an earlier report. None if that is not old enough: what began lately has
+    been found by the last run, too. And none if it cannot be read, which the report says.
+    """
+    if not path:
+        return {}
+    try:
+        report = load(Path(path))
+    except InvalidReport:
+        return {}
+    if report.finished > saved_plan.iso(now - NEW_SECONDS):
+        return {}
+    return {host.name: frozenset(each.id for each in host.findings) for host in report.hosts}
+
+
+def brakes_of(name: str, options: Mapping[str, Any], hostvars: Any, raw: Mapping[str, Any]) -> Brakes:
+    """The brakes that a host has; they must be the same on all."""
+    try:
+        return Brakes.of(chosen(BRAKES, name, options, hostvars, raw))
+    except InvalidPolicy as error:
+        raise InvalidPolicy(f"{name}: {error}") from None
+
+
+def chosen(
+    names: Iterable[str], host: str, options: Mapping[str, Any], hostvars: Any, raw: Mapping[str, Any]
+) -> Json:
+    """Options of the task, and for each that is left out the host's own variable."""
+    found: Json = {option: options[option] for option in names}
+    own = [option for option in names if found[option] is None and PREFIX + option in raw]
+    if own:
+        templated = hostvars[host]
+        found.update({option: templated[PREFIX + option] for option in own})
+    return found
+
+
 def policy_of(
     name: str, options: Mapping[str, Any], hostvars: Any, raw: Mapping[str, Any]
 ) -> Policy:
     """A host's policy: an option of the task holds for all, else its own variable."""
-    chosen: Json = {option: options[option] for option in OPTIONS}
-    own = [option for option in OPTIONS if chosen[option] is None and PREFIX + option in raw]
-    if own:
-        templated = hostvars[name]
-        chosen.update({option: templated[PREFIX + option] for option in own})
     try:
-        return replace(Policy.of(chosen), declared=declared(name, hostvars, raw))
+        policy = Policy.of(chosen(OPTIONS, name, options, hostvars, raw))
+        return replace(policy, declared=declared(name, hostvars, raw))
     except InvalidPolicy as error:
         raise InvalidPolicy(f"{name}: {error}") from None
 

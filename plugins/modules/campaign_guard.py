@@ -268,6 +268,12 @@ replaced:
   description: The pause that held before. Null without one.
   returned: with O(state=paused) and O(state=resumed)
   type: dict
+unusual:
+  description:
+    - Whether what was seen asks to look at the host again before the planned steps are applied.
+      RV(sibling), RV(waited), RV(meanwhile), RV(done_elsewhere) or RV(interrupted) says what it was.
+  returned: with O(state=opened)
+  type: bool
 sibling:
   description: Whether it refused because this same run has the host under another name.
   returned: with O(state=opened)

@@ -159,6 +159,51 @@ options:
       - The ledger of the host is counted. C(times) is 1 to 100, C(days) 1 to 30.
       - By default each host's variable C(campaign_recurrence), else 3 times in 7 days.
     type: dict
+  min_healthy:
+    description:
+      - For groups of the inventory how many of their hosts must stay healthy, as a number or a
+        percentage. A host that was not diagnosed is not healthy, nor is one on which a module is
+        stopped for its repair.
+      - This and all options below hold for the whole run. By default the variable of the same name that
+        all hosts have, such as C(campaign_min_healthy).
+    type: dict
+  canary:
+    description:
+      - How many hosts try a remedy for a finding before others, if more than O(canary_from) hosts
+        need it. The others follow only if it was proved to help. With 0 none does. The default is 1.
+    type: raw
+  canary_from:
+    description: How many hosts with the same finding need no canary. The default is 3.
+    type: raw
+  batch:
+    description:
+      - How many hosts follow a canary at once, as a number or as a percentage of the planned hosts;
+        after each success twice as many. The default is V(25%).
+    type: raw
+  max_failures:
+    description:
+      - How many repairs that fail or are not proved to help end the run for all hosts that have not
+        begun, as a number or as a percentage of the planned hosts. The default is 3 or V(25%),
+        whichever is less, and at least 1.
+    type: raw
+  storm_percent:
+    description:
+      - If more than this percentage of the hosts of a group, and at least four, have the same new
+        finding, its repair waits for O(accept_storm). The default is 30.
+    type: raw
+  accept_storm:
+    description: Keys of findings to repair although so many hosts have them, or V(true) for all.
+    type: raw
+  serial:
+    description:
+      - How many hosts are repaired at once at most, as a number or as a percentage of the planned
+        hosts. The default is V(100%).
+    type: raw
+  previous:
+    description:
+      - The report of an earlier run. If it is at least a day old, what it has of a host is not new
+        there and makes no storm.
+    type: path
 attributes:
   check_mode:
     description: The plan is made in check mode, too, as it changes no host.
@@ -241,6 +286,16 @@ ansible_stats:
       If it is larger than 256 KB it is a sentence instead, which the next job refuses.
   returned: when not O(validate_only)
   type: dict
+fleet:
+  description:
+    - The brakes of the run, its C(waves), C(storms) and C(trials) among them. It is also in RV(plan).
+  returned: always
+  type: dict
+waves:
+  description: For each host that is repaired the number of its wave.
+  returned: always
+  type: dict
+  sample: {app1: 1, app2: 2}
 at:
   description: When the plan was made, or was found to hold still, in seconds since 1970.
   returned: when not O(validate_only)

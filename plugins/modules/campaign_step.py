@@ -14,19 +14,27 @@ description:
 options:
   state:
     description:
-      - With V(begun) a step begins. It may turn out not to be done at all.
+      - With V(opened) the repair of the host begins with the first step that is due, unless the
+        brakes of the run prevent it.
+      - With V(begun) the first step is chosen again, with what was seen when the host was locked.
+      - With V(looked) a cut repair was finished, and the next step is chosen by what it has left.
       - With V(failed) a task has failed, and the task is in its C(rescue).
-      - With V(ended) a remedy was applied and its proof looked for.
+      - With V(ended) a remedy was applied and its proof looked for. The next remedy is chosen.
       - With V(shown) the ladder has ended without success, and the log precision was raised.
       - With V(cut) the repair of the host has failed, and steps may be left that were not begun.
       - With V(awaited) a line was awaited in a log.
     type: str
     required: true
-    choices: [begun, failed, ended, shown, cut, awaited]
+    choices: [opened, begun, looked, failed, ended, shown, cut, awaited]
+  last:
+    description:
+      - For O(state=opened), whether a host that must wait for others is not asked again in this run.
+        Its steps are then skipped. Else it is put into the group C(campaign_deferred).
+    type: bool
+    default: true
   steps:
     description:
-      - The steps of the host, for V(state=begun) and V(state=cut). By default the variable
-        C(campaign_steps).
+      - The steps of the host. By default the variable C(campaign_steps).
     type: list
     elements: dict
   stop_file:
@@ -51,9 +59,9 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Start the step
+- name: Choose the first step
   campaign.remediation.campaign_step:
-    state: begun
+    state: opened
   register: _campaign_repair
 """
 
@@ -63,6 +71,44 @@ actions:
   returned: always
   type: list
   elements: dict
+admitted:
+  description: Whether the repair of the host was begun.
+  returned: always
+  type: bool
+at:
+  description: The index of the step in progress; the number of all steps if the repair has ended.
+  returned: always
+  type: int
+step:
+  description: The step in progress.
+  returned: if a step is in progress
+  type: dict
+number:
+  description: Its number among the steps of the host, from 1.
+  returned: if a step is in progress
+  type: int
+steps:
+  description: All steps of the host in short.
+  returned: if a step is in progress
+  type: list
+  elements: dict
+stale:
+  description:
+    - Whether the plan was made so long ago that the host is to be looked at again before it is
+      applied.
+  returned: if a step is in progress
+  type: bool
+remaining:
+  description:
+    - Ids of the findings that remained when they were last looked for between steps. Null if they
+      were not.
+  returned: always
+  type: list
+  elements: str
+deferred:
+  description: Why the host is repaired after all others.
+  returned: with O(state=opened), if it is
+  type: str
 rung:
   description: The remedy that is due; empty if none is.
   returned: always
@@ -99,15 +145,15 @@ failure:
   type: dict
 ended:
   description: How the change ended, in the words of the ledger.
-  returned: if a step is in progress
+  returned: always
   type: str
   sample: done
 next:
   description:
     - The file of the role that comes next. V(rung) is a remedy; V(afterwards) shows an operator more,
       where the ladder has ended without success; V(remaining) finds out whether the findings of the
-      other steps are gone as well. Empty if the step has ended.
-  returned: if a step is in progress
+      other steps are gone as well. Empty if the repair of the host has ended.
+  returned: always
   type: str
   sample: rung
 began:

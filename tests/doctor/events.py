@@ -9,10 +9,12 @@ Json = dict[str, Any]
 ROLES = "/c/ansible_collections/campaign/remediation/roles"
 WHOLE = {"task": "Take a snapshot and diagnose it", "task_path": "/c/playbooks/tasks/diagnose.yml:6",
          "task_action": "campaign.remediation.campaign_diagnose"}
-BEGINS = {"task": "Start the step", "task_path": f"{ROLES}/campaign/tasks/step.yml:4",
+BEGINS = {"task": "Choose the first step", "task_path": f"{ROLES}/campaign/tasks/main.yml:5",
           "task_action": "campaign.remediation.campaign_step"}
-STEPS = {"task": "Apply the steps one after another", "task_path": f"{ROLES}/campaign/tasks/main.yml:24",
-         "task_action": "ansible.builtin.include_tasks"}
+DECIDED = {"task": "Determine the result", "task_path": f"{ROLES}/campaign/tasks/rung.yml:45",
+           "task_action": "campaign.remediation.campaign_step"}
+PLANNED = {"task": "Plan the steps", "task_path": f"{ROLES}/campaign/tasks/plan.yml:20",
+           "task_action": "campaign.remediation.campaign_plan"}
 START = {"task": "Start stat", "task_path": f"{ROLES}/stat/tasks/start.yml:2",
          "task_action": "campaign.remediation.campaign_module"}
 PROOF = {"task": "Diagnose until the findings are gone",
@@ -55,5 +57,9 @@ def diagnosis(verdicts: dict[str, str], *severities: str, error: str | None = No
 
 
 def step(title: str, module: str = "stat", remedy: str = "start") -> Json:
-    return {"_campaign_step": {"title": title, "module": module, "instance": "prod",
-                              "remedy": remedy, "subject": None}}
+    return {"title": title, "module": module, "instance": "prod", "remedy": remedy, "subject": None}
+
+
+def at_step(number: int, *steps: Json) -> Json:
+    """What campaign_step returns of the step in progress."""
+    return {"steps": list(steps), "number": number}

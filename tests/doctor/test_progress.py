@@ -20,11 +20,14 @@ from doctor import samples
 from doctor.events import (
     BACK,
     BEGINS,
+    DECIDED,
+    PLANNED,
     PROOF,
     ROLES,
     START,
-    STEPS,
     WHOLE,
+    Json,
+    at_step,
     diagnosis,
     event,
     ok,
@@ -74,22 +77,29 @@ def test_a_diagnosis_from_waiting_to_its_verdicts() -> None:
     assert seen.pending == [] and seen.changing == []
 
 
+TWO = [step("Start stat@prod"), step("Restart mta@prod")]
+
+
 def repairing() -> Progress:
     seen = Progress()
     seen.event(play("Repair"), 0)
     seen.play_started(["app1"], {"app1": None})
     first = diagnosis({"stat@prod": "down", "mta@prod": "down"}, "critical")
     seen.event(ok("app1", WHOLE, diagnosis=first), 1)
-    for title in ("Start stat@prod", "Restart mta@prod"):
-        seen.event(event("runner_item_on_ok", "app1", STEPS, res=step(title)), 2)
+    seen.event(ok("app1", PLANNED, steps={"app1": TWO, "app2": []}), 2)
     return seen
+
+
+def begins(number: int) -> Json:
+    """A step of the two begins."""
+    return ok("app1", BEGINS if number == 1 else DECIDED, **at_step(number, *TWO))
 
 
 def test_a_repair_step_by_step() -> None:
     seen = repairing()
     app1 = seen.hosts["app1"]
     assert (seen.changing, seen.changed, seen.steps) == ([], [], (0, 2))
-    seen.event(started("app1", BEGINS), 3)
+    seen.event(begins(1), 3)
     assert (seen.changing, seen.steps, app1.title) == (["app1"], (0, 2), "Start stat@prod")
     seen.event(started("app1", START), 4)
     assert live.activity(app1, seen, 9) == "start, then it must stay up for 30 s · 5 s"
@@ -100,7 +110,7 @@ def test_a_repair_step_by_step() -> None:
     assert live.activity(app1, seen, 12) == "proof · 1 s"
     seen.event(ok("app1", PROOF, diagnosis=diagnosis({"stat@prod": "healthy"})), 13)
     assert (app1.verdict("stat"), app1.verdict("mta")) == ("healthy", "down")
-    seen.event(started("app1", BEGINS), 14)
+    seen.event(begins(2), 14)
     assert (seen.steps, app1.title) == ((1, 2), "Restart mta@prod")
     seen.event(ok("app1", BACK), 15)
     assert (seen.changing, seen.changed, seen.steps) == ([], ["app1"], (2, 2))
@@ -120,7 +130,7 @@ def test_every_remedy_is_told_from_its_first_task_to_its_proof(path: Path) -> No
     """Whatever modules it is made of."""
     seen = repairing()
     app1 = seen.hosts["app1"]
-    seen.event(started("app1", BEGINS), 3)
+    seen.event(begins(1), 3)
     news = []
     for number, each in enumerate(yaml.safe_load(path.read_text())):
         action = next(key for key in each if "." in key or key == "block")
@@ -203,10 +213,10 @@ def test_lines_tell_what_was_when_it_happened() -> None:
     def work(watcher: Quiet) -> None:
         watcher.progress = repairing()
         watcher.play_started([], {"app1": 2.0})
-        for each in (started("app1", BEGINS), started("app1", START),
+        for each in (begins(1), started("app1", START),
                      ok("app1", START, changed=True), started("app1", PROOF),
                      ok("app1", PROOF, diagnosis=diagnosis({"stat@prod": "healthy"})),
-                     started("app1", BEGINS), ok("app1", BACK)):
+                     begins(2), ok("app1", BACK)):
             watcher.event(each)
 
     said = [line.partition(" ")[2] for line in shown(Lines, 120, 24, work).splitlines()]
@@ -229,7 +239,7 @@ def test_names_from_hosts_are_no_markup() -> None:
 
 def test_the_events_that_are_used_are_those_of_the_roles() -> None:
     """The paths and actions in events.py, held against the files."""
-    for known in (WHOLE, BEGINS, STEPS, START, PROOF, BACK):
+    for known in (WHOLE, PLANNED, BEGINS, DECIDED, START, PROOF, BACK):
         path = str(known["task_path"]).rpartition(":")[0]
         path = path.rpartition("/remediation/")[2].removeprefix("/c/")
         text = (CHECKOUT / path).read_text()

@@ -60,7 +60,7 @@ def test_a_step_that_goes_well_takes_six_tasks_at_most(site: Site, report_dir: P
         report_dir, variables=QUICK, env={"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false"}
     )
     assert results(run) == [("restart", "repaired")], str(run)
-    step = run.output.partition("Start the step]")[2].partition("Release the host]")[0]
+    step = run.output.partition("Choose the first step]")[2].partition("Release the host]")[0]
     tasks = re.findall(r"^(?:ok|changed): ", step, re.MULTILINE)
     assert 4 <= len(tasks) <= 6, str(run)
 

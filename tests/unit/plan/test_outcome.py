@@ -23,6 +23,8 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.pla
     Change,
     DoneElsewhere,
     Ended,
+    Interrupted,
+    Opened,
     Proof,
 )
 
@@ -263,11 +265,15 @@ def elsewhere(instance: str) -> DoneElsewhere:
         ({}, {"not_after": "11:59"}, "it may not begin after 11:59 (campaign_windows, campaign_freezes)"),
         ({}, {"not_after": "12:00"}, ""),
         ({}, {"asks": True}, "it needs a confirmation that was not given"),
-        ({"agreed": True}, {"asks": True}, ""),
+        ({"agreed": lambda step: step.asks}, {"asks": True}, ""),
         ({"check": True}, {"asks": True}, ""),
-        ({"remaining": {}}, {}, "its findings are already gone"),
-        ({"remaining": {MEMORY: "x"}}, {}, ""),
-        ({"remaining": {}}, {"because": ()}, ""),
+        ({"remaining": ()}, {}, "its findings are already gone"),
+        ({"remaining": (MEMORY,)}, {}, ""),
+        ({"remaining": ()}, {"because": ()}, ""),
+        ({"held": lambda step: f"held: {step.remedy}"}, {}, f"held: {OWN}"),
+        ({"held": lambda step: "held", "check": True}, {}, ""),
+        ({}, {"held": "4 of 5 hosts have it"}, "4 of 5 hosts have it"),
+        ({"check": True}, {"held": "4 of 5 hosts have it"}, "4 of 5 hosts have it"),
         ({"elsewhere": [elsewhere("prod")]}, {"because": ()},
          "this run already did it on this server, under the name b"),
         ({"elsewhere": [elsewhere("prod")]}, {}, ""),
@@ -275,8 +281,10 @@ def elsewhere(instance: str) -> DoneElsewhere:
     ],
 )
 def test_whether_a_step_is_done_at_all(known: Json, changes: Json, reason: str) -> None:
+    known = dict(known)
     before = State(
-        actions=(Action(because=("x",)),), open=("x",), failure=Change(failed=True)
+        actions=(Action(because=("x",)),), open=("x",), failure=Change(failed=True), rung="x",
+        remaining=known.pop("remaining", None),
     )
     state = outcome.begin(a_step(**changes), before, StepContext(now="12:00", **known))
     assert (state.not_done, state.failure, state.began) == (reason, None, "12:00")
@@ -290,8 +298,37 @@ def test_whether_a_step_is_done_at_all(known: Json, changes: Json, reason: str) 
 
 
 def test_a_step_begins_with_what_is_still_there() -> None:
-    state = outcome.begin(a_step(), State(), StepContext(now="12:00", remaining={MEMORY: "x"}))
+    state = outcome.begin(a_step(), State(remaining=(MEMORY,)), StepContext(now="12:00"))
     assert state.open == (MEMORY,)
+
+
+def test_the_next_step_is_the_first_that_is_due() -> None:
+    steps = [a_step(not_after="11:59"), a_step(), a_step(held="storm")]
+    context = StepContext(now="12:00")
+    first = outcome.go_on(steps, State(), context)
+    assert (first.at, first.rung, len(first.actions)) == (1, OWN, 1)
+    assert outcome.next_file(first, steps) == "rung"
+    end = outcome.go_on(steps, first, context)
+    assert (end.at, end.rung, [a.reason for a in end.actions[1:]]) == (3, "", ["storm"])
+    assert outcome.next_file(end, steps) == ""
+
+
+def test_a_host_that_is_not_begun_has_an_action_for_each_step() -> None:
+    steps = [a_step(), a_step(because=(MEMORY,))]
+    state = outcome.not_begun(steps, State(), "the run has stopped", "12:00")
+    assert [(a.result, a.reason, a.because) for a in state.actions] == [
+        ("skipped", "the run has stopped", step.because) for step in steps
+    ]
+    assert outcome.next_file(state, steps) == ""
+
+
+@pytest.mark.parametrize("unfinished", [(), ({"module": "mta"},)])
+def test_a_repair_that_was_cut_off_is_finished_first(unfinished: tuple[object, ...]) -> None:
+    opened = Opened(interrupted=(Interrupted(unfinished=unfinished),))
+    assert opened.unusual is bool(unfinished)
+    steps = outcome.with_unfinished([a_step()], opened)
+    assert [step.remedy for step in steps] == (["finish_repair"] if unfinished else []) + [OWN]
+    assert outcome.with_unfinished(steps[:1], opened) == steps[:1] or not unfinished
 
 
 def test_on_a_lost_host_no_further_step_begins() -> None:

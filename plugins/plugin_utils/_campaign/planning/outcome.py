@@ -10,7 +10,7 @@ hands over what they registered (registered.py), and returns the state that is d
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
@@ -18,12 +18,18 @@ from ..diagnosis.records import Json
 from ..snapshot.reader import read
 from .ladder import REMEDIES, ROLES, Guard
 from .records import Action, Result, StateAfter, Step
-from .registered import Begun, Change, DoneElsewhere, Ended, Proof
+from .registered import Begun, Change, DoneElsewhere, Ended, Opened, Proof
 
 REFUSED: Final = "refused"
 CHECK_MODE = "check mode"
+PLAN_FRESH: Final = 60  # seconds after which a plan is compared with the host before it is applied
 FINISH = "finish_repair"
 _NOTHING_HELPED = "No documented remedy helped."
+# For a repair that turned out to be unfinished only when this run locked the host.
+UNFINISHED: Final = Step(
+    order=0, module="host", role="watchdog", remedy=FINISH, rungs=(FINISH,),
+    title="Finish the interrupted repair of the server",
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,9 @@ class State:
     `actions`: all that was done, for the report. `lost`: why the host cannot be reached any more.
     `open`: what the step was planned for and is not gone. `not_done`: why no further rung is
     applied. `failure`: of the task that failed. `began`: when the rung did. `rung`: the one that
-    is due; empty if none is.
+    is due; empty if none is. `at`: which of the host's steps is in progress. `remaining`: the findings
+    that remained when they were last looked for between steps; None if they were not. `admitted`: the
+    host's repair was begun.
     """
 
     actions: tuple[Action, ...] = ()
@@ -43,6 +51,9 @@ class State:
     failure: Change | None = None
     began: str | None = None
     rung: str = ""
+    at: int = -1
+    remaining: tuple[str, ...] | None = None
+    admitted: bool = False
 
     @classmethod
     def of(cls, data: Json) -> State:
@@ -57,6 +68,7 @@ class State:
             **own,
             "actions": [action.as_dict() for action in self.actions],
             "open": list(self.open),
+            "remaining": None if self.remaining is None else list(self.remaining),
             "failure": self.failure.as_dict() if self.failure else {},
         }
 
@@ -65,17 +77,17 @@ class State:
 class StepContext:
     """What is known when a step begins.
 
-    `remaining`: the findings that remain, None if not checked again. `elsewhere`: what
-    this run has done to the same server under another name. `agreed`: a person said yes;
-    `unconfirmed`: why nobody did, if that is known.
+    `elsewhere`: what this run has done to the same server under another name. `agreed`: whether a
+    person said yes to a step; `unconfirmed`: why nobody did, if that is known. `held`: why the brakes
+    keep a step from beginning; empty if they do not.
     """
 
     now: str
     stopping: bool = False
-    remaining: Collection[str] | None = None
     elsewhere: Sequence[DoneElsewhere] = ()
-    agreed: bool = False
+    agreed: Callable[[Step], bool] = lambda _step: False
     unconfirmed: str = ""
+    held: Callable[[Step], str] = lambda _step: ""
     check: bool = False
 
 
@@ -92,26 +104,47 @@ class RungResults:
 # --- what is due --------------------------------------------------------------------------------
 
 
+def go_on(steps: Sequence[Step], state: State, context: StepContext) -> State:
+    """The state in which the next step begins that is due; without a rung if none is."""
+    for at in range(state.at + 1, len(steps)):
+        state = begin(steps[at], replace(state, at=at), context)
+        if state.rung:
+            return state
+    return replace(state, at=len(steps), rung="")
+
+
 def begin(step: Step, state: State, context: StepContext) -> State:
     """The state in which a step begins; with an action if it is not done at all."""
-    remaining = context.remaining
-    fresh = State(
-        actions=state.actions,
-        lost=state.lost,
+    remaining = state.remaining
+    fresh = replace(
+        state,
         open=tuple(id for id in step.because if remaining is None or id in remaining),
-        not_done=_not_done(step, state.lost, context),
+        not_done=_not_done(step, state, context),
+        failure=None,
         began=context.now,
+        rung="",
     )
     if not fresh.not_done:
         return replace(fresh, rung=next_rung(step, fresh))
+    return _skipped(step, fresh, context.now)
+
+
+def not_begun(steps: Sequence[Step], state: State, reason: str, now: str) -> State:
+    """The state of a host whose repair is not begun at all, with an action for each step."""
+    for step in steps:
+        state = _skipped(step, replace(state, not_done=reason), now)
+    return replace(state, at=len(steps), rung="")
+
+
+def _skipped(step: Step, state: State, now: str) -> State:
     action = _action(
-        step, None, Change(), RungResults(), result="skipped", left="as_before", reason=fresh.not_done,
-        began=None, now=context.now,
+        step, None, Change(), RungResults(), result="skipped", left="as_before",
+        reason=state.not_done, began=None, now=now,
     )
-    return replace(fresh, actions=(*fresh.actions, action))
+    return replace(state, actions=(*state.actions, action))
 
 
-def _not_done(step: Step, lost: str, context: StepContext) -> str:
+def _not_done(step: Step, state: State, context: StepContext) -> str:
     """Why a step is not done; empty if it is."""
     # An order has no findings that could be gone.
     elsewhere = [] if step.because else [
@@ -120,20 +153,22 @@ def _not_done(step: Step, lost: str, context: StepContext) -> str:
     ]
     if context.stopping:
         return "the run was asked to stop"
-    if lost:
+    if state.lost:
         return "the host is no longer reachable"
+    if step.held:
+        return step.held
     if step.not_after and step.not_after < context.now:
         return f"it may not begin after {step.not_after} (campaign_windows, campaign_freezes)"
-    if step.asks and not context.agreed and not context.check:
+    if step.asks and not context.check and not context.agreed(step):
         why = f": {context.unconfirmed}" if context.unconfirmed else ""
         return f"it needs a confirmation that was not given{why}"
     if elsewhere:
         name = elsewhere[0].host
         return f"this run already did it on this server, under the name {name}"
-    remaining = context.remaining
+    remaining = state.remaining
     if step.because and remaining is not None and not set(step.because) & set(remaining):
         return "its findings are already gone"
-    return ""
+    return "" if context.check else context.held(step)
 
 
 def next_rung(step: Step, state: State, after: str = "") -> str:
@@ -170,13 +205,23 @@ def looks_again(step: Step, state: State, steps: Sequence[Step]) -> bool:
     return step.remedy == FINISH and others and not (state.not_done or state.lost)
 
 
-def next_file(step: Step, state: State, steps: Sequence[Step]) -> str:
-    """The file of roles/campaign that comes next in this step; empty if it has ended."""
+def next_file(state: State, steps: Sequence[Step]) -> str:
+    """The file of roles/campaign that comes next on this host; empty if its repair has ended."""
+    if not 0 <= state.at < len(steps):
+        return ""
     if state.rung:
         return "rung"
+    step = steps[state.at]
     if afterwards(step, state):
         return "afterwards"
     return "remaining" if looks_again(step, state, steps) else ""
+
+
+def with_unfinished(steps: Sequence[Step], opened: Opened) -> list[Step]:
+    """The steps, after that which finishes a repair that was only found when the host was locked."""
+    found = any(each.unfinished for each in opened.interrupted)
+    planned = any(step.remedy == FINISH for step in steps)
+    return [UNFINISHED, *steps] if found and not planned else list(steps)
 
 
 # --- the result ---------------------------------------------------------------------------------

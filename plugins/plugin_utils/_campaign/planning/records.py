@@ -20,7 +20,7 @@ SCHEMA: Final = 1
 
 Why = Literal[
     "caused_by", "no_automatic_remedy", "policy", "window", "freeze", "muted", "excluded",
-    "ladder_exhausted", "state_changed", "paused", "recurring",
+    "ladder_exhausted", "state_changed", "paused", "recurring", "min_healthy",
 ]
 Result = Literal["repaired", "done", "unproved", "not_repaired", "refused", "skipped"]
 StateAfter = Literal["as_before", "changed", "unknown"]
@@ -70,6 +70,8 @@ class Step(Record):
     afterwards: str | None = field(default=None, metadata=LATER)
     asks: bool = field(default=False, metadata=LATER)
     instances: tuple[str, ...] | None = field(default=None, metadata=IF_KNOWN)
+    canary: bool | None = field(default=None, metadata=IF_KNOWN)
+    held: str | None = field(default=None, metadata=IF_KNOWN)
 
     @property
     def all_instances(self) -> tuple[str, ...]:
@@ -133,6 +135,77 @@ class HostPlan(Record):
     steps: tuple[Step, ...] = ()
     left: tuple[Unplanned, ...] = ()
     notes: tuple[str, ...] = ()
+    wave: int | None = field(default=None, metadata=IF_KNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wave(Record):
+    """Hosts that are repaired at the same time.
+
+    `canaries`: those that try a remedy that other hosts wait for. `follow`: those that waited.
+    """
+
+    hosts: tuple[str, ...] = ()
+    canaries: tuple[str, ...] = ()
+    follow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storm(Record):
+    """A root that is new on many hosts of a group; `diagnosed`: how many of the group were."""
+
+    key: str
+    title: str = ""
+    group: str
+    hosts: tuple[str, ...] = ()
+    diagnosed: int = 0
+    accepted: bool = False
+
+    @property
+    def reason(self) -> str:
+        """Why its steps are held."""
+        return (
+            f"{len(self.hosts)} of {self.diagnosed} hosts of {self.group} have {self.key} at once: look for a"
+            f" cause outside the hosts; repair all the same with campaign_accept_storm: [{self.key}]"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guarded(Record):
+    """A group of hosts that campaign_min_healthy is about.
+
+    `healthy`: those that are now. `mends`: those that will be if their steps help.
+    """
+
+    name: str
+    minimum: int
+    hosts: tuple[str, ...] = ()
+    healthy: tuple[str, ...] = ()
+    mends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial(Record):
+    """A remedy for a finding that these hosts, the canaries, try before all others."""
+
+    remedy: str
+    key: str
+    canaries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetPlan(Record):
+    """The brakes of the run: in which order hosts are repaired, and what ends it.
+
+    `batch`: how many hosts follow a canary first. `max_failures`: so many failed repairs end the run.
+    """
+
+    waves: tuple[Wave, ...] = ()
+    storms: tuple[Storm, ...] = ()
+    batch: int = 1
+    max_failures: int = 1
+    groups: tuple[Guarded, ...] = ()
+    trials: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,3 +229,4 @@ class Plan(Record):
     made_by: str | None = field(default=None, metadata=LATER)
     approval: Approval | None = field(default=None, metadata=LATER)
     hosts: tuple[HostPlan, ...]
+    fleet: FleetPlan | None = field(default=None, metadata=IF_KNOWN)

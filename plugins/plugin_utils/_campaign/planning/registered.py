@@ -82,10 +82,33 @@ class DoneElsewhere(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Interrupted(Record):
+    """A repair that was cut off, and what of it is still stopped."""
+
+    unfinished: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Opened(Record):
-    """The answer of the guards when the host was locked for the run."""
+    """The answer of the guards when the host was locked for the run.
+
+    `sibling`: another name of the host has it. `waited`: seconds. `meanwhile`: other runs since the
+    diagnosis.
+    """
 
     done_elsewhere: tuple[DoneElsewhere, ...] = ()
+    interrupted: tuple[Interrupted, ...] = ()
+    sibling: bool = False
+    waited: float = 0.0
+    meanwhile: tuple[object, ...] = ()
+
+    @property
+    def unusual(self) -> bool:
+        """Whether the steps must be chosen again, with what the guards have seen."""
+        return bool(
+            self.sibling or self.waited > 0 or self.meanwhile or self.done_elsewhere
+            or any(each.unfinished for each in self.interrupted)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,3 +119,8 @@ class Asked(Record):
 
     confirmed: Mapping[str, Sequence[int]] = field(default_factory=dict)
     unconfirmed: str = ""
+
+    def agreed(self, host: str, order: int) -> bool:
+        """Whether the operator confirmed this step."""
+        orders = self.confirmed.get(host)
+        return isinstance(orders, (list, tuple)) and order in orders
