@@ -143,6 +143,8 @@ class Step(_Part):
     afterwards: str | None = None
     asks: bool = False
     instances: tuple[str, ...] | None = None
+    canary: bool | None = None
+    held: str | None = None
 
     @property
     def label(self) -> str:
@@ -227,6 +229,54 @@ class Host(_Part):
     plan_refused: str | None = None
     plan_notes: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
+
+
+class Wave(_Part):
+    """Hosts that are repaired at the same time."""
+
+    hosts: tuple[str, ...] = ()
+    canaries: tuple[str, ...] = ()
+    follow: tuple[str, ...] = ()
+
+
+class Storm(_Part):
+    """A finding that many hosts of a group have at once."""
+
+    key: str
+    title: str = ""
+    group: str
+    hosts: tuple[str, ...] = ()
+    diagnosed: int = 0
+    accepted: bool = False
+
+
+class Guarded(_Part):
+    """A group of hosts of which so many must stay healthy."""
+
+    name: str
+    minimum: int
+    hosts: tuple[str, ...] = ()
+    healthy: tuple[str, ...] = ()
+    mends: tuple[str, ...] = ()
+
+
+class Trial(_Part):
+    """A remedy for a finding that these hosts try before all others."""
+
+    remedy: str
+    key: str
+    canaries: tuple[str, ...] = ()
+
+
+class FleetPlan(_Part):
+    """The brakes of the run."""
+
+    waves: tuple[Wave, ...] = ()
+    storms: tuple[Storm, ...] = ()
+    batch: int = 1
+    max_failures: int = 1
+    groups: tuple[Guarded, ...] = ()
+    trials: tuple[Trial, ...] = ()
 
 
 class Node(_Part):
@@ -360,6 +410,7 @@ class Report(_Part):
     summary: Summary
     changes: Changes | None = None
     not_looked_at: tuple[NotLookedAt, ...] = ()
+    fleet: FleetPlan | None = None
 
     @cached_property
     def index(self) -> dict[tuple[str, str], Finding]:

@@ -26,10 +26,13 @@ def show(console: Console, report: Report, *, utc: bool = False) -> int:
     if not steps:
         return 0
     local: Callable[[outline.Section], outline.Section] = (lambda told: told) if utc else times.section
-    paused = outline.paused(report)
-    if paused.entries:
-        _section(console, local(paused))
+    for section in (outline.storms(report), outline.paused(report)):
+        if section.entries:
+            _section(console, local(section))
     _section(console, local(outline.plan(report)))
+    waves = outline.waves(report)
+    if waves.entries:
+        _section(console, waves)
     at_work = [line for host, step in steps for line in _at_work(host, step)]
     if at_work:
         table.show(console, table.heading("Running now"))

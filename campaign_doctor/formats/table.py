@@ -40,7 +40,7 @@ STYLES = {
 }
 # What matters most at the end, where the eye is.
 RANKS = ("critical", "warning", "plain", "ok", "info", "muted")
-ORDER = ("notes", "unseen", "causes", "repairs", "paused", "plan", "left", "changes")
+ORDER = ("notes", "unseen", "causes", "repairs", "paused", "waves", "plan", "left", "changes")
 NUMBERED = ("causes", "plan")
 NAME_COLUMNS = 30
 COLUMN = 10  # of the labels
@@ -53,8 +53,8 @@ def show(console: Console, part: RenderableType) -> None:
 
 
 def render(report: Report, *, utc: bool = False) -> RenderableType:
-    """A line for each cause, the hosts, then the details, with what matters most at the end, where
-    the eye is. Times have the local one beside them, unless utc.
+    """A cause outside the hosts, a line for each of the others, the hosts, then the details, with what
+    matters most at the end, where the eye is. Times have the local one beside them, unless utc.
     """
     told = outline.sections(report)
     if not utc:
@@ -62,7 +62,8 @@ def render(report: Report, *, utc: bool = False) -> RenderableType:
     parts = [part for name in ORDER if name in told for part in section(told[name])]
     dark = outline.undiagnosed(report)
     errors = section(dark) if dark.entries else []
-    return Group(*brief(report), hosts(report), *errors, *parts, Text(), summary(report))
+    first = section(told["storms"]) if "storms" in told else []
+    return Group(*first, *brief(report), hosts(report), *errors, *parts, Text(), summary(report))
 
 
 def brief(report: Report) -> list[RenderableType]:

@@ -28,7 +28,10 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ans
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible.variables import (
     HANDED_ON,
 )
-from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import policy
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import (
+    brakes,
+    policy,
+)
 
 from . import CHECKOUT as TOP
 
@@ -167,6 +170,7 @@ def sections() -> dict[str, Json]:
     found = {
         "The server, and how it is diagnosed": diagnosing_options(),
         "What a site allows": _options(documented("campaign_plan"), policy.OPTIONS),
+        "The brakes of a run": _options(documented("campaign_plan"), brakes.OPTIONS),
         "Guards and changes": {**_options(module, guards), **_options(module, own)},
         "A raised log precision": _options(precision, precision),
         "The run": KEYWORDS,

@@ -140,25 +140,22 @@ class HostPlan(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Wave(Record):
-    """Hosts that are repaired at the same time.
-
-    `canaries`: those that try a remedy that other hosts wait for. `follow`: those that waited.
-    """
+    """Hosts that are repaired at the same time."""
 
     hosts: tuple[str, ...] = ()
-    canaries: tuple[str, ...] = ()
-    follow: tuple[str, ...] = ()
+    canaries: tuple[str, ...] = ()  # those that try a remedy that other hosts wait for
+    follow: tuple[str, ...] = ()  # those that have waited for a canary
 
 
 @dataclass(frozen=True, kw_only=True)
 class Storm(Record):
-    """A root that is new on many hosts of a group; `diagnosed`: how many of the group were."""
+    """A root that is new on many hosts of a group at once."""
 
     key: str
     title: str = ""
     group: str
     hosts: tuple[str, ...] = ()
-    diagnosed: int = 0
+    diagnosed: int = 0  # how many hosts of the group were
     accepted: bool = False
 
     @property
@@ -172,16 +169,13 @@ class Storm(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Guarded(Record):
-    """A group of hosts that campaign_min_healthy is about.
-
-    `healthy`: those that are now. `mends`: those that will be if their steps help.
-    """
+    """A group of hosts of which so many must stay healthy (campaign_min_healthy)."""
 
     name: str
     minimum: int
     hosts: tuple[str, ...] = ()
-    healthy: tuple[str, ...] = ()
-    mends: tuple[str, ...] = ()
+    healthy: tuple[str, ...] = ()  # now
+    mends: tuple[str, ...] = ()  # if their steps help
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,15 +189,12 @@ class Trial(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class FleetPlan(Record):
-    """The brakes of the run: in which order hosts are repaired, and what ends it.
-
-    `batch`: how many hosts follow a canary first. `max_failures`: so many failed repairs end the run.
-    """
+    """The brakes of the run: in which order hosts are repaired, and what ends it."""
 
     waves: tuple[Wave, ...] = ()
     storms: tuple[Storm, ...] = ()
-    batch: int = 1
-    max_failures: int = 1
+    batch: int = 1  # how many hosts follow a canary first
+    max_failures: int = 1  # so many failed repairs end the run
     groups: tuple[Guarded, ...] = ()
     trials: tuple[Trial, ...] = ()
 

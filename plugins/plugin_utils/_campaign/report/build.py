@@ -118,6 +118,7 @@ def build(
         roots=roots,
         summary=_summary(hosts, roots),
         not_looked_at=not_looked_at,
+        fleet=plan.fleet if plan else None,
     )
 
 

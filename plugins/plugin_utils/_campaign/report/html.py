@@ -88,10 +88,12 @@ def _contents(
     report: Report, told: dict[str, outline.Section], notes: int, line: bool
 ) -> list[tuple[str, str, int | None]]:
     """The sections of the page: anchor, heading, and how many entries."""
+    storms = told.get("storms")
     found: list[tuple[str, str, int | None]] = [
+        *([("storms", storms.title, len(storms.entries))] if storms else []),
         ("hosts", "Hosts", len(report.hosts)), ("causes", "Root causes", report.summary.roots),
     ]
-    for name in ("changes", "paused", "repairs", "plan", "left", "notes", "unseen"):
+    for name in ("changes", "paused", "repairs", "plan", "waves", "left", "notes", "unseen"):
         if name == "notes" and notes:
             found.append((name, "Notes", notes))
         elif name == "changes" and name in told:

@@ -27,7 +27,7 @@ from ..diagnosis.records import (
     Schema,
     Severity,
 )
-from ..planning.records import Action, Step, Unplanned
+from ..planning.records import Action, FleetPlan, Step, Unplanned
 
 # The parts of a report can be imported from here, too.
 __all__ = (
@@ -192,3 +192,4 @@ class Report(Record):
     summary: Summary
     changes: Changes | None = None
     not_looked_at: tuple[NotLookedAt, ...] = field(default=(), metadata=LATER)
+    fleet: FleetPlan | None = field(default=None, metadata=IF_KNOWN)

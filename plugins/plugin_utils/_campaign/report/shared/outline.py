@@ -105,8 +105,8 @@ class Section(NamedTuple):
 def sections(report: Report) -> dict[str, Section]:
     """Those that have something to say, by name, in the order in which they are read."""
     every = (
-        *findings(report), repairs(report), paused(report), plan(report), unplanned(report),
-        unseen(report),
+        storms(report), *findings(report), repairs(report), paused(report), plan(report), waves(report),
+        unplanned(report), unseen(report),
     )
     told = {section.name: section for section in every if section.entries}
     if report.changes is not None:
@@ -253,6 +253,50 @@ def _pause(pause: Pause) -> str:
     return f"until {words.at(pause.until)}: {pause.reason} ({pause.who or '?'}{since})"
 
 
+def storms(report: Report) -> Section:
+    """Findings that so many hosts have at once that their cause is hardly on the hosts."""
+    entries = []
+    for storm in report.fleet.storms if report.fleet else ():
+        end = (
+            "repaired all the same, as campaign_accept_storm says" if storm.accepted
+            else f"not repaired; if it must be: campaign_accept_storm: [{storm.key}]"
+        )
+        text = (
+            f"{storm.title} ({storm.key}) on {len(storm.hosts)} of {storm.diagnosed} hosts of"
+            f" {storm.group}: {some(storm.hosts, ROOM_WITHIN)}. Look for a cause outside the hosts; {end}"
+        )
+        entries.append(Entry("critical", text, hosts=storm.hosts))
+    return Section("storms", "Many hosts at once", entries)
+
+
+def waves(report: Report) -> Section:
+    """In which order hosts are repaired, and what ends the run; nothing if they go together."""
+    fleet = report.fleet
+    entries: list[Entry] = []
+    if fleet is None or (len(fleet.waves) < 2 and not fleet.groups):
+        return Section("waves", "Order of the hosts", entries)
+    for number, wave in enumerate(fleet.waves, 1):
+        tried = "".join(
+            f"; {', '.join(trial.canaries)} must prove that {trial.remedy} helps against {trial.key}"
+            for trial in fleet.trials if set(trial.canaries) & set(wave.hosts)
+        )
+        text = f"wave {number}, {_counted(len(wave.hosts), 'host')}: {some(wave.hosts, ROOM_WITHIN)}{tried}"
+        entries.append(Entry("plain", text, hosts=wave.hosts))
+    entries += [
+        Entry(
+            "plain", f"{group.name} keeps {_counted(group.minimum, 'healthy host')};"
+            f" {len(group.healthy)} of {len(group.hosts)} are healthy now", hosts=group.hosts,
+        )
+        for group in fleet.groups
+    ]
+    if fleet.waves:
+        entries.append(Entry("plain", (
+            f"no further host is begun after {_counted(fleet.max_failures, 'repair')} that failed or"
+            " could not be proved to help"
+        )))
+    return Section("waves", "Order of the hosts", entries)
+
+
 def plan(report: Report) -> Section:
     """What would be done, what it interrupts, and what follows if it does not help."""
     begun = any(host.actions for host in report.hosts)
@@ -267,6 +311,8 @@ def _step(group: repair.Group[Step]) -> Entry:
         body.append(Detail("Hosts", some(group.hosts, ROOM_ALONE)))
     body.append(Detail("For", ", ".join(step.keys)))
     body.extend(_commands(step.command))
+    if step.held:
+        body.append(Detail("Held", step.held))
     if step.refused_unless:
         body.append(Detail("Guard", step.refused_unless))
     body.append(Detail("Or else", repair.further(step)))

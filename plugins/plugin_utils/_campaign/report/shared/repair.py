@@ -68,7 +68,7 @@ def planned(report: Report) -> list[Group[Step]]:
         ((host.name, step) for host in report.hosts for step in waiting(host)),
         (
             "module", "instance", "subject", "remedy", "rungs", "because", "command", "limit",
-            "not_after", "refused_unless",
+            "not_after", "refused_unless", "held",
         ),
     )
 
