@@ -62,6 +62,7 @@ class ActionModule(ActionBase):
             hosts = Hosts(options, variables)
             if options["validate_only"]:
                 policies = hosts.policies()
+                same_for_all(hosts.brakes()).minimums(hosts.groups())
                 if read:
                     validate(read, policies, time.time())
                 return result
@@ -95,7 +96,7 @@ class ActionModule(ActionBase):
             plan = approval.enforced(plan, policies)
         plan = arranged(
             plan, across_hosts(diagnoses), same_for_all(hosts.brakes()), hosts.groups(),
-            known_before(options["previous"], now),
+            known_before(self._previous(options, hosts), now),
         )
         data = plan.as_dict()
         return {
@@ -111,6 +112,10 @@ class ActionModule(ActionBase):
             "ansible_stats": statistics(plan, read),
             **self._asked(plan, options),
         }
+
+    def _previous(self, options: Mapping[str, Any], hosts: Hosts) -> str:
+        variable = with_variables({}, ["report_previous"], hosts.variables, self._templar)
+        return str(options["previous"] or variable.get("report_previous") or "")
 
     def _asked(self, plan: Plan, options: Mapping[str, Any]) -> Json:
         """What the operator confirmed of the steps that ask."""
@@ -191,7 +196,7 @@ def statistics(plan: Plan, read: Plan | None) -> Json:
     return {"data": data, "per_host": False, "aggregate": False}
 
 
-def known_before(path: str | None, now: float) -> dict[str, frozenset[str]]:
+def known_before(path: str, now: float) -> dict[str, frozenset[str]]:
     """By host the findings of an earlier report. None if that is not old enough: what began lately has
     been found by the last run, too. And none if it cannot be read, which the report says.
     """

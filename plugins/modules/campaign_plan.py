@@ -203,6 +203,7 @@ options:
     description:
       - The report of an earlier run. If it is at least a day old, what it has of a host is not new
         there and makes no storm.
+      - By default the variable C(campaign_report_previous).
     type: path
 attributes:
   check_mode:

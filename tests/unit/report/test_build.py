@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import records
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.report import (
     build,
     model,
@@ -179,10 +180,14 @@ def test_json_is_as_documented(report: Json) -> None:
     defined.update({name: part["properties"] for name, part in schema["$defs"].items()})
     full = model.Report.of(report).as_dict()
     built = {
-        "step": model.Step(instances=("prod", "prod2")).as_dict(),
+        "step": model.Step(instances=("prod", "prod2"), canary=True, held="x").as_dict(),
         "unplanned": model.Unplanned().as_dict(),
         "action": model.Action().as_dict(),
-        "report": report,
+        "report": {**report, "fleet": None},
+        "wave": records.Wave().as_dict(),
+        "storm": records.Storm(key="x.y", group="all").as_dict(),
+        "trial": records.Trial(remedy="restart", key="x.y").as_dict(),
+        "guarded": records.Guarded(name="web", minimum=1).as_dict(),
         "host": {**report["hosts"][1], "paused": None},
         "pause": model.Pause().as_dict(),
         "module": full["hosts"][1]["modules"][0],

@@ -8,6 +8,7 @@ Pure: the same plans, diagnoses and brakes give the same waves.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -124,6 +125,11 @@ def stops(step: Step) -> bool:
     )
 
 
+def counted(name: str) -> list[tuple[int, str]]:
+    """What sorts host names by their numbers: app2 before app10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
 def is_healthy(diagnosis: Diagnosis | None) -> bool:
     """Whether the host is known to do its work: no module is down, and none was not seen.
 
@@ -215,7 +221,9 @@ class _Fleet:
             names = many[answer]
             before = [name for name in chosen if name in names][: self._brakes.canary]
             # Those with the fewest further answers, so that they say something about this one.
-            fresh = sorted(set(names) - set(before), key=lambda name: (len(self._answers[name]), name))
+            fresh = sorted(
+                set(names) - set(before), key=lambda name: (len(self._answers[name]), counted(name))
+            )
             picked = [*before, *fresh][: self._brakes.canary]
             chosen += [name for name in picked if name not in chosen]
             canaries[answer] = picked
@@ -235,7 +243,10 @@ class _Fleet:
         at_once = self._brakes.at_once(len(self._steps))
         leaders = {name: self._leaders(name) for name in self._steps}
         canaries = {name for names in self._canaries.values() for name in names}
-        remaining = sorted(self._steps, key=lambda name: (name not in canaries, bool(leaders[name]), name))
+        remaining = sorted(
+            self._steps,
+            key=lambda name: (name not in canaries, bool(leaders[name]), counted(name)),
+        )
         guarded = [_Group(each, set(each.healthy)) for each in self.groups.values()]
         size, placed, waves = self.batch, set[str](), list[Wave]()
         while remaining:
