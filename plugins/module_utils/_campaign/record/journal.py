@@ -76,4 +76,5 @@ def _escaped(letter: str) -> str:
     if letter in '"\\':
         return "\\" + letter
     number = ord(letter)
-    return "\\x%02x" % number if number < 256 else "\\u%04x" % number if number < 65536 else "\\U%08x" % number
+    form = "\\x%02x" if number < 256 else "\\u%04x" if number < 65536 else "\\U%08x"
+    return form % number
