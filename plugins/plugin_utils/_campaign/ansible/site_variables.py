@@ -33,6 +33,8 @@ VARIABLES = frozenset({
     "campaign_canary_from",
     "campaign_command_timeout",
     "campaign_duplicates_found",
+    "campaign_eda_port",
+    "campaign_eda_token",
     "campaign_evidence",
     "campaign_evidence_days",
     "campaign_evidence_keep",
