@@ -84,7 +84,7 @@ def read(path: Path) -> tuple[dict[str, Any], _Plan]:
 
 def show(plan: _Plan, console: Console) -> int:
     """Show each step with its commands; how many there are."""
-    _say(console, f"Plan of {plan.made_at}, made by {plan.made_by or 'nobody knows whom'}:", "bold")
+    _say(console, f"Plan of {plan.made_at}, made by {plan.made_by or '(unknown)'}:", "bold")
     for host in plan.hosts:
         for step in host.steps:
             _say(console, f"{host.name}: {step.order}. {step.title}, for {', '.join(step.because)}")

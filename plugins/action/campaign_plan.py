@@ -59,6 +59,11 @@ class ActionModule(ActionBase):
         result.update(changed=False)
         try:
             read = given(options, variables)
+            if options["required"] and not read:
+                raise saved_plan.InvalidPlan(
+                    "campaign_plan_required is true, and no plan is given (campaign_plan_data,"
+                    " campaign_plan_file)"
+                )
             hosts = Hosts(options, variables)
             if options["validate_only"]:
                 policies = hosts.policies()

@@ -62,6 +62,10 @@ options:
       - Whether its hosts are still in the state that it was made for is not checked.
     type: bool
     default: false
+  required:
+    description: Whether a plan must be given, by O(read_file) or C(campaign_plan_data).
+    type: bool
+    default: false
   plan_only:
     description: Whether the plan is made to be read, and nothing of it is applied in this run.
     type: bool

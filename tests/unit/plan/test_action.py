@@ -214,6 +214,12 @@ def test_a_plan_that_is_only_read_needs_no_approval() -> None:
     assert refused["ansible_stats"]["data"]["campaign_plan_verdict"] == "refused"
 
 
+def test_a_run_that_must_not_make_a_plan() -> None:
+    with pytest.raises(AnsibleActionFail, match="campaign_plan_required is true, and no plan is given"):
+        run({"app1": {}}, required=True, validate_only=True)
+    assert run(required=True, variables={"campaign_plan_data": run()["plan"]})["read"]
+
+
 # ---------------------------------------------------------------------------------- the questions
 
 

@@ -27,7 +27,8 @@ from ansible_collections.campaign.remediation.plugins.modules import (
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning import ladder
 
 PLAYBOOKS = {
-    "check", "check_syslogd", "collect_evidence", "diagnose", "pause", "raise_log_precision",
+    "check", "check_syslogd", "collect_evidence", "diagnose", "event", "pause",
+    "raise_log_precision",
     "rebuild_tracking_memory", "relaunch_export", "relaunch_import", "reload_configuration",
     "remediate", "restart_module", "restart_wfserver", "restore_log_precision", "resume",
     "start_campaign",

@@ -83,6 +83,7 @@ VARIABLES = frozenset({
     "campaign_plan_file",
     "campaign_plan_minutes",
     "campaign_plan_only",
+    "campaign_plan_required",
     "campaign_plan_write",
     "campaign_precision_for",
     "campaign_probe_timeout",
