@@ -182,14 +182,21 @@ class HistoryOptions:
 
 
 @dataclass
-class NotifyOptions:
-    """Whom to tell of a run."""
+class TargetOptions:
+    """Whom to tell."""
 
     notify: Annotated[list[str], typer.Option(
         "--notify", envvar=variable("notify"), metavar="URL", rich_help_panel=RESULT,
         help="Send what is new, worse or fixed to this target, in place of the configured ones: a URL of"
-             " apprise, cloudevents+https://…, or @FILE with one URL a line. Can be given several times.",
+             " apprise, one that begins with cloudevents+https, or @FILE with one URL a line. Can be"
+             " given several times.",
     )] = field(default_factory=list)
+
+
+@dataclass
+class NotifyOptions(TargetOptions):
+    """Whom to tell of a run."""
+
     no_notify: Annotated[bool, typer.Option(
         "--no-notify", rich_help_panel=RESULT, help="Send no notification.",
     )] = False

@@ -9,7 +9,7 @@ import typer
 
 from ..base import Command, Group, consoles, examples, warn
 from ..errors import DoctorError
-from ..options import NotifyOptions, takes
+from ..options import TargetOptions, takes
 from ..outcome import ExitCode
 from .message import test as test_message
 from .notifier import at_once
@@ -28,8 +28,8 @@ def group() -> None:
 @notify.command("test", cls=Command, epilog=examples(
     "notify test", "notify test --notify mailtos://user:password@example.com",
 ))
-@takes(told=NotifyOptions)
-def send_test(context: typer.Context, told: NotifyOptions) -> int:
+@takes(told=TargetOptions)
+def send_test(context: typer.Context, told: TargetOptions) -> int:
     """Send a test message to every target, and say which worked. No host is asked."""
     found = targets(context.obj.notify, told.notify, context.obj.folder)
     if not found:

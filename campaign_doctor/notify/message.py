@@ -69,7 +69,7 @@ def _tone(told: News) -> str:
 
 
 def _paragraphs(report: Report, told: News, link: str | None) -> Iterator[str]:
-    since = f"What changed since {words.moment(told.since)}." if told.since else "The first report."
+    since = f"What changed since {words.moment(told.since)}." if told.since else "This is the first report."
     yield f"{since} Run {report.run or report.finished}.{f' Report: {link}' if link else ''}"
     for item in told.causes[:CAUSES]:
         yield "\n".join(_cause(item))
