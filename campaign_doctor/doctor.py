@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import os
 import sys
@@ -212,7 +213,7 @@ class Doctor:
 
     def watch(self, scope: Mapping[str, Any], every: str, shown: OutputOptions) -> int:
         """Diagnose repeatedly and show only changes, until interrupted."""
-        variables = self._scoped(scope)
+        variables = {**self._scoped(scope), **self._memory()}
         before, seen = self._last(), False
         dark: set[str] = set()  # what has been told is not told again
         manager = Manager()
@@ -356,8 +357,13 @@ class Doctor:
         """For the playbooks: what the report is compared with."""
         last = self._last()
         if last is None:
-            return {}
-        return {"campaign_report_previous": str(self._saved(last, "previous"))}
+            return self._memory()
+        return {**self._memory(), "campaign_report_previous": str(self._saved(last, "previous"))}
+
+    def _memory(self) -> dict[str, str]:
+        """For the playbooks: where it is kept how long muted findings are gone, unless the site says so."""
+        name = hashlib.sha256(self._inventory().encode()).hexdigest()[:12]
+        return {"_campaign_mute_memory": str(self.kept.history.parent / f"mutes-{name}.json")}
 
     def _saved(self, report: Report, name: str) -> Path:
         path = self.private / f"{name}.json"

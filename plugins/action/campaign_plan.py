@@ -17,7 +17,7 @@ from ansible.plugins.action import ActionBase
 
 # Here and not in a function: so they are loaded once, before Ansible forks.
 from ..modules.campaign_plan import DOCUMENTATION
-from ..plugin_utils._campaign.ansible import confirmations
+from ..plugin_utils._campaign.ansible import confirmations, mute_file
 from ..plugin_utils._campaign.ansible.changing import record
 from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
 from ..plugin_utils._campaign.ansible.plan_files import given, written
@@ -30,6 +30,7 @@ from ..plugin_utils._campaign.planning.admit import admit, check_time
 from ..plugin_utils._campaign.planning.brakes import OPTIONS as BRAKES, Brakes, same_for_all
 from ..plugin_utils._campaign.planning.handed_on import handed_on
 from ..plugin_utils._campaign.planning.make import make
+from ..plugin_utils._campaign.planning.mute_memory import marked
 from ..plugin_utils._campaign.planning.policy import OPTIONS, InvalidPolicy, Policy
 from ..plugin_utils._campaign.planning.records import AtWork, Plan, Work
 from ..plugin_utils._campaign.planning.waves import arranged
@@ -81,6 +82,10 @@ class ActionModule(ActionBase):
         now = time.time()
         diagnoses = hosts.diagnoses()
         policies, work = hosts.policies(), hosts.work()
+        warnings: list[str] = []
+        if any(policy.mutes for policy in policies.values()):
+            file = mute_file.path_of(options["mute_memory"], None, hosts.variables, self._templar)
+            policies = with_memory(policies, file, now, warnings)
         if read:
             plan = admit(read, diagnoses, policies, now=now, work=work)
         else:
@@ -115,6 +120,7 @@ class ActionModule(ActionBase):
             "summary": summary(plan),
             "file": written(options["plan_file"], data),
             "ansible_stats": statistics(plan, read),
+            **({"warnings": warnings} if warnings else {}),
             **self._asked(plan, options),
         }
 
@@ -181,6 +187,21 @@ class Hosts:
         """What each has in flight."""
         variable = self._options["work_variable"]
         return {name: in_flight(raw.get(variable)) for name, raw in self._raw.items()}
+
+
+def with_memory(
+    policies: Mapping[str, Policy], file: Path, now: float, warnings: list[str]
+) -> dict[str, Policy]:
+    """The policies without the mutes whose findings had gone."""
+    try:
+        memory = mute_file.load(file)
+    except mute_file.Unusable as error:
+        warnings.append(f"Mutes end at their date only: {error} (campaign_mute_memory).")
+        return dict(policies)
+    return {
+        name: replace(policy, mutes=marked(policy.mutes, memory.of_host(name), now))
+        for name, policy in policies.items()
+    }
 
 
 def validate(plan: Plan, policies: Mapping[str, Policy], now: float) -> None:

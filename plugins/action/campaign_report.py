@@ -19,15 +19,19 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..modules.campaign_report import DOCUMENTATION
+from ..plugin_utils._campaign.ansible import mute_file
 from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
 from ..plugin_utils._campaign.ansible.spelling import warn
-from ..plugin_utils._campaign.ansible.variables import raw_variables
+from ..plugin_utils._campaign.ansible.variables import PREFIX, raw_variables
 from ..plugin_utils._campaign.ansible.version import collection_version
 
 # Here and not in a function: so they are loaded once, before Ansible forks.
 from ..plugin_utils._campaign.diagnosis import causes
 from ..plugin_utils._campaign.diagnosis.catalogue import CATALOGUE
 from ..plugin_utils._campaign.diagnosis.model import general
+from ..plugin_utils._campaign.diagnosis.records import Diagnosis
+from ..plugin_utils._campaign.planning.mute_memory import remembered
+from ..plugin_utils._campaign.planning.policy import InvalidPolicy, Mute, Policy
 from ..plugin_utils._campaign.planning.records import Plan
 from ..plugin_utils._campaign.report import build, files, text
 from ..plugin_utils._campaign.report.model import Report
@@ -64,7 +68,7 @@ class ActionModule(ActionBase):
         warn(result, variables)
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
         try:
-            report = self._saved(options) or self._built(options, variables)
+            report = self._saved(options) or self._built(options, variables, result)
         except build.InvalidReport as error:
             raise AnsibleActionFail(str(error)) from None
         former = None
@@ -105,7 +109,9 @@ class ActionModule(ActionBase):
     def _saved(self, options: Mapping[str, Any]) -> Report | None:
         return build.load(Path(options["report"])) if options["report"] else None
 
-    def _built(self, options: Mapping[str, Any], variables: dict[str, Any]) -> Report:
+    def _built(
+        self, options: Mapping[str, Any], variables: dict[str, Any], result: dict[str, Any]
+    ) -> Report:
         names = options["hosts"]
         if names is None:
             names = variables.get("ansible_play_hosts_all") or []
@@ -116,6 +122,11 @@ class ActionModule(ActionBase):
             for name, raw in hosts.items()
         ]
         linked = causes.across_hosts(diagnoses)
+        if options["mode"] != "replay":
+            file = mute_file.path_of(
+                options["mute_memory"], options["directory"], variables, self._templar
+            )
+            _remember(file, linked, hosts, variables, result, finished)
         return build.build(
             linked,
             finished=finished,
@@ -180,6 +191,35 @@ def statistics(report: Report) -> dict[str, Any]:
         "campaign_verdict": build.worst(report),
     }
     return {"data": data, "per_host": False, "aggregate": False}
+
+
+def _remember(
+    file: Path, diagnoses: Iterable[Diagnosis], hosts: Mapping[str, Mapping[str, Any]],
+    variables: Mapping[str, Any], result: dict[str, Any], now: float,
+) -> None:
+    """Remember which muted findings are gone; what cannot be is a warning."""
+    mutes: dict[str, tuple[Mute, ...]] = {}
+    unknown = []
+    for name, raw in hosts.items():
+        try:
+            mutes[name] = mutes_of(name, variables.get("hostvars") or {}, raw)
+        except InvalidPolicy as error:
+            unknown.append(name)
+            _warn(result, f"{name}: {error}")
+    known = [diagnosis for diagnosis in diagnoses if diagnosis.name not in unknown]
+    try:
+        mute_file.update(file, lambda memory: remembered(memory, known, mutes, now))
+    except mute_file.Unusable as error:
+        _warn(result, f"Mutes end at their date only: {error} (campaign_mute_memory).")
+
+
+def mutes_of(name: str, hostvars: Any, raw: Mapping[str, Any]) -> tuple[Mute, ...]:
+    """The mutes that the inventory has for a host. Raises InvalidPolicy."""
+    if "campaign_muted" not in raw:
+        return ()
+    named = ("muted", "windows_timezone")
+    options = {option: hostvars[name][PREFIX + option] for option in named if PREFIX + option in raw}
+    return Policy.of(options).mutes
 
 
 def _others(variables: dict[str, Any], run: Iterable[str]) -> dict[str, list[str]]:

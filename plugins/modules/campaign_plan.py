@@ -35,6 +35,13 @@ options:
       - Each step lists what it would interrupt. Null means that this is unknown.
     type: str
     default: campaign_work
+  mute_memory:
+    description:
+      - File on the controller in which M(campaign.remediation.campaign_report) remembers how long
+        muted findings have been gone. A mute ends when that was a day.
+      - By default the variable C(campaign_mute_memory), else C(mutes.json) in the directory that
+        C(campaign_report_dir) names (C(campaign-report)).
+    type: path
   plan_file:
     description:
       - File on the controller to write the plan to, for its owner alone. Empty means none.

@@ -41,6 +41,13 @@ options:
       - A relative path starts from the directory in which the playbook was called.
     type: path
     default: campaign-report
+  mute_memory:
+    description:
+      - File on the controller that remembers from run to run how long findings have been gone that
+        C(campaign_muted) names. A mute ends when that was a day (C(docs/user/plan.md)).
+      - By default the variable C(campaign_mute_memory), else C(mutes.json) in O(directory). If it
+        cannot be read or written, the task warns, and mutes end at their date.
+    type: path
   formats:
     description:
       - Files to write. V(json) is C(report.json), V(html) is C(report.html), V(junit) is

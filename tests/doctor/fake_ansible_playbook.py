@@ -29,7 +29,8 @@ TASK = {
 STOP_SECONDS = 120
 """No stop file comes for as long only when what writes it is broken."""
 ASIDE = ("campaign_report_dir", "campaign_report_formats", "campaign_stop_file",
-         "campaign_report_previous", "campaign_plan_file", "campaign_plan_write", "campaign_ask")
+         "campaign_report_previous", "campaign_plan_file", "campaign_plan_write", "campaign_ask",
+         "_campaign_mute_memory")
 """Variables that name files of one run, and the one that no plan depends on."""
 
 Json = dict[str, Any]

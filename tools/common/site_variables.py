@@ -80,6 +80,12 @@ KEYWORDS: Json = {
         "default": "",
         "description": "File on the controller. Once it is there, no further step is begun.",
     },
+    "campaign_mute_memory": {
+        "type": "path",
+        "default": "",
+        "description": "File on the controller that remembers how long muted findings have been gone"
+        " (C(docs/user/plan.md)). By default C(mutes.json) in V(campaign_report_dir).",
+    },
     "campaign_report_dir": {
         "type": "path",
         "default": "campaign-report",

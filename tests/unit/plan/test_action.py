@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,15 @@ from unit.plan.builder import server
 from ansible_collections.campaign.remediation.plugins.action import campaign_plan
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.ansible import (
     confirmations,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.mute_memory import (
+    Absence,
+    HostMemory,
+    Memory,
+    name_of,
+)
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.policy import (
+    Policy,
 )
 
 Json = dict[str, Any]
@@ -127,6 +137,28 @@ def test_a_policy_can_be_checked_before_anything_is_known_of_the_hosts() -> None
     wrong = {"app1": {}, "app2": {"campaign_freezes": [{"from": "2025-12-20", "to": "2025-12-31"}]}}
     with pytest.raises(AnsibleActionFail, match="^app2: campaign_freezes: .* has no reason$"):
         run(wrong, validate_only=True)
+
+
+def test_a_mute_whose_finding_was_gone_for_a_day_has_ended(tmp_path: Path) -> None:
+    hour, now = 3600.0, time.time()
+    muted = {"key": "wfserver.memory_alert", "until": "2099-12-31", "reason": "CHG-1"}
+    hostvars = {"app1": registered("app1", ILL) | {"campaign_muted": [muted]}}
+    assert run(hostvars)["plan"]["hosts"][0]["left"][0]["why"] == "muted"
+    (mute,) = Policy.of({"muted": [muted]}).mutes
+    absence = Absence(mute=name_of(mute), since=now - 26 * hour, last=now - hour)
+    memory = Memory(hosts=(HostMemory(name="app1", at=now, mutes=(absence,)),))
+    path = tmp_path / "mutes.json"
+    path.write_text(json.dumps(memory.as_dict()))
+    for given in ({"campaign_mute_memory": str(path)}, {"campaign_report_dir": str(tmp_path)},
+                  {"_campaign_mute_memory": str(path)}):  # fmt: skip
+        result = run(hostvars, variables=given)
+        assert len(result["steps"]["app1"]) == 1 and "warnings" not in result
+        (note,) = result["plan"]["hosts"][0]["notes"]
+        assert note.startswith(f"the mute of {ILL} has ended: the finding was gone from 20")
+    path.write_text("no memory")
+    result = run(hostvars, mute_memory=str(path))
+    assert result["steps"]["app1"] == []
+    assert "mutes.json is not a memory of mutes: remove it" in result["warnings"][0]
 
 
 @pytest.mark.parametrize(

@@ -354,3 +354,16 @@ def test_everything_is_started_the_way_the_host_does(service: Any, command: str)
     data(server, "service").update(service)
     kill_all(server)
     assert findings(server)["watchdog.nothing_runs@default"]["fix"] == command
+
+
+def test_a_diagnosis_is_whole_if_all_was_to_be_looked_at() -> None:
+    assert diagnose(healthy(), "app1").whole
+    failed = healthy()
+    fail(failed, "http")  # `unseen` says so
+    assert diagnose(failed, "app1").whole
+    some = healthy()
+    some["asked"]["modules"] = ["mta"]
+    assert not diagnose(some, "app1").whole
+    fewer = healthy()
+    del fewer["probes"]["http"]
+    assert not diagnose(fewer, "app1").whole

@@ -51,6 +51,7 @@ def run(tmp_path: Path, make_diagnosis: Any, make_finding: Any) -> Any:
             args=arguments, async_val=0, check_mode=check, action="campaign_report"
         )
         action._connection = SimpleNamespace(_shell=shell)
+        action._templar = None
         action._display = SimpleNamespace(
             columns=99, display=lambda message, **_: shown.append(message)
         )
@@ -60,6 +61,7 @@ def run(tmp_path: Path, make_diagnosis: Any, make_finding: Any) -> Any:
         })
         return result, "\n".join(shown).splitlines()
 
+    run.hostvars = hostvars  # type: ignore[attr-defined]
     return run
 
 
@@ -116,6 +118,26 @@ def test_a_host_beyond_the_limit_that_may_have_the_cause(
         "finding": "mta.stat_unreachable@prod",
     }]  # fmt: skip
     assert "app4: not in this run. It is the stat of app1 (mta.stat_unreachable)" in " ".join(shown)
+
+
+def test_muted_findings_that_are_gone_are_remembered(run: Any, tmp_path: Path) -> None:
+    """app1 is not looked at as a whole here: it has no modules."""
+    memory = tmp_path / "report" / "mutes.json"
+    run(hosts=["app1"])
+    assert not memory.exists()
+    muted = {"key": "wfserver.hung", "until": "2099-12-31", "reason": "CHG-1"}
+    run.hostvars["app1"]["campaign_muted"] = [muted]
+    result, _ = run(hosts=["app1", "app2"])
+    assert "warnings" not in result
+    (host,) = json.loads(memory.read_text(encoding="utf-8"))["hosts"]
+    assert (host["name"], host["mutes"]) == ("app1", [])
+    run.hostvars["app1"]["campaign_muted"] = [muted | {"until": "soon"}]
+    result, _ = run(hosts=["app1"])
+    assert result["warnings"][0].startswith("app1: campaign_muted: until of wfserver.hung is 'soon'")
+    memory.write_text("{}")
+    run.hostvars["app1"]["campaign_muted"] = [muted]
+    result, _ = run(hosts=["app1"])
+    assert "mutes.json is not a memory of mutes" in result["warnings"][0] and not result.get("failed")
 
 
 def test_nothing_shown_when_asked(run: Any) -> None:

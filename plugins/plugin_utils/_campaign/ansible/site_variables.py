@@ -69,6 +69,7 @@ VARIABLES = frozenset({
     "campaign_module",
     "campaign_modules",
     "campaign_modules_excluded",
+    "campaign_mute_memory",
     "campaign_muted",
     "campaign_no_duplicates_confirmed_by",
     "campaign_notify_link",

@@ -72,6 +72,7 @@ def diagnose(
         ),
         thresholds=dict(server.limits.values()),
         untried=inconclusive(server) if header.installed else {},
+        whole=server.asked_all and _every(server),
         paused=pause_of(server),
         repaired=repaired(server, {linked.id for linked in findings}),
         ledger_begins_at=ledger_begins(server),
@@ -117,10 +118,16 @@ def asked_for(server: Server, findings: list[LinkedFinding]) -> list[LinkedFindi
 
 def _asked(server: Server, module: str, instance: str) -> bool:
     modules, instances = server.header.asked.modules, server.header.asked.instances
-    every = not modules or set(modules) >= set(MODULES)
+    every = _every(server)
     return (every if module == HOST else every or module in modules) and (
         not instances or instance == DEFAULT or instance in instances
     )
+
+
+def _every(server: Server) -> bool:
+    """Whether all modules were requested."""
+    modules = server.header.asked.modules
+    return not modules or set(modules) >= set(MODULES)
 
 
 def _instances(server: Server) -> list[str]:

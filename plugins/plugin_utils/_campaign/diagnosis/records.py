@@ -225,6 +225,7 @@ class Diagnosis(Record):
     unseen: tuple[Probe, ...] = ()
     thresholds: Facts = field(default_factory=dict)
     untried: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False  # whether every module was to be judged, with every probe
     paused: Pause | None = field(default=None, metadata=IF_KNOWN)
     repaired: tuple[PastRepair, ...] | None = field(default=None, metadata=IF_KNOWN)
     ledger_begins_at: float | None = field(default=None, metadata=IF_KNOWN)

@@ -22,6 +22,7 @@ from ..diagnosis.model import HOST
 from ..diagnosis.records import Finding, Severity
 from .ladder import HIGHEST, REMEDIES
 from .records import Why
+from .saved import iso
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 OPTIONS = (
@@ -111,6 +112,7 @@ class Mute:
     host: str | None = None
     severity_at: Severity | None = None
     evidence_at: Mapping[str, float] = field(default_factory=dict)
+    gone: tuple[float, float] | None = None  # from when to when the finding was gone, if for a day
 
     def names(self, host: str, finding: Finding) -> bool:
         """Whether the mute is about this finding."""
@@ -195,6 +197,12 @@ class Policy:
             worse = mute.worse(finding, gravest)
             if now >= mute.until:
                 notes.append(f"the mute of {finding.id} has expired ({mute.reason})")
+            elif mute.gone:
+                begin, end = map(iso, mute.gone)
+                notes.append(
+                    f"the mute of {finding.id} has ended: the finding was gone from {begin} to {end}"
+                    f" ({mute.reason})"
+                )
             elif worse:
                 notes.append(f"the mute of {finding.id} ends early: {worse} ({mute.reason})")
             else:

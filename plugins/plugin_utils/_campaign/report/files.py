@@ -39,7 +39,7 @@ def write(report: Report, directory: Path, forms: list[str], again: bool = False
     if not directory.is_dir():
         directory.mkdir(mode=0o700, parents=True)
     return [
-        _replace(directory / NAMES[form], text, openmetrics.MODE if form == "openmetrics" else 0o600)
+        write_whole(directory / NAMES[form], text, openmetrics.MODE if form == "openmetrics" else 0o600)
         for form, text in texts.items()
     ]
 
@@ -54,7 +54,8 @@ def _metrics(report: Report, directory: Path, again: bool) -> str:
     return openmetrics.render(report, former if again else openmetrics.carried(former, report))
 
 
-def _replace(path: Path, text: str, mode: int) -> Path:
+def write_whole(path: Path, text: str, mode: int = 0o600) -> Path:
+    """Replace a file as a whole: a reader never sees half of it. Raises OSError."""
     # mkstemp gives 0600. A lone surrogate becomes \udcXX, in JSON the very same text.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)

@@ -161,6 +161,11 @@ class Server:
         """How long a probe took."""
         return self._seconds.get(name)
 
+    @property
+    def asked_all(self) -> bool:
+        """Whether every probe was to look."""
+        return {*self._data, *self.failures, *self.left_out}.issuperset(_PROBES)
+
     def failed(self, name: str) -> bool:
         """Whether a probe was to look and could not."""
         if name == "tasks":
