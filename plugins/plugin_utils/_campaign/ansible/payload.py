@@ -42,7 +42,7 @@ NEEDED: Rooms = {
 CHANGING: Rooms = {
     "": ("finish", "options"),
     "account": ("programs",),
-    "record": ("evidence",),
+    "record": ("evidence", "journal"),
     "repair": (
         "answer", "control", "guard", "guard_call", "in_flight", "interrupted", "lock",
         "module_change", "sent", "steps",
