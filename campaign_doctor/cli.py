@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import sys
+import time
 import traceback
 from contextlib import suppress
 from dataclasses import replace
@@ -23,16 +25,20 @@ from typer.rich_utils import rich_format_error
 from . import (
     approving,
     changes_view,
+    checking,
     collection,
     configuration,
     explanation,
     first_run,
     holding,
+    incident,
     past,
     pausing,
+    trends,
+    trends_view,
 )
 from .base import Command, Group, consoles, doctor, examples, warn
-from .configuration import Settings, Site
+from .configuration import Settings, Site, seconds
 from .errors import DoctorError
 from .explain import Unknown, names
 from .history import History, UnknownRun, compare
@@ -395,6 +401,61 @@ def compare_runs(
     changes = compare(runs.get(earlier.number), runs.get(later.number))
     changes_view.show(consoles()[0], earlier, later, changes)
     return ExitCode.FINDINGS if changes.new or changes.worse else ExitCode.HEALTHY
+
+
+def text_or_json(name: str) -> str:
+    """A format that trends have."""
+    why = checking.refusal("format", name, ("text", "json"))
+    if why:
+        raise typer.BadParameter(why)
+    return name
+
+
+Since = Annotated[str, typer.Option(
+    "--since", metavar="TIME", callback=checked_time, help="How far back, such as 6h or 30d.",
+)]
+
+
+@app.command("trends", cls=Command, epilog=examples("trends", "trends --since 7d --format json"))
+@takes(kept=HistoryOptions)
+def show_trends(
+    kept: HistoryOptions,
+    since: Since = "30d",
+    valid: Annotated[str, typer.Option(
+        "--valid", metavar="TIME", callback=checked_time,
+        help="How long a diagnosis says how a module is, if no other follows; then it is unknown.",
+    )] = "15m",
+    form: Annotated[str, typer.Option(
+        "--format", "-f", metavar="FORMAT", callback=text_or_json, help="text or json.",
+    )] = "text",
+) -> int:
+    """Show which findings came how often, what helped, and how available each module was."""
+    now = time.time()
+    found = trends.of_history(
+        History(kept.history, warn), now - seconds(since), now, seconds(valid)
+    )
+    if not found.runs:
+        raise DoctorError(f"The history {kept.history} has no run of the last {since}.")
+    if form == "json":
+        print(json.dumps(found.as_json(), indent=1))
+    else:
+        trends_view.show(consoles()[0], found)
+    return ExitCode.HEALTHY
+
+
+@app.command("incident", cls=Command, epilog=examples(
+    "incident app1 -i hosts.yml", "incident app1 --since 2d -i hosts.yml > incident.md",
+))
+@takes(servers=AnsibleOptions, terminal=TerminalOptions, kept=HistoryOptions)
+def show_incident(
+    context: typer.Context,
+    host: Annotated[str, typer.Argument(metavar="HOST", help="A host of the inventory.")],
+    servers: AnsibleOptions, terminal: TerminalOptions, kept: HistoryOptions,
+    since: Since = "6h",
+) -> int:
+    """Write a page in Markdown of what happened to a host, from the history and its ledger."""
+    return doctor(context, replace(servers, limit=host), terminal, kept,
+                  lambda it: incident.show(it, host, seconds(since)))
 
 
 def known(incomplete: str) -> list[str]:

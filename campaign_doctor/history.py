@@ -183,6 +183,11 @@ class History:
         )
         return self._listed(query, inventory, 2**63 - 1 if before is None else before, limit)
 
+    def since(self, moment: float) -> list[Run]:
+        """The runs that were kept since then, the first one first."""
+        query = f"SELECT {_COLUMNS} FROM runs WHERE added_at >= ? ORDER BY number"
+        return self._listed(query, moment)
+
     def prune(self, days: float) -> int:
         """Forget the runs that are older; how many they were. The newest one always stays."""
         oldest = time.time() - days * 86400

@@ -48,22 +48,25 @@ def unlock(doctor: Doctor, how: Freeing) -> int:
     )
     for name, answer in done.ended.answers.items():
         doctor.line(f"{name}: {answer.get('msg', '')}", "green")
-    return worst([code, _failures(doctor, done, refused=not how.force)])
+    return worst([code, failures(doctor, done, refused=not how.force)])
 
 
 def _ask(doctor: Doctor) -> tuple[ExitCode, Result]:
-    result = doctor.perform(
-        PlaybookRun(PLAYBOOK), lambda _report: ExitCode.HEALTHY, progress=False
-    )
+    result = answers(doctor)
     for number, (name, answer) in enumerate(result.ended.answers.items()):
         holder, *lines = (str(line) for line in answer.get("text") or [FREE])
         doctor.line(f"{chr(10) if number else ''}{name}: {holder}", "bold")
         for line in lines:
             doctor.line(f"  {line}")
-    return _failures(doctor, result), result
+    return failures(doctor, result), result
 
 
-def _failures(doctor: Doctor, result: Result, *, refused: bool = False) -> ExitCode:
+def answers(doctor: Doctor) -> Result:
+    """Ask each host who holds it, and for the last lines of its ledger. Changes nothing."""
+    return doctor.perform(PlaybookRun(PLAYBOOK), lambda _report: ExitCode.HEALTHY, progress=False)
+
+
+def failures(doctor: Doctor, result: Result, *, refused: bool = False) -> ExitCode:
     """Report the hosts that did not answer; the exit code."""
     ended = result.ended
     if ended.stopped:

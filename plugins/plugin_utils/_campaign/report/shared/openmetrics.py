@@ -80,7 +80,7 @@ def carried(memory: Memory, report: Report) -> Memory:
     checked = {host.name: _checked(host) for host in report.hosts}
     since = {
         (host, identity): at for (host, identity), at in memory.since.items()
-        if (host, identity) in found or not _covers(checked.get(host, set()), identity)
+        if (host, identity) in found or not covers(checked.get(host, set()), identity)
     }
     for root in found:
         since.setdefault(root, _epoch(report.finished))
@@ -119,7 +119,7 @@ def _checked(host: Host) -> set[str]:
     return {module.module for module in host.modules} if host.status == "diagnosed" else set()
 
 
-def _covers(modules: set[str], identity: str) -> bool:
+def covers(modules: set[str], identity: str) -> bool:
     """Whether a look at these modules would have found it again. A look at all of them includes the
     watchdog, and the machine.
     """
