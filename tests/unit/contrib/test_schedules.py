@@ -22,7 +22,8 @@ EXPOSURE = "20"  # in tenths: what systemd calls OK ends at 4.0
 
 def value(unit: Path, key: str) -> str:
     """The last value of a setting of a unit."""
-    return re.findall(rf"^{key}=(.*)$", unit.read_text(), re.M)[-1]
+    found: list[str] = re.findall(rf"^{key}=(.*)$", unit.read_text(), re.M)
+    return found[-1]
 
 
 def test_the_units_are_found() -> None:
