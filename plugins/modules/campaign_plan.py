@@ -138,6 +138,7 @@ options:
       - A mute ends early when the finding, or one that it explains, is graver than C(severity_at)
         (by default the finding's own severity), or when a number of its evidence is above the one
         that C(evidence_at) gives for it.
+      - A mute also ends when its finding has been gone for a day (O(mute_memory)).
       - By default each host's variable C(campaign_muted).
     type: list
     elements: dict

@@ -12,6 +12,9 @@ from typing import Any
 import pexpect
 import pytest
 import yaml
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.vars.manager import VariableManager
 
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.policy import (
     InvalidPolicy,
@@ -235,6 +238,63 @@ def test_of_all_hosts_it_goes_where_each_of_them_has_it(site: Replay) -> None:
     assert [len(found(site, name)) for name in ("group_vars/all.yml", "host_vars/app2.yaml")] == [1, 2]
     hosts = yaml.safe_load((site.work / "hosts.yml").read_text())["campaign"]["hosts"]
     assert [entry["key"] for entry in hosts["app3"]["campaign_muted"]] == ["web.slow", KEY]
+
+
+def named(text: str) -> str:
+    """A list whose entry names the place where it is."""
+    return f"campaign_muted: [{{key: web.slow, until: 2099-01-01, reason: {text}}}]\n"
+
+
+TREE = """\
+all:
+  vars: {campaign_muted: [{key: web.slow, until: 2099-01-01, reason: inline all}]}
+  children:
+    outer:
+      vars: {campaign_muted: [{key: web.slow, until: 2099-01-01, reason: inline outer}]}
+      children:
+        inner:
+          hosts: {app1: , app2: {campaign_muted: [{key: web.slow, until: 2099-01-01, reason: inline app2}]}}
+    other: {hosts: {app1: , app3: }}
+    loud: {hosts: {app4: }, vars: {ansible_group_priority: 5}}
+    zest: {hosts: {app4: , app5: }}
+"""
+LAYOUTS: list[dict[str, str]] = [
+    {}, {"group_vars/all.yml": "all"}, {"group_vars/all/b.yml": "b", "group_vars/all/a.yaml": "a"},
+    {"group_vars/outer.yml": "outer", "group_vars/all.yml": "all"},
+    {"group_vars/outer.yml": "outer", "group_vars/inner": "inner", "group_vars/other.yml": "other"},
+    {"group_vars/loud.yml": "loud", "group_vars/zest.yml": "zest"},
+    {"host_vars/app1.yml": "app1", "host_vars/app2/x.yml": "app2", "host_vars/app3": "app3"},
+    {"host_vars/app1.yaml": "yaml", "host_vars/app1.yml": "yml", "group_vars/inner/deep/z.yml": "z"},
+]
+
+
+@pytest.mark.parametrize("directory", [False, True])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_list_that_is_changed_is_the_one_that_ansible_takes(
+    tmp_path: Path, layout: dict[str, str], directory: bool
+) -> None:
+    (tmp_path / "hosts.yml").write_text(TREE)
+    for name, text in layout.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(named(text))
+    source = str(tmp_path if directory else tmp_path / "hosts.yml")
+    loader = DataLoader()
+    manager = InventoryManager(loader, sources=[source])
+    variables = VariableManager(loader, manager)
+    inventory = inventories.Inventory([source])
+    assert inventory.hosts == [f"app{number}" for number in range(1, 6)]
+    for host in inventory.hosts:
+        taken = variables.get_vars(host=manager.get_host(host))["campaign_muted"]
+        place = inventory.place(host)
+        assert place is not None
+        assert entries(place.path.read_text(), place.where) == [dict(taken[0])]
+        assert host in place.hosts
+
+
+def test_an_ini_inventory_gets_files_of_variables(site: Replay) -> None:
+    files(site, {"hosts.ini": "[campaign]\napp[1:3]\n", "campaign-doctor.toml": 'inventory = "hosts.ini"\n'})
+    assert muted(site, "--host", "app2", "--yes").code == 0
+    assert [entry["key"] for entry in found(site, "host_vars/app2.yml")] == [KEY]
 
 
 def test_what_holds_for_others_is_not_taken_from_one(site: Replay) -> None:
