@@ -20,6 +20,7 @@ from .runner import extra_variables
 from .shared import webhook
 
 ALIKE = 0.6
+NAMED = 3  # of many, in a refusal
 # A site may have its own variables with this prefix: only a near miss of one of ours is refused, one
 # letter of thirteen but not two.
 PREFIX = "campaign_"
@@ -34,6 +35,14 @@ def refusal(kind: str, name: str, known: Sequence[str]) -> str | None:
     near = same or _alike(name, known, ALIKE)
     hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
     return f"'{name}' is not a {kind}. {hint}"
+
+
+def refusal_of_many(kind: str, name: str, known: Sequence[str]) -> str | None:
+    """The same in one line, however many there are."""
+    why = refusal(kind, name, known)
+    if why and "There are:" in why and len(known) > NAMED:
+        why = f"'{name}' is not a {kind}. There are {len(known)}, such as {', '.join(known[:NAMED])}."
+    return why
 
 
 def _alike(name: str, known: Sequence[str], cutoff: float) -> list[str]:

@@ -9,7 +9,7 @@ For commands that change it. What a program makes, or a vault closes, is refused
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,6 +109,15 @@ class Inventory:
         )
 
 
+def names(sources: Iterable[str]) -> list[str]:
+    """The hosts and groups of any inventory; none where it cannot be read."""
+    try:
+        found = _read([name if "," in name else str(Path(name).expanduser()) for name in sources])
+    except DoctorError:
+        return []
+    return sorted({*found.hosts, *found.groups})
+
+
 def content(path: Path) -> str:
     """The text of a file. Raises DoctorError."""
     try:
@@ -161,7 +170,7 @@ def _refuse_dynamic(path: Path) -> None:
         )
 
 
-def _read(sources: list[Path]) -> Any:
+def _read(sources: Sequence[str | Path]) -> Any:
     """The inventory as Ansible has it."""
     # Slow to import, and needed by few commands.
     from ansible.errors import AnsibleError  # noqa: PLC0415

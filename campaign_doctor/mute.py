@@ -30,7 +30,6 @@ from .reasons import NAME_ONE
 from .shared import words
 
 UNCHANGED = "Nothing was changed."
-NAMED = 3  # hosts in a refusal
 
 Edit = Callable[[str, Place], str]
 
@@ -156,7 +155,7 @@ def _fits(what: Muting, each: Mapping[str, Any]) -> bool:
 def _change(what: Muting, edit: Edit) -> int:
     """Show the change of each file, ask, and write."""
     known = [problem.key for problem in catalogue().problems]
-    _refuse(_not("key of a finding", what.key, known))
+    _refuse(checking.refusal_of_many("key of a finding", what.key, known))
     if NAME in what.extra:
         raise DoctorError(f"{NAME} is in [extra_vars] of the configuration, which holds whatever the"
                           f" inventory says: change it there. {UNCHANGED}")  # fmt: skip
@@ -164,7 +163,7 @@ def _change(what: Muting, edit: Edit) -> int:
         raise DoctorError(NAME_ONE)
     inventory = Inventory(what.inventory)
     if what.host is not None:
-        _refuse(_not("host of the inventory", what.host, inventory.hosts))
+        _refuse(checking.refusal_of_many("host of the inventory", what.host, inventory.hosts))
     texts: dict[Path, tuple[str, str]] = {}
     for place in _places(what, inventory):
         before = _content(place.path)
@@ -257,14 +256,6 @@ def _diff(path: Path, before: str, after: str) -> Iterable[Text]:
 
 def _listed(done: list[str]) -> str:
     return ", ".join(done) or "nothing"
-
-
-def _not(kind: str, name: str, known: list[str]) -> str | None:
-    """Why a name is not known, in one line however many there are."""
-    why = checking.refusal(kind, name, known)
-    if why and "There are:" in why and len(known) > NAMED:
-        why = f"'{name}' is not a {kind}. There are {len(known)}, such as {', '.join(known[:NAMED])}."
-    return why
 
 
 def _refuse(why: str | None) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from . import checking, inventories
 from .configuration import seconds
 from .doctor import Doctor
 from .errors import DoctorError
@@ -73,12 +74,17 @@ def _perform(doctor: Doctor, playbook_run: PlaybookRun) -> tuple[ExitCode, bool]
         return ExitCode.UNREACHABLE, bool(ended.answers)
     if not ended.answers:
         unknown = NO_HOST.search(" ".join(ended.errors))
-        doctor.say(
-            f"There is no host {unknown[1]} in the inventory. No host was asked." if unknown
-            else reason(ended, doctor.access), style="bold red",
-        )
+        doctor.say(_no_host(doctor, unknown[1]) if unknown else reason(ended, doctor.access),
+                   style="bold red")
         return ExitCode.NOT_RUN, False
     return ExitCode.HEALTHY, True
+
+
+def _no_host(doctor: Doctor, name: str) -> str:
+    """That a name matches no host, and which is the nearest."""
+    known = inventories.names(doctor.access.inventory)
+    why = checking.refusal_of_many("host of the inventory", name, known) if known else None
+    return f"{why or f'{name} matches no host of the inventory.'} No host was asked."
 
 
 def _show(doctor: Doctor, name: str, answer: Mapping[str, Any]) -> None:

@@ -42,3 +42,21 @@ def test_a_run_on_damaged_state_ends_in_a_line_and_leaves_no_lock(
         assert outcome.seconds < 15
     assert not outcomes[1].answer.get("failed"), outcomes[1].answer["msg"]
     assert not (where / "lock").exists()
+
+
+@pytest.mark.parametrize("damage", [b"[" * 5000, b'{"until": 1e400}', b"\xff"])
+def test_a_damaged_pause_refuses_in_a_line_until_it_is_ended(world: World, damage: bytes) -> None:
+    tree = world.tree(f"damaged_pause_{len(damage)}")
+
+    def ask(state: str) -> Outcome:
+        return EVIDENCE(tree, {"state": state, "evidence": False})
+
+    where = Path(ask("opened").answer["state_dir"])
+    ask("closed")
+    (where / "pause").write_bytes(damage)
+    seen, refused, ended = DIAGNOSIS(tree, {"probes": ["ledger"]}), ask("opened"), ask("resumed")
+    assert "Traceback" not in seen.output + refused.output + ended.output
+    assert refused.answer["guard"] == "pause" and "is damaged" in refused.answer["msg"]
+    assert ended.answer["changed"] and not (where / "pause").exists()
+    assert not ask("opened").answer.get("failed")
+    ask("closed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -47,7 +48,7 @@ def exchange(path: Path) -> None:
 
 @attack(
     STATE,
-    "ledger, lock, their temporary names and `evidence` are links to root's files and folder",
+    "ledger, lock, pause, their temporary names and `evidence` are links to root's files and folder",
     AS_THEY_WERE,
     EVIDENCE,
 )
@@ -58,6 +59,8 @@ def state_files_are_links(tree: Tree) -> None:
         ("ledger.jsonl", canaries.common),
         ("lock", canaries.log),
         (".lock.new", canaries.settings),
+        ("pause", canaries.common),
+        (".pause.new", canaries.settings),
         (".mutex", canaries.settings),
         ("evidence", canaries.directory),
         ("ledger.1.jsonl", canaries.log),
@@ -66,10 +69,11 @@ def state_files_are_links(tree: Tree) -> None:
         (tree.state / name).symlink_to(target)
 
 
-@attack(STATE, "ledger, lock and their temporary names are FIFOs", AS_THEY_WERE, EVIDENCE)
+@attack(STATE, "ledger, lock, pause and their temporary names are FIFOs", AS_THEY_WERE, EVIDENCE)
 def state_files_are_fifos(tree: Tree) -> None:
     tree.state.mkdir(mode=0o700)
-    for name in ("ledger.jsonl", "lock", ".lock.new", ".mutex", "ledger.1.jsonl"):
+    names = ("ledger.jsonl", "lock", ".lock.new", ".mutex", "ledger.1.jsonl", "pause", ".pause.new")
+    for name in names:
         os.mkfifo(tree.state / name)
 
 
@@ -118,6 +122,24 @@ def damaged_ledger() -> bytes:
 )
 def malformed_ledger_diagnosed(tree: Tree) -> None:
     malformed_ledger.prepare(tree)
+
+
+@attack(
+    STATE,
+    "the folder beside the installation has a pause that would hold for 30 days",
+    "root's repairs are not paused",
+    EVIDENCE,
+)
+def pause_of_the_account(tree: Tree) -> None:
+    tree.state.mkdir(mode=0o700)
+    now = time.time()
+    entry = {"since": now, "until": now + 29 * 86400, "who": "root", "from": "a1", "reason": "an attack"}
+    (tree.state / "pause").write_text(json.dumps(entry))
+
+
+@pause_of_the_account.judged
+def _root_goes_on(_tree: Tree, outcome: Outcome) -> None:
+    assert outcome.answer.get("refused") is False, outcome.output[:2000]
 
 
 @attack(
