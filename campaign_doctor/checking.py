@@ -57,6 +57,17 @@ def modules_known(names: Iterable[str]) -> None:
         _refuse(refusal("Campaign module", name, modules.names()))
 
 
+def finding_keys() -> list[str]:
+    """Those of all findings."""
+    return [problem.key for problem in catalogue().problems]
+
+
+def findings_known(keys: Iterable[str]) -> None:
+    """Raises DoctorError for the first that is not a finding's key."""
+    for key in keys:
+        _refuse(refusal("finding", key, finding_keys()))
+
+
 def variables(configured: Mapping[str, Any], extra: Iterable[str]) -> None:
     """Raises DoctorError for a variable that is misspelt, or names no module or no threshold."""
     for given in (configured, *map(_given, extra)):

@@ -49,6 +49,7 @@ from .notify.command import notify
 from .on_demand import precision, relaunch
 from .options import (
     AnsibleOptions,
+    BrakeOptions,
     Check,
     HistoryOptions,
     InventoryOptions,
@@ -192,17 +193,18 @@ def diagnose(
     "plan -i hosts.yml --save plan.json",
 ))
 @takes(servers=AnsibleOptions, scope=ScopeOptions, shown=OutputOptions,
-       terminal=TerminalOptions, kept=HistoryOptions, told=NotifyOptions)
+       terminal=TerminalOptions, kept=HistoryOptions, told=NotifyOptions, brakes=BrakeOptions)
 def plan(
     context: typer.Context, servers: AnsibleOptions, scope: ScopeOptions,
     shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions, told: NotifyOptions,
+    brakes: BrakeOptions,
     save: Annotated[Path | None, typer.Option(
         "--save", metavar="FILE", help="Save the plan, for remediate --plan.",
     )] = None,
 ) -> int:
     """Show what would be repaired, how, and what is left to an operator. Changes nothing."""
     return doctor(context, servers, terminal, kept,
-                  lambda it: it.plan(scope.variables(), save, shown), told)
+                  lambda it: it.plan({**scope.variables(), **brakes.variables()}, save, shown), told)
 
 
 @app.command(cls=Command, epilog=examples("approve plan.json"))
@@ -223,10 +225,11 @@ def approve(
     "remediate -i hosts.yml --check",
 ))
 @takes(servers=AnsibleOptions, scope=ScopeOptions, shown=OutputOptions,
-       terminal=TerminalOptions, kept=HistoryOptions, told=NotifyOptions)
+       terminal=TerminalOptions, kept=HistoryOptions, told=NotifyOptions, brakes=BrakeOptions)
 def remediate(
     context: typer.Context, servers: AnsibleOptions, scope: ScopeOptions,
     shown: OutputOptions, terminal: TerminalOptions, kept: HistoryOptions, told: NotifyOptions,
+    brakes: BrakeOptions,
     plan_file: Annotated[Path | None, typer.Option(
         "--plan", metavar="FILE", help="Apply this plan and nothing else.",
     )] = None,
@@ -235,7 +238,7 @@ def remediate(
 ) -> int:
     """Repair: show the plan, ask once, apply the documented fixes, prove that they helped."""
     return doctor(context, servers, terminal, kept, lambda it: it.remediate(
-        scope.variables(), plan_file, shown, yes=yes, check=check,
+        {**scope.variables(), **brakes.variables()}, plan_file, shown, yes=yes, check=check,
     ), told)
 
 

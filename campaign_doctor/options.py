@@ -37,6 +37,11 @@ def modules(incomplete: str) -> list[str]:
     return [name for name in module_names() if name.lower().startswith(incomplete.lower())]
 
 
+def finding_keys(incomplete: str) -> list[str]:
+    """Completion of a finding's key."""
+    return [key for key in checking.finding_keys() if key.lower().startswith(incomplete.lower())]
+
+
 def format_names(incomplete: str) -> list[str]:
     """Completion of a format's name."""
     return [name for name in FORMATS if name.startswith(incomplete)]
@@ -200,6 +205,21 @@ class NotifyOptions(TargetOptions):
     no_notify: Annotated[bool, typer.Option(
         "--no-notify", rich_help_panel=RESULT, help="Send no notification.",
     )] = False
+
+
+@dataclass
+class BrakeOptions:
+    """What a repair may do although many hosts have the same finding."""
+
+    accept_storm: Annotated[list[str], typer.Option(
+        "--accept-storm", metavar="KEY", autocompletion=finding_keys,
+        help="Repair this finding although so many hosts have it at once. Can be given several times.",
+    )] = field(default_factory=list)
+
+    def variables(self) -> dict[str, Any]:
+        """As the playbooks take them. Raises DoctorError for a finding that there is not."""
+        checking.findings_known(self.accept_storm)
+        return {"campaign_accept_storm": self.accept_storm} if self.accept_storm else {}
 
 
 Yes = Annotated[bool, typer.Option(
