@@ -94,8 +94,7 @@ steps:
   elements: dict
 stale:
   description:
-    - Whether the plan was made so long ago that the host is to be looked at again before it is
-      applied.
+    - Whether the plan is so old that the host must be diagnosed again before it is applied.
   returned: if a step is in progress
   type: bool
 remaining:

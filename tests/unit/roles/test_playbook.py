@@ -53,6 +53,7 @@ def test_the_report_decides_what_fails(plays: list[Json], shared: list[Json]) ->
     report = plays[1]["tasks"][0]["campaign.remediation.campaign_report"]
     assert report == {
         "directory": "{{ campaign_report_dir | default(omit) }}",
+        "formats": "{{ campaign_report_formats | default(omit) }}",
         "previous": "{{ campaign_report_previous | default(omit) }}",
         "fail_on": "{{ campaign_fail_on | default(omit) }}",
         "notify_url": "{{ campaign_notify_url | default(omit) }}",
