@@ -196,6 +196,17 @@ def test_another_run_finishes_nothing_while_it_holds(tmp_path):
     assert [entry["remedy"] for entry in second.interrupted] == ["restart_service"], "it is told"
 
 
+def test_the_ledger_of_a_host_shows_it(tmp_path):
+    """As campaign-doctor ledger does: who holds the host, then the pause."""
+    made = guarded(tmp_path)
+    paused(made)
+    result = {}
+    made.show(result, 10)
+    assert result["text"][0] == "No run holds the lock of this host."
+    assert result["text"][1].startswith("Repairs are paused on this host until")
+    assert result["pause"]["reason"] == "a new disk"
+
+
 # ------------------------------------------------------------------------------ the call
 
 
