@@ -60,6 +60,7 @@ class Module(_Part):
     precision: str | None = None
     filters: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
+    restart_budget_left: int | None = None
 
     @property
     def label(self) -> str:

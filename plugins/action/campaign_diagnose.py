@@ -11,8 +11,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+
+from ..doc_fragments import guards
 
 # Here and not in a function: so the catalogue is built once, before Ansible forks.
 from ..module_utils._campaign.errors import ProbeError
@@ -21,6 +24,7 @@ from ..plugin_utils._campaign.ansible.documentation import arguments, options_of
 from ..plugin_utils._campaign.ansible.payload import enough, program, replaced
 from ..plugin_utils._campaign.ansible.spelling import warn
 from ..plugin_utils._campaign.ansible.variables import DIAGNOSIS, PREFIX, address_of, with_variables
+from ..plugin_utils._campaign.diagnosis.budget import Budget
 from ..plugin_utils._campaign.diagnosis.catalogue import BY_KEY
 from ..plugin_utils._campaign.diagnosis.causes import addresses_of
 from ..plugin_utils._campaign.diagnosis.diagnose import diagnose
@@ -36,6 +40,12 @@ PAUSE_SECONDS = 2.0  # between two checks whether a finding is gone
 
 
 ARGUMENTS = arguments(options_of(DOCUMENTATION))
+# Of the modules that restart something; a diagnosis only says what is left.
+BUDGET = {
+    name: option["default"]
+    for name, option in yaml.safe_load(guards.ModuleDocFragment.DOCUMENTATION)["options"].items()
+    if name in ("restart_budget", "restart_budget_minutes")
+}
 NOT_FROM_VARIABLES = ("snapshot", "return_snapshot", "gone", "unless_stopped")
 PASSED = [name for name in ARGUMENTS if name not in OWN]  # to campaign_info
 FROM_VARIABLES = [name for name in ARGUMENTS if name not in NOT_FROM_VARIABLES]
@@ -61,6 +71,7 @@ class ActionModule(ActionBase):
         try:
             thresholds = Thresholds.of(options["thresholds"])
             end = time.monotonic() + options["gone_within"]
+            budget = self._budget(variables)
             while True:
                 if options["snapshot"] is not None:
                     snapshot = load(options["snapshot"])
@@ -76,6 +87,7 @@ class ActionModule(ActionBase):
                     str(variables.get("inventory_hostname", "")),
                     thresholds=thresholds,
                     addresses=addresses_of(variables),
+                    budget=budget,
                 )
                 remaining = not_gone(diagnosis, options["gone"])
                 unproved = not_proved(diagnosis, options["gone"])
@@ -101,6 +113,14 @@ class ActionModule(ActionBase):
         _validated, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
         self._plain_module = options["plain_module"]
         return dict(options)
+
+    def _budget(self, variables: Mapping[str, Any]) -> Budget | None:
+        """The restart budget of the site; none where its variables hold no numbers."""
+        found = {**BUDGET, **with_variables({}, BUDGET, variables, self._templar)}
+        try:
+            return Budget(int(found["restart_budget"]), float(found["restart_budget_minutes"]))
+        except (TypeError, ValueError):
+            return None
 
     def _stopped(self, variables: Mapping[str, Any]) -> bool:
         """Whether the run should stop. Not in a condition of the task, which would be

@@ -530,3 +530,9 @@ def test_every_format_has_a_file_and_is_offered() -> None:
 
 def test_table_knows_the_modules() -> None:
     assert known.columns() == {each.name: each.column for each in DECLARED}
+
+
+def test_openmetrics_a_budget_that_is_not_known_is_absent() -> None:
+    known = {**module("mta"), "restart_budget_left": 0}
+    text = openmetrics.render(Report.of(report(host(modules=[known, module("web")]))))
+    assert samples_of(text, "campaign_restart_budget_left") == {("app1", "mta", "prod"): 0}

@@ -24,6 +24,7 @@ from ..snapshot.records import ModuleInstance, ProbeError
 from ..snapshot.server import LOOPBACK, Server
 from ..snapshot.thresholds import Thresholds
 from .brakes import ledger_begins, pause_of, repaired
+from .budget import Budget, left
 from .bugs import noted
 from .catalogue import CATALOGUE, ORDER
 from .causes import chain, depths, link
@@ -39,6 +40,7 @@ def diagnose(
     *,
     thresholds: Thresholds | None = None,
     addresses: Iterable[str] = (),
+    budget: Budget | None = None,
 ) -> Diagnosis:
     """The diagnosis of one server.
 
@@ -63,7 +65,7 @@ def diagnose(
         installed=header.installed,
         instances=tuple(_instances(server)),
         modules=tuple(
-            _module(server, module, findings) for module in modules if header.installed
+            _module(server, module, findings, budget) for module in modules if header.installed
         ),
         findings=tuple(linked.finding for linked in findings),
         unseen=tuple(
@@ -149,7 +151,9 @@ def _not_asked(server: Server) -> Iterator[tuple[str, ProbeError]]:
         yield "api", ProbeError("skipped", text)
 
 
-def _module(server: Server, module: ModuleInstance, findings: list[LinkedFinding]) -> Module:
+def _module(
+    server: Server, module: ModuleInstance, findings: list[LinkedFinding], budget: Budget | None
+) -> Module:
     own = [
         linked for linked in findings
         if (linked.finding.module, linked.finding.instance) == (module.name, module.instance)
@@ -166,6 +170,7 @@ def _module(server: Server, module: ModuleInstance, findings: list[LinkedFinding
         precision=process.precision if process else None,
         filters=tuple(_filters(module)),
         findings=tuple(linked.id for linked in own),
+        restart_budget_left=left(server, module, budget),
     )
 
 

@@ -151,6 +151,7 @@ class Module(Record):
     precision: Precision | None = None
     filters: tuple[str, ...] = field(default=(), metadata=LATER)
     findings: tuple[str, ...] = ()
+    restart_budget_left: int | None = field(default=None, metadata=IF_KNOWN)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -310,6 +310,7 @@ class Controller:
 class Asked:
     modules: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
+    log_window: float | None = None  # in minutes
     expected_ports: Mapping[str, Any] = field(default_factory=dict)
     restartable_workflows: tuple[str, ...] = ()
 

@@ -166,6 +166,12 @@ def _started(report: Report, _memory: Memory) -> Iterable[Sample]:
             for host in report.hosts for module in host.modules if module.started_at is not None]
 
 
+def _budget(report: Report, _memory: Memory) -> Iterable[Sample]:
+    return [(_module(host.name, module.module, module.instance), module.restart_budget_left)
+            for host in report.hosts for module in host.modules
+            if module.restart_budget_left is not None]
+
+
 def _findings(report: Report, _memory: Memory) -> Iterable[Sample]:
     return [({"host": host.name, "severity": severity},
              sum(1 for finding in host.findings if finding.severity.value == severity))
@@ -225,6 +231,9 @@ FAMILIES = (
     Family("campaign_module_memory_bytes", "Memory of a module's process.", _PLACE, _memory_bytes, "bytes"),
     Family("campaign_module_start_time_seconds", "When a module's process started.", _PLACE, _started,
            "dateTimeFromNow"),
+    Family("campaign_restart_budget_left",
+           "How often a repair may still restart a module now; absent where the ledger does not say.",
+           _PLACE, _budget),
     Family("campaign_findings", "Findings of a host that was diagnosed, by severity.",
            ("host", "severity"), _findings),
     Family("campaign_finding", "A finding that holds; root: whether no other explains it.",
