@@ -73,7 +73,7 @@ def test_the_names_of_tasks() -> None:
 def test_what_users_read_is_all_read() -> None:
     files = {path.relative_to(CHECKOUT).as_posix() for path, _held in prose.texts()}
     assert {
-        "plugins/plugin_utils/_campaign/diagnosis/problems/host.py", "roles/campaign/tasks/step.yml",
+        "plugins/plugin_utils/_campaign/diagnosis/problems/host.py", "roles/campaign/tasks/rung.yml",
         "plugins/plugin_utils/_campaign/diagnosis/errors.ini", "playbooks/remediate.yml",
         "campaign_doctor/cli.py", "docs/user/plan.md", "README.md", "roles/web/README.md",
     } <= files  # fmt: skip
