@@ -19,6 +19,7 @@ import errors_docs
 import fault_docs
 import finding_pages
 import metrics
+import playbook_specs
 import report_schema
 import scenario_docs
 import security_docs
@@ -34,6 +35,7 @@ WRITERS = (
     errors_docs.WRITER,
     fault_docs.WRITER,
     finding_pages.WRITER,
+    playbook_specs.WRITER,
     metrics.WRITER,
     report_schema.WRITER,
     roles.WRITER,

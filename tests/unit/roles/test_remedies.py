@@ -87,7 +87,10 @@ def test_a_remedy_is_an_order_of_its_own_or_a_problem_s(documented: Documented) 
 
 
 def test_playbooks(top: Path) -> None:
-    assert {path.stem for path in (top / "playbooks").glob("*.yml")} == PLAYBOOKS | WITHOUT_SERVERS
+    found = {path.stem for path in (top / "playbooks").glob("*.yml")}
+    own = {name for name in found if "." not in name}
+    assert own == PLAYBOOKS | WITHOUT_SERVERS
+    assert found - own == {f"{name}.meta" for name in own}
 
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_SERVERS))
