@@ -16,6 +16,7 @@ from typing import Any
 import playbook_specs
 import pytest
 import yaml
+from common import site_variables
 
 Json = dict[str, Any]
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -79,7 +80,7 @@ def test_a_survey_asks_for_what_the_playbook_takes(pattern: Path) -> None:
 
 def shared() -> Json:
     """What a site can set, and so a survey."""
-    found: Json = playbook_specs.site_variables.shared_options()
+    found: Json = site_variables.shared_options()
     return found
 
 
