@@ -113,5 +113,9 @@ def test_a_host_that_a_run_holds_is_shown_and_freed(site: Site) -> None:
     """As a person would after a run that was killed."""
     shown = site.run("ledger", "app1", "-i", INVENTORY)
     assert shown.code == 0 and "app1: No run holds the lock of this host." in shown.out, str(shown)
+    site.run("diagnose", "-i", INVENTORY, "--limit", "app1", "--module", "mta", "-q")
+    page = site.run("incident", "app1", "-i", INVENTORY, "-q")
+    assert page.code == 0 and page.out.startswith("# Incident on app1\n"), str(page)
+    assert "None of its last lines is of this time." in page.out, str(page)
     freed = site.run("unlock", "app1", "-i", INVENTORY, "--yes")
     assert freed.code == 0 and "No run holds the lock of this host." in freed.out, str(freed)

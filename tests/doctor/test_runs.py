@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -470,6 +471,24 @@ def test_watch_tells_only_what_changed(replay: Replay) -> None:
     assert len(replay.run("history").out.splitlines()) == 4, "what did not change is not kept"
     assert {path.name for path in out.iterdir()} >= {"report.json", "campaign.prom"}
     replay.nothing_left(told)
+
+
+def test_watch_tells_systemd_that_it_is_alive(replay: Replay) -> None:
+    replay.can("healthy")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(replay.tmp / "notify"))
+        heard.settimeout(SECONDS)
+        replay.env["NOTIFY_SOCKET"] = str(replay.tmp / "notify")
+        process = replay.start("watch", "--every", "0.2s", "-i", "app1,", *ONLY, "-q")
+        with Said(process) as said:
+            told = [heard.recv(1000).decode() for _ in range(4)]
+            process.terminate()
+            said.end()
+            while (last := heard.recv(1000).decode()) != "STOPPING=1":
+                assert last.startswith("WATCHDOG=1"), last
+    assert told[:2] == ["READY=1", "WATCHDOG=1\nSTATUS=diagnosing"]
+    assert told[2].startswith("WATCHDOG=1\nSTATUS=1 host: 1 healthy")
+    assert told[3] == told[1], "the next round has begun"
 
 
 def test_watch_survives_a_run_that_fails(replay: Replay) -> None:

@@ -82,10 +82,11 @@ def test_a_saved_report_is_shown(replayed: Run, report_dir: Path) -> None:
     done = playbook(SHOW, report_dir=report_dir, inventory="localhost,", variables={
         "campaign_report_file": str(replayed.report_dir / "report.json"),
         "campaign_report_previous": str(replayed.report_dir / "report.json"),
-        "campaign_report_formats": ["html"], "campaign_report_display": False,
+        "campaign_report_formats": ["html", "openmetrics"], "campaign_report_display": False,
     })
     assert done.code == 0, str(done)
-    assert [path.name for path in report_dir.iterdir()] == ["report.html"]
+    assert sorted(path.name for path in report_dir.iterdir()) == ["campaign.prom", "report.html"]
+    assert "campaign_findings{" in (report_dir / "campaign.prom").read_text()
     page = (report_dir / "report.html").read_text()
     assert "Changes since" in page
     assert replayed.report["run"] in page
