@@ -9,6 +9,7 @@ variable, for a policy that is silently not applied is worse than none.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -263,21 +264,23 @@ class Policy:
         """When the remedy is next allowed or, if it is allowed now, no longer; None if never."""
         state = self.is_open(remedy, now)
         ends = {moment for freeze in self.freezes for moment in (freeze.begin, freeze.end)}
-        later = {moment for moment in ends if moment > now}
+        later = sorted(moment for moment in ends if moment > now)
         days = {
             datetime.fromtimestamp(moment, self.zone).date() + timedelta(days=ahead)
             for moment in (now, *later)  # the windows after a freeze count, too
-            for ahead in range(-1, _AHEAD + 1)
+            for ahead in range(_AHEAD + 1)
         }
-        edges = {
+        edges = (  # day after day, so that only the days until the change are gone through
             moment
-            for window in self.windows if window.concerns(remedy)
-            for day in days
-            for moment in window.edges(day, self.zone)
-            if moment > now
-        }
+            for day in sorted(days)
+            for moment in sorted(
+                edge for window in self.windows if window.concerns(remedy)
+                for edge in window.edges(day, self.zone)
+            )
+        )
         changes = (
-            moment for moment in sorted(later | edges) if self.is_open(remedy, moment) != state
+            moment for moment in heapq.merge(edges, later)
+            if moment > now and self.is_open(remedy, moment) != state
         )
         return next(changes, None)
 
