@@ -266,11 +266,11 @@ def watch(
 
 
 app.command(cls=Command, epilog=examples(
-    "mute host.disk_filling --host app1 --until 2026-12-31 --reason 'CHG-4711 enlarges the disk'",
-    "mute web.slow --until 2026-12-31 --reason OPS-12 --check",
+    "mute host.disk_filling -i hosts.yml --host app1 --until 2030-12-31 --reason CHG-4711",
+    "mute web.slow -i hosts.yml --until 2030-12-31 --reason OPS-12 --check",
 ))(takes(files=InventoryOptions)(mute))
 app.command(cls=Command, epilog=examples(
-    "unmute host.disk_filling --host app1", "unmute web.slow",
+    "unmute host.disk_filling -i hosts.yml --host app1", "unmute web.slow -i hosts.yml",
 ))(takes(files=InventoryOptions)(unmute))
 
 

@@ -207,7 +207,7 @@ def _written(what: Muting, inventory: Inventory, texts: Mapping[Path, tuple[str,
     out = consoles()[0]
     if not texts:
         warn(f"There is no such mute. {UNCHANGED}")
-        return ExitCode.NOT_RUN
+        return ExitCode.HEALTHY
     for path, (before, after) in texts.items():
         for line in _diff(path, before, after):
             out.print(line, soft_wrap=True)
