@@ -20,9 +20,10 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.pla
     InvalidPolicy,
     Policy,
 )
-from campaign_doctor import inventories, mute
+from campaign_doctor import doctor, inventories, mute
 from campaign_doctor.errors import DoctorError
 from campaign_doctor.muted import CannotChangeError, added, entries, removed
+from campaign_doctor.runner import Ended, PlaybookRun
 from doctor.harness import SECONDS, Done
 from doctor.replay import Replay
 
@@ -424,3 +425,21 @@ def test_what_another_has_changed_meanwhile_is_not_written_over(
     done = muted(site, "--yes")
     assert done.code == 5 and "has changed meanwhile. Written: nothing." in done.err, str(done)
     assert (site.work / "group_vars/all.yml").read_text() == "a: 1\n"
+
+
+def test_the_memory_of_mutes_is_beside_the_history_one_for_each_inventory(
+    site: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    def run(playbook_run: PlaybookRun, _access: object, private: Path, *_more: object) -> Ended:
+        given.append(playbook_run.variables["_campaign_mute_memory"])
+        return Ended(folder=private)
+
+    monkeypatch.setattr(doctor, "run", run)
+    files(site, {"others.yml": INVENTORY})
+    for words in (["diagnose"], ["plan"], ["remediate", "--yes"], ["diagnose", "-i", "others.yml"]):
+        site.run(*words)
+    first, *more, other = map(Path, given)
+    assert set(more) == {first} and first != other
+    assert first.parent == other.parent == site.history.parent
