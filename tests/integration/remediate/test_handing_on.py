@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from campaign_doctor.digest import digest
 from integration.harness import Run
 from integration.remediate.remedies import Site
 
@@ -50,15 +51,26 @@ def test_a_plan_travels_in_the_statistics_alone(
     hostile["hosts"][0]["steps"][0]["title"] += (
         "{{ lookup('ansible.builtin.pipe', 'touch %s') }}" % caught
     )
+    hostile["approval"] = {
+        "by": "paul", "at": "2026-11-29T12:00:00Z", "sha256": digest(hostile),
+    }
     before = site.pids()
     job = tmp_path / "job.json"
     job.write_text(json.dumps(statistics))
-    run = site.remediate(tmp_path / "applying", "-e", f"@{job}", variables=QUICK)
+    run = site.remediate(
+        tmp_path / "applying", "-e", f"@{job}",
+        variables={**QUICK, "campaign_approval": "required"},
+    )
     (action,) = run.host("app1")["actions"]
     assert (action["remedy"], action["result"]) == ("kill_and_start", "repaired"), str(run)
     after = site.pids()
     assert {name for name in before if before[name] != after[name]} == {"wfserver@prod"}
     assert not caught.exists()
+    told = "made by anna, approved by paul at 2026-11-29T12:00:00Z"
+    (note,) = run.host("app1")["plan_notes"]
+    (opened,) = [line for line in site.ledger() if line["event"] == "run_opened"]
+    assert told in note
+    assert told in opened["reason"]
 
 
 def test_what_requires_an_approval_is_refused_before_any_host_is_asked(
