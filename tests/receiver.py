@@ -52,7 +52,7 @@ def receiving(*answers: int, location: str = "", slow: bool = False) -> Iterator
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.got.append(Received(self.path, headers, body))
-            end = time.monotonic() + 30
+            end = time.monotonic() + 60
             while receiver.slow and not over.is_set() and time.monotonic() < end:
                 with contextlib.suppress(OSError):
                     self.wfile.write(b"H")

@@ -117,9 +117,10 @@ def at_once(
         if stopped() or time.monotonic() > limit:
             break
         next(thread for thread in threads if thread.is_alive()).join(GLANCE_SECONDS)
+    why = "interrupted" if stopped() else "it did not end in time"
     for number, target in enumerate(targets):
         if number not in ended:
-            failures.setdefault(number, "it did not end in time")
+            failures.setdefault(number, why)
         if number in failures:
             say(f"Not notified: {target.name}: {failures[number]}.")
     return len(failures)

@@ -24,11 +24,13 @@ from campaign_doctor.notify.settings import Notify, Quiet, span
 from campaign_doctor.notify.targets import targets, without_secrets
 from campaign_doctor.shared import news, webhook
 from doctor import samples
-from doctor.harness import until
+from doctor.harness import Said, until
 from doctor.replay import Replay
+from doctor.test_interrupts import INTERRUPTED
 from integration.harness import CHECKOUT
 
 Json = dict[str, Any]
+SECONDS = 45  # a receiver that is slow goes on for longer
 SECRET = "s3cr3t-of-the-url"
 DIAGNOSE = ("diagnose", "--module", "inMail")
 
@@ -123,6 +125,17 @@ def test_watch_tells_each_change_once(replay: Replay, post: Receiver) -> None:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert [changes(got)[0][1] for got in post.got] == [None, "fixed"]
+
+
+def test_an_interrupted_run_tells_nothing(replay: Replay, post: Receiver) -> None:
+    replay.can("interrupted")
+    replay.env["CAMPAIGN_DOCTOR_NOTIFY"] = hook(post)
+    process = replay.start("remediate", *INTERRUPTED)
+    with Said(process) as said:
+        said.until("it must stay up")
+        process.send_signal(signal.SIGINT)
+        told = said.end()
+    assert process.returncode == 130 and post.got == [] and "Not notified" not in told, told
 
 
 def test_a_target_that_fails_is_said_and_changes_no_exit_code(replay: Replay, box: Mailbox) -> None:
@@ -392,7 +405,8 @@ def test_a_service_that_never_answers_keeps_no_command_from_ending(tmp_path: Pat
     )
     with receiving(slow=True) as receiver:
         url = receiver.url.replace("http", "json")
-        done = subprocess.run([sys.executable, "-c", code, url, hook(receiver)], timeout=60, text=True,
-                              capture_output=True, check=False, cwd=CHECKOUT)  # fmt: skip
+        words = [sys.executable, "-c", code, url, hook(receiver)]
+        done = subprocess.run(words, timeout=SECONDS, text=True, capture_output=True, check=False,
+                              cwd=CHECKOUT)  # fmt: skip
         assert receiver.got
     assert (done.returncode, done.stdout.count("it did not end in time")) == (2, 2), done.stderr
