@@ -23,7 +23,7 @@ from ..shared import event, webhook
 from .message import Message
 from .settings import Notify
 
-MISSING = "apprise is not installed: pip install 'campaign-doctor[notify]'"
+MISSING = "apprise is not installed: pip install 'campaign-doctor[notify]', or 'apprise>=2.2' beside it"
 LEAST_OF_A_SECRET = 4  # letters; a shorter part of a URL is none
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from campaign_doctor import configuration
 from campaign_doctor.notify.settings import Notify, Webhook
-from campaign_doctor.notify.targets import targets
+from campaign_doctor.notify.targets import MISSING, targets
 from campaign_doctor.shared import webhook
 from integration.harness import CHECKOUT
 
@@ -60,3 +61,9 @@ def test_the_attempts_are_those_of_the_code() -> None:
     numbers = {3: "three"}
     within = f"tried {numbers[webhook.ATTEMPTS]} times within {webhook.WHOLE_SECONDS:.0f} seconds"
     assert within in PAGE.replace("\n", " ")
+
+
+def test_the_version_of_apprise_is_the_one_that_is_declared() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (apprise,) = project["optional-dependencies"]["notify"]
+    assert f"'{apprise}'" in MISSING and f"'{apprise}'" in PAGE
