@@ -103,12 +103,18 @@ def availability(seconds: Mapping[str, float]) -> float | None:
 
 
 def of_history(history: History, since: float, until: float, valid: float) -> Trends:
-    """What the runs of the history say together, those since then."""
-    runs, found = set[int](), dict[str, list[Look]]()
+    """What the runs of the history say together, those since then. One run at a time is in memory."""
+    runs, hosts = set[int](), dict[str, _Host]()
     for run, look in _looks(history, since):
         runs.add(run.number)
-        found.setdefault(look.host["name"], []).append(look)
-    return trends(len(runs), found, since, until, valid)
+        name = look.host["name"]
+        hosts.setdefault(name, _Host(name)).see(look, since, valid)
+    findings, modules = list[Trend](), dict[tuple[str, str, str], dict[str, float]]()
+    for name, host in hosts.items():
+        findings += host.trends.values()
+        modules |= {(name, *module): seconds for module, seconds in host.times(since, until, valid)}
+    findings.sort(key=lambda each: (-each.times, each.host, each.id))
+    return Trends(since, until, len(runs), findings, modules)
 
 
 def looks_of(history: History, since: float, host: str) -> list[tuple[Run, Look]]:
@@ -130,84 +136,79 @@ def _looks(history: History, since: float) -> Iterator[tuple[Run, Look]]:
             yield run, Look(began, ended, host)
 
 
-def trends(
-    runs: int, seen: Mapping[str, list[Look]], since: float, until: float, valid: float
-) -> Trends:
-    """What the looks say together."""
-    found: dict[tuple[str, str], Trend] = {}
-    modules: dict[tuple[str, str, str], dict[str, float]] = {}
-    for name, looked in seen.items():
-        for look in looked:
-            _follow(found, name, look)
-        modules |= {(name, *module): seconds
-                    for module, seconds in _times(looked, since, until, valid).items()}
-    ordered = sorted(found.values(), key=lambda each: (-each.times, each.host, each.id))
-    return Trends(since, until, runs, ordered, modules)
+class _Host:
+    """What the looks at one host have said so far."""
 
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.trends: dict[str, Trend] = {}
+        self._seconds: dict[tuple[str, str], dict[str, float]] = {}
+        self._states: dict[tuple[str, str], tuple[float, str]] = {}  # since when each is as it is
 
-def _follow(found: dict[tuple[str, str], Trend], name: str, look: Look) -> None:
-    """Go on with the findings of a host at a look: its repairs come before what it saw."""
-    for action in look.host.get("actions", ()):
+    def see(self, look: Look, since: float, valid: float) -> None:
+        """Go on with a look: its repairs come before what it saw."""
+        for action in look.host.get("actions", ()):
+            self._repair(look, action)
+        if look.diagnosed:
+            self._findings(look)
+            states = {(each["module"], each["instance"]): each["verdict"]
+                      for each in look.host["modules"]}
+        else:
+            states = dict.fromkeys(self._states, "unknown")
+        for module, state in states.items():
+            self._add(module, since, look.ended, valid)
+            self._states[module] = look.ended, state
+
+    def times(
+        self, since: float, until: float, valid: float
+    ) -> Iterator[tuple[tuple[str, str], dict[str, float]]]:
+        """Seconds by state, for each module that any look expected to run."""
+        for module in self._states:
+            self._add(module, since, until, valid)
+            seconds = self._seconds[module]
+            if any(seconds[state] for state in STATES) or self._states[module][1] != OFF:
+                seconds["unknown"] = 0.0
+                seconds["unknown"] = max(0.0, until - since - sum(seconds.values()))
+                del seconds[OFF]  # nobody misses it
+                yield module, seconds
+
+    def _add(self, module: tuple[str, str], since: float, until: float, valid: float) -> None:
+        """A module was as it was last seen until then, but for no longer than that is valid."""
+        seconds = self._seconds.setdefault(module, dict.fromkeys((*STATES, OFF), 0.0))
+        if module in self._states:
+            at, state = self._states[module]
+            seconds[state] += max(0.0, min(until, at + valid) - max(at, since))
+
+    def _repair(self, look: Look, action: Json) -> None:
         for identity in action.get("because", ()):
-            trend = found.setdefault((name, identity), Trend(name, identity, key_of(identity), ""))
+            trend = self.trends.setdefault(identity, Trend(self.name, identity, key_of(identity), ""))
             _open(trend, look.began)
             remedy = str(action["remedy"])
             if action["result"] in HELPED:
                 trend.remedy = remedy
             elif action["result"] in ("not_repaired", "unproved"):
                 trend.did_not_help[remedy] = trend.did_not_help.get(remedy, 0) + 1
-    if not look.diagnosed:
-        return
-    there = {each["id"]: each for each in look.host["findings"] if each["severity"] != "info"}
-    for identity, finding in there.items():
-        trend = found.setdefault((name, identity), Trend(name, identity, finding["key"], ""))
-        trend.title = finding["title"]
-        _open(trend, look.ended)
-        trend.last = look.ended
-    checked = {module["module"] for module in look.host["modules"]}
-    for (host, identity), trend in found.items():
-        if host == name and identity not in there and trend.since is not None \
-                and covers(checked, identity):
-            trend.seconds.append(max(0.0, look.ended - trend.since))
-            helped = trend.remedy or NO_REPAIR
-            trend.helped[helped] = trend.helped.get(helped, 0) + 1
-            trend.since = trend.remedy = None
+
+    def _findings(self, look: Look) -> None:
+        there = {each["id"]: each for each in look.host["findings"] if each["severity"] != "info"}
+        for identity, finding in there.items():
+            trend = self.trends.setdefault(identity, Trend(self.name, identity, finding["key"], ""))
+            trend.title = finding["title"]
+            _open(trend, look.ended)
+            trend.last = look.ended
+        checked = {module["module"] for module in look.host["modules"]}
+        for identity, trend in self.trends.items():
+            if identity not in there and trend.since is not None and covers(checked, identity):
+                trend.seconds.append(max(0.0, look.ended - trend.since))
+                helped = trend.remedy or NO_REPAIR
+                trend.helped[helped] = trend.helped.get(helped, 0) + 1
+                trend.since = trend.remedy = None
 
 
 def _open(trend: Trend, at: float) -> None:
     if trend.since is None:
         trend.since, trend.last = at, at
         trend.times += 1
-
-
-def _times(
-    looked: list[Look], since: float, until: float, valid: float
-) -> dict[tuple[str, str], dict[str, float]]:
-    """Seconds by state, for each module of a host that any look expected to run."""
-    names = {(each["module"], each["instance"]) for look in looked for each in look.host["modules"]
-             if each["verdict"] in STATES}
-    found = {}
-    for name in names:
-        states = [(look.ended, state) for look in looked for state in _state(look, name)]
-        ends = [at for at, _then in states[1:]] + [until]
-        seconds = dict.fromkeys((*STATES, OFF), 0.0)
-        for (at, state), end in zip(states, ends, strict=True):
-            seconds[state] += max(0.0, min(end, at + valid, until) - max(at, since))
-        seconds["unknown"] = 0.0
-        seconds["unknown"] = max(0.0, until - since - sum(seconds.values()))
-        del seconds[OFF]  # nobody misses it
-        found[name] = seconds
-    return found
-
-
-def _state(look: Look, name: tuple[str, str]) -> Iterator[str]:
-    """The state of a module at a look; none where the look was at other modules."""
-    if not look.diagnosed:
-        yield "unknown"
-        return
-    for each in look.host["modules"]:
-        if (each["module"], each["instance"]) == name:
-            yield each["verdict"]
 
 
 def of_modules(found: Trends) -> dict[tuple[str, str], dict[str, float]]:
