@@ -7,6 +7,7 @@ What happened when is taken from the record of what the hosts were asked.
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from integration.harness import CHECKOUT, Run, playbook
 HERE = Path(__file__).parent
 SNAPSHOTS = CHECKOUT / "tests" / "unit" / "plugin_utils" / "snapshots"
 KEY = "wfserver.memory_alert"
+MOST_MB = 300  # of one process on the controller
 
 
 class Fleet:
@@ -146,6 +148,18 @@ def test_after_a_failure_the_rest_goes_in_small_waves(tmp_path: Path) -> None:
             now ^= {host}
             most = max(most, len(now))
     assert most == 2
+
+
+@pytest.mark.nightly
+def test_the_memory_of_the_controller(tmp_path: Path) -> None:
+    """For 500 hosts: all are diagnosed, planned for, told of, and a few repaired."""
+    fleet = Fleet(tmp_path / "fleet", 500, [f"h{number:03d}" for number in range(2, 6)])
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    run = fleet.remediate(accept_storm=True, batch=4, max_failures=2)
+    assert set(fleet.touched()) == {"h001", "h002", "h003", "h004", "h005"}, str(run)
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"{most:.0f} MB, {before / 1024:.0f} MB before")
+    assert most < MOST_MB
 
 
 @pytest.mark.parametrize(

@@ -368,6 +368,19 @@ def test_after_a_failure_waves_stay_small() -> None:
     assert not run.skipped
 
 
+def test_a_cut_repair_is_finished_although_the_run_has_stopped() -> None:
+    interrupted = "host.repair_interrupted@default"
+    plan = fleet({"a": [WARNING], "b": [interrupted, WARNING]}, max_failures=1, batch=1)
+    assert plan.fleet
+    (_a, b) = plan.hosts
+    assert [step.remedy for step in b.steps] == ["finish_repair", "restart"]
+    failed = admission.step_ended("a", plan.hosts[0].steps[0], "not_repaired")
+    run = Run(plan.fleet, [failed])
+    assert run.admits("b", b.steps, last=True).when == "go"
+    assert [bool(run.holds("b", step)) for step in b.steps] == [False, True]
+    assert run.admits("b", b.steps[1:], last=True).when == "never"
+
+
 def test_another_host_tries_what_the_canary_could_not() -> None:
     plan = fleet(hosts(6, WARNING))
     run = Simulated(plan, 50, {"h001": "refused"}, random.Random(1)).run()

@@ -64,7 +64,7 @@ def test_code_in_a_page_is_not_prose() -> None:
 
 def test_the_names_of_tasks() -> None:
     bad = ("See that one is meant", "Do it", "Have web log a line", "Take the host")
-    good = ("Check the guards", "Take a snapshot and diagnose it", "Start the step")
+    good = ("Check the guards", "Take a snapshot and diagnose it", "Choose the first step")
     assert [any(each.match(name) for each, _new in prose._TASKS) for name in (*bad, *good)] == [
         True, True, True, True, False, False, False,
     ]

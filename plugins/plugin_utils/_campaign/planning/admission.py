@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from ..diagnosis.records import Record
 from .records import FleetPlan, Guarded, Result, Step, Trial
-from .waves import Answer, answers_of, stops
+from .waves import Answer, answers_of, finishes, stops
 
 FAILED: Final = ("not_repaired", "unproved")
 GO: Final = "go"
@@ -83,7 +83,7 @@ class Run:
     def admits(self, host: str, steps: Sequence[Step], *, last: bool) -> Admission:
         """Whether the repair of a host may begin now. `last`: it is not asked again in this run."""
         stopped = self.stopped()
-        if stopped:
+        if stopped and not any(map(finishes, steps)):  # half a repair is worse than all of it
             return Admission(NEVER, stopped)
         reasons = [self.holds(host, step) for step in steps]
         if reasons and all(reasons) and not self._waits(host, steps):

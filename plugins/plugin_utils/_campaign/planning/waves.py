@@ -99,14 +99,15 @@ def held(host: HostPlan, storms: Iterable[Storm]) -> HostPlan:
     reasons = {storm.key: storm.reason for storm in storms if not storm.accepted}
     steps = tuple(
         replace(step, held=next(
-            (reasons[key] for key in step.keys if key in reasons and not _finishes(step)), None
+            (reasons[key] for key in step.keys if key in reasons and not finishes(step)), None
         ))
         for step in host.steps
     )
     return replace(host, steps=steps)
 
 
-def _finishes(step: Step) -> bool:
+def finishes(step: Step) -> bool:
+    """Whether it ends what a cut repair has begun: no brake keeps that back."""
     return step.remedy in REMEDIES and REMEDIES[step.remedy].finishes
 
 
@@ -115,7 +116,7 @@ def _finishes(step: Step) -> bool:
 
 def answers_of(step: Step) -> set[Answer]:
     """What the step is the test of."""
-    return set() if step.held or _finishes(step) else {(step.remedy, key) for key in step.keys}
+    return set() if step.held or finishes(step) else {(step.remedy, key) for key in step.keys}
 
 
 def stops(step: Step) -> bool:
