@@ -25,6 +25,24 @@ SECONDS = 120
 QUICK = {"campaign_wait": 1, "campaign_gone_within": 5, "campaign_accept_lost_work": True}
 
 
+def command(inventory: Path, *variables: str) -> list[str | Path]:
+    needs(shutil.which("java"), "ansible-rulebook needs Java (Debian: default-jre-headless)")
+    return [BIN / "ansible-rulebook", "--rulebook", "campaign.remediation.remediate",
+            "-i", inventory, "--env-vars", ",".join(variables)]  # fmt: skip
+
+
+def test_without_a_token_it_does_not_start(tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text('{"all": {"hosts": {"app1": {}}}}')
+    done = subprocess.run(
+        command(inventory, "campaign_eda_port"), timeout=SECONDS, check=False, cwd=tmp_path,
+        env=environment(ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS), campaign_eda_port="15999"),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )
+    assert done.returncode == 1, done.stdout
+    assert "'campaign_eda_token' is undefined" in done.stdout
+
+
 class Rulebook:
     """ansible-rulebook with its webhook, and what it said."""
 
@@ -66,7 +84,6 @@ class Rulebook:
 
 @pytest.fixture
 def rulebook(site: Site, tmp_path: Path) -> Iterator[Rulebook]:
-    needs(shutil.which("java"), "ansible-rulebook needs Java (Debian: default-jre-headless)")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -74,8 +91,7 @@ def rulebook(site: Site, tmp_path: Path) -> Iterator[Rulebook]:
     inventory = tmp_path / "hosts.yml"
     inventory.write_text(json.dumps({"all": {"hosts": {"app1": known}}}))
     process = subprocess.Popen(
-        [BIN / "ansible-rulebook", "--rulebook", "campaign.remediation.remediate", "-i", inventory,
-         "--env-vars", "campaign_eda_port,campaign_eda_token", "--print-events"],
+        command(inventory, "campaign_eda_port", "campaign_eda_token"),
         env=environment(ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS), campaign_eda_port=str(port),
                         campaign_eda_token=TOKEN),
         cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
