@@ -98,7 +98,7 @@ class Progress:
     @property
     def steps(self) -> tuple[int, int]:
         """How many steps are done, and how many there are."""
-        done = sum(host.step - host.changing for host in self.hosts.values())
+        done = sum(max(0, host.step - host.changing) for host in self.hosts.values())
         return done, sum(len(host.steps) for host in self.hosts.values())
 
     @property

@@ -441,7 +441,10 @@ def _note(event: Event, ended: Ended) -> None:
     if event.get("event") == "runner_on_failed" and data.get("host") and ended.stats is None:
         message = (data.get("res") or {}).get("msg")
         if isinstance(message, str):
-            ended.errors.append(f"{data['host']}: {one_line(message)}")
+            said = one_line(message)
+            # What is about all hosts fails on the first of them, and names the host that it is about.
+            named = re.match(r"([\w.-]+): campaign_", said)
+            ended.errors.append(said if named else f"{data['host']}: {said}")
     elif "[ERROR]: " in text or text.startswith("ERROR! "):
         error = one_line(re.split(r"\[ERROR\]: |ERROR! ", text, maxsplit=1)[1])
         ended.errors.append(" ".join([error, *_inventory_fault(error, ended.said)]))

@@ -18,7 +18,8 @@ from rich.console import Console
 from campaign_doctor import runner
 from campaign_doctor.interrupts import Interrupts
 from campaign_doctor.live import Quiet
-from campaign_doctor.runner import Access, PlaybookRun, private_directory
+from campaign_doctor.runner import Access, Ended, PlaybookRun, private_directory
+from doctor.events import event
 from doctor.harness import FAST, SECONDS, Site, until
 from doctor.replay import Replay
 from integration.harness import BIN, INVENTORY, run
@@ -173,3 +174,11 @@ def test_a_vault_is_opened(site: Site) -> None:
     again = site.doctor("diagnose", *ONLY, "-e", f"@{secrets}")
     assert again.code == 5 and "sometimes" in again.err, "-e wins over the file"
     assert site.doctor("diagnose", *ONLY, "-e", json.dumps({"campaign_fail_on": "never"})).code == 0
+
+
+def test_an_error_names_its_host_once(tmp_path: Path) -> None:
+    ended = Ended(tmp_path)
+    about = "campaign_batch must be a number of hosts, not 'many'"
+    for host, message in (("app1", f"app1: {about}"), ("app1", f"app3: {about}"), ("app1", "No space.")):
+        runner._note(event("runner_on_failed", host, res={"msg": message}), ended)
+    assert ended.errors == [f"app1: {about}", f"app3: {about}", "app1: No space."]
