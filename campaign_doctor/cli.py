@@ -447,7 +447,7 @@ def show_trends(
 
 
 @app.command("incident", cls=Command, epilog=examples(
-    "incident app1 -i hosts.yml", "incident app1 --since 2d -i hosts.yml > incident.md",
+    "incident app1 -i hosts.yml", "incident app1 --since 2d -i hosts.yml",
 ))
 @takes(servers=AnsibleOptions, terminal=TerminalOptions, kept=HistoryOptions)
 def show_incident(

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from integration.harness import CHECKOUT, Run, playbook
+from integration.harness import Run, playbook
 from integration.remediate.remedies import Site
 from needs import needs
 
@@ -135,14 +135,9 @@ def test_the_whole_service_with_what_a_dead_watchdog_left_behind(
     """The strongest rung, where neither a unit nor an init script starts the service."""
     before = site.healthy()
     os.kill(before["watchdog@default"], signal.SIGKILL)
-    playbook_file = CHECKOUT / "playbooks" / f"test-{os.getpid()}.yml"
+    playbook_file = tmp_path / "service.yml"
     playbook_file.write_text(SERVICE)
-    try:
-        run = playbook(
-            playbook_file, report_dir=tmp_path, env=site.env, variables=QUICK, timeout=180
-        )
-    finally:
-        playbook_file.unlink()
+    run = playbook(playbook_file, report_dir=tmp_path, env=site.env, variables=QUICK, timeout=180)
     assert run.code == 0, str(run)
     (action,) = json.loads((tmp_path / "actions.json").read_text())
     assert (action["result"], action["left"]) == ("done", "changed"), action
