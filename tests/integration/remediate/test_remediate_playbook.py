@@ -137,7 +137,11 @@ def test_the_whole_service_with_what_a_dead_watchdog_left_behind(
     os.kill(before["watchdog@default"], signal.SIGKILL)
     playbook_file = tmp_path / "service.yml"
     playbook_file.write_text(SERVICE)
-    run = playbook(playbook_file, report_dir=tmp_path, env=site.env, variables=QUICK, timeout=180)
+    collections = str(CHECKOUT / "playbooks" / "collections")
+    run = playbook(
+        playbook_file, report_dir=tmp_path, env={**site.env, "ANSIBLE_COLLECTIONS_PATH": collections},
+        variables=QUICK, timeout=180,
+    )
     assert run.code == 0, str(run)
     (action,) = json.loads((tmp_path / "actions.json").read_text())
     assert (action["result"], action["left"]) == ("done", "changed"), action
