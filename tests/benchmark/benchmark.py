@@ -326,9 +326,11 @@ def a_repair(
     ]
     count_orphans(False)
     report = json.loads((place / f"{number}-2" / "report.json").read_text())
-    results = [action["result"] for host in report["hosts"] for action in host["actions"]]
+    actions = [(host["name"], action) for host in report["hosts"] for action in host["actions"]]
+    results = [action["result"] for _host, action in actions]
     if results != ["repaired"] * (len(hosts) * len(modules)):
-        sys.exit(f"not repaired as planned, but: {' '.join(results) or 'nothing was done'}")
+        reasons = [f"{host}: {action['reason']}" for host, action in actions if action["reason"]]
+        sys.exit("\n".join(["not repaired as planned:", *(reasons or ["nothing was done"])]))
     return Repair(len(hosts), len(results), *seconds)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from integration.harness import Run, playbook
+from integration.harness import CHECKOUT, Run, playbook
 from integration.remediate.remedies import Site
 from needs import needs
 
