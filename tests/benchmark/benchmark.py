@@ -271,9 +271,14 @@ class Repair(NamedTuple):
     whole: float
 
     @property
-    def times(self) -> float:
-        """A step, with the host's lock and its diagnosis afterwards, in diagnoses of a host."""
-        return ((self.whole - self.plan) / self.steps) / (self.diagnosis / self.hosts)
+    def step(self) -> float:
+        """A step, with the host's lock and its diagnosis afterwards."""
+        return (self.whole - self.plan) / self.steps
+
+    @property
+    def share(self) -> float:
+        """A step in what each host adds to a diagnosis: the start of Ansible is shared by all."""
+        return self.step / (self.diagnosis / self.hosts)
 
 
 def of_repairs(folder: Path, forks: int) -> dict[str, list[Repair]]:
@@ -344,13 +349,16 @@ def of_repair(rounds: list[Repair]) -> Repair:
 def repair_checks(found: dict[str, list[Repair]]) -> Checks:
     """Print what repairs cost; whether that is what was promised."""
     checks: Checks = {}
-    print("\nRepairs, in processor seconds:")
-    for name, rounds in found.items():
-        middle = of_repair(rounds)
-        print(f"  {name:25} diagnosis {middle.diagnosis:5.2f}   plan {middle.plan:5.2f}"
-              f"   repair with both {middle.whole:5.2f}   a step {middle.times:.2f} diagnoses")
-        checks[f"a step at most {REPAIR_TIMES:g} diagnoses ({name})"] = (
-            middle.times, middle.times <= REPAIR_TIMES,
+    medians = {name: of_repair(rounds) for name, rounds in found.items()}
+    one = min(each.diagnosis for each in medians.values() if each.hosts == 1)
+    print(f"\nRepairs, in processor seconds; a diagnosis of one host takes {one:.2f}:")
+    for name, middle in medians.items():
+        times = middle.step / one
+        print(f"  {name:25} diagnosis {middle.diagnosis:5.2f}   plan {middle.plan:5.2f}   repair with both"
+              f" {middle.whole:5.2f}   a step {middle.step:.2f}, {times:.2f} diagnoses of one host,"
+              f" {middle.share:.2f} of what a host adds to a diagnosis")
+        checks[f"a step at most {REPAIR_TIMES:g} diagnoses of one host ({name})"] = (
+            times, times <= REPAIR_TIMES,
         )  # fmt: skip
     return checks
 
