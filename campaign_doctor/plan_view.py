@@ -17,8 +17,8 @@ from .shared import outline, words
 
 
 def show(console: Console, report: Report, *, utc: bool = False) -> int:
-    """Show the plan of all hosts and what remains; the number of steps. Times have the local one
-    beside them, unless utc.
+    """Show the plan of all hosts and what remains; the number of steps that can be applied. Times have
+    the local one beside them, unless utc.
 
     Without steps nothing is shown, because the report that follows has everything.
     """
@@ -46,7 +46,7 @@ def show(console: Console, report: Report, *, utc: bool = False) -> int:
     unplanned = outline.unplanned(report)
     if unplanned.entries:
         _section(console, local(unplanned))
-    return len(steps)
+    return sum(not step.held for _host, step in steps)
 
 
 def _section(console: Console, section: outline.Section) -> None:

@@ -62,7 +62,7 @@ def render(report: Report, *, utc: bool = False) -> RenderableType:
     parts = [part for name in ORDER if name in told for part in section(told[name])]
     dark = outline.undiagnosed(report)
     errors = section(dark) if dark.entries else []
-    first = section(told["storms"]) if "storms" in told else []
+    first = [*section(told["storms"]), Text()] if "storms" in told else []
     return Group(*first, *brief(report), hosts(report), *errors, *parts, Text(), summary(report))
 
 

@@ -190,7 +190,7 @@ def test_json_is_as_documented(report: Json) -> None:
         "guarded": records.Guarded(name="web", minimum=1).as_dict(),
         "host": {**report["hosts"][1], "paused": None},
         "pause": model.Pause().as_dict(),
-        "module": full["hosts"][1]["modules"][0],
+        "module": {**full["hosts"][1]["modules"][0], "restart_budget_left": 3},
         "finding": report["hosts"][1]["findings"][0],
         "probe": report["hosts"][1]["unseen"][0],
         "root": report["roots"][0],

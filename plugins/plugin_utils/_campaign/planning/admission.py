@@ -75,10 +75,9 @@ class Run:
         if len(self._failed) < limit:
             return ""
         names = ", ".join(sorted({event.host for event in self._failed}))
-        return (
-            f"the run has stopped after {len(self._failed)} repairs that failed or were not proved"
-            f" to help, on {names} (campaign_max_failures)"
-        )
+        count = len(self._failed)
+        repairs = "1 repair that was" if count == 1 else f"{count} repairs that were"
+        return f"the run has stopped after {repairs} not proved to help, on {names} (campaign_max_failures)"
 
     def admits(self, host: str, steps: Sequence[Step], *, last: bool) -> Admission:
         """Whether the repair of a host may begin now. `last`: it is not asked again in this run."""

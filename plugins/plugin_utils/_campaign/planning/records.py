@@ -162,8 +162,9 @@ class Storm(Record):
     def reason(self) -> str:
         """Why its steps are held."""
         return (
-            f"{len(self.hosts)} of {self.diagnosed} hosts of {self.group} have {self.key} at once: look for a"
-            f" cause outside the hosts; repair all the same with campaign_accept_storm: [{self.key}]"
+            f"{len(self.hosts)} of {self.diagnosed} hosts of the group {self.group} have {self.key} at"
+            " once: look for a cause outside the hosts; repair all the same with"
+            f" campaign_accept_storm: [{self.key}]"
         )
 
 

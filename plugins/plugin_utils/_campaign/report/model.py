@@ -27,11 +27,12 @@ from ..diagnosis.records import (
     Schema,
     Severity,
 )
-from ..planning.records import Action, FleetPlan, Step, Unplanned
+from ..planning.records import Action, FleetPlan, Step, Storm, Unplanned
 
 # The parts of a report can be imported from here, too.
 __all__ = (
-    "Action", "Finding", "Module", "NotLookedAt", "Pause", "Probe", "Severity", "Step", "Unplanned",
+    "Action", "Finding", "Module", "NotLookedAt", "Pause", "Probe", "Severity", "Step", "Storm",
+    "Unplanned",
 )
 
 SCHEMA: Final = 1

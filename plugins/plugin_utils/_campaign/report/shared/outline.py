@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Pause,
         Report,
         Step,
+        Storm,
         Summary,
         Unplanned,
     )
@@ -258,15 +259,21 @@ def storms(report: Report) -> Section:
     entries = []
     for storm in report.fleet.storms if report.fleet else ():
         end = (
-            "repaired all the same, as campaign_accept_storm says" if storm.accepted
-            else f"not repaired; if it must be: campaign_accept_storm: [{storm.key}]"
+            "It is repaired all the same, as campaign_accept_storm says" if storm.accepted
+            else "It is not repaired. To repair it all the same: campaign-doctor remediate"
+            f" --accept-storm {storm.key}, in playbooks campaign_accept_storm: [{storm.key}]"
         )
         text = (
-            f"{storm.title} ({storm.key}) on {len(storm.hosts)} of {storm.diagnosed} hosts of"
-            f" {storm.group}: {some(storm.hosts, ROOM_WITHIN)}. Look for a cause outside the hosts; {end}"
+            f"{storm.title} ({storm.key}) on {_share(storm)}: {some(storm.hosts, ROOM_WITHIN)}."
+            f" Look for a cause outside the hosts. {end}"
         )
         entries.append(Entry("critical", text, hosts=storm.hosts))
     return Section("storms", "Many hosts at once", entries)
+
+
+def _share(storm: Storm) -> str:
+    hosts = f"{len(storm.hosts)} of {storm.diagnosed} hosts"
+    return hosts if storm.group == "all" else f"{hosts} of the group {storm.group}"
 
 
 def waves(report: Report) -> Section:
