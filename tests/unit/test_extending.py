@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,11 +77,10 @@ def run(checkout: Path, *command: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkout = tmp_path_factory.mktemp("extending") / "checkout"
     shutil.copytree(CHECKOUT, checkout, symlinks=True, ignore=LEFT_BEHIND)
-    yield checkout
-    shutil.rmtree(checkout)
+    return checkout
 
 
 def test_each_recipe_is_short() -> None:
