@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 from rich.console import Console
-from rich.prompt import Confirm
 from rich.text import Text
 
 from .digest import APPROVAL, digest
@@ -22,6 +21,7 @@ from .errors import DoctorError
 from .files import write_whole
 from .model import Step
 from .outcome import ExitCode
+from .questions import Confirm
 from .shared import words
 
 TIME = "%Y-%m-%dT%H:%M:%SZ"

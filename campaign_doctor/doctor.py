@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.prompt import Confirm
 from rich.text import Text
 
 from . import baseline, changes_view, hints, live, outcome, plan_view
@@ -31,6 +30,7 @@ from .model import InvalidReport, Report
 from .notify.notifier import Ending, Notifier
 from .options import AnsibleOptions, HistoryOptions, OutputOptions, TerminalOptions
 from .outcome import ExitCode
+from .questions import Confirm
 from .reasons import reason
 from .runner import BECOME_PROMPT, VAULT_PROMPT, Access, Ended, PlaybookRun, run
 from .service import Manager

@@ -18,11 +18,11 @@ from typing import Any
 
 import yaml
 from rich.console import Console
-from rich.prompt import Confirm, Prompt
 
 from .configuration import NAME
 from .errors import DoctorError
 from .files import write_new
+from .questions import Confirm, Prompt
 
 HOSTS = "hosts.yml"
 VAULT = Path("group_vars", "campaign", "vault.yml")

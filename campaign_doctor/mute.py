@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.prompt import Confirm
 from rich.text import Text
 
 from . import checking, inventories
@@ -26,6 +25,7 @@ from .inventories import ENCRYPTED, Inventory, Place
 from .muted import NAME, CannotChangeError, added, entries, removed
 from .options import Check, InventoryOptions, Yes
 from .outcome import ExitCode
+from .questions import Confirm
 from .reasons import NAME_ONE
 from .shared import words
 

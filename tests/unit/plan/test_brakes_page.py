@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -17,9 +18,8 @@ from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.pla
 from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.planning.records import (
     Plan,
 )
-from integration.harness import CHECKOUT
 
-PAGE = (CHECKOUT / "docs" / "user" / "brakes.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "user" / "brakes.md").read_text(encoding="utf-8")
 TITLES = ("Three hosts", "Thirty hosts", "Three hundred hosts")
 
 
