@@ -12,8 +12,8 @@ from integration.harness import BIN, Lab, playbook, run
 PLACE = Path("ansible_collections", "campaign", "remediation")
 SHIPPED = {
     "CHANGELOG.rst", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "SECURITY.md",
-    "changelogs", "docs", "inventories", "meta", "playbooks", "plugins", "roles",
-    "tests",
+    "changelogs", "contrib", "docs", "execution-environment.yml", "extensions", "inventories", "meta",
+    "playbooks", "plugins", "roles", "tests",
 }
 
 
