@@ -381,6 +381,18 @@ def test_a_cut_repair_is_finished_although_the_run_has_stopped() -> None:
     assert run.admits("b", b.steps[1:], last=True).when == "never"
 
 
+def test_a_host_that_has_begun_is_repaired_to_its_end() -> None:
+    plan = fleet({"a": [OTHER, WARNING], "b": [WARNING]}, max_failures=1)
+    assert plan.fleet
+    a, b = plan.hosts
+    failed = admission.step_ended("a", a.steps[0], "not_repaired")
+    run = Run(plan.fleet, [admission.begun("a", a.steps), failed])
+    assert run.holds("a", a.steps[1]) == ""
+    assert run.admits("b", b.steps, last=True).when == "never"
+    late = Run(plan.fleet, [admission.begun("a", a.steps), failed, admission.begun("b", b.steps)])
+    assert "campaign_max_failures" in late.holds("b", b.steps[0])
+
+
 def test_another_host_tries_what_the_canary_could_not() -> None:
     plan = fleet(hosts(6, WARNING))
     run = Simulated(plan, 50, {"h001": "refused"}, random.Random(1)).run()

@@ -64,6 +64,7 @@ class Run:
 
     def __init__(self, fleet: FleetPlan, events: Sequence[Event]) -> None:
         self._fleet = fleet
+        self._events = events
         self._begun = {event.host: event for event in events if event.kind == "begun"}
         self._ended = {event.host for event in events if event.kind == "ended"}
         self._results = [event for event in events if event.kind == "step"]
@@ -99,13 +100,24 @@ class Run:
         if not answers_of(step):
             return ""
         stopped = self.stopped()
-        if stopped:
+        if stopped and host not in self._in_time():
             return stopped
         for trial in self._trials([step]):
             state = self._state(trial, host)
             if state in ("failed", "waiting"):
                 return _untried(trial, state)
         return ""
+
+    def _in_time(self) -> set[str]:
+        """The hosts that had begun when the run stopped: they go on to their end."""
+        failed, hosts = 0, set[str]()
+        for event in self._events:
+            failed += event.result in FAILED
+            if failed >= self._fleet.max_failures:
+                break
+            if event.kind == "begun":
+                hosts.add(event.host)
+        return hosts
 
     # --- the size of a wave --------------------------------------------------------------
 
