@@ -11,17 +11,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel
 from rich.console import Console
 from rich.text import Text
 
+from . import questions, saved_plan
 from .digest import APPROVAL, digest
 from .doctor import who
 from .errors import DoctorError
 from .files import write_whole
 from .model import Step
 from .outcome import ExitCode
-from .questions import Confirm
 from .shared import words
 
 TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -71,15 +71,7 @@ def approve(path: Path, console: Console, *, yes: bool) -> int:
 
 def read(path: Path) -> tuple[dict[str, Any], _Plan]:
     """The plan of a file, as it is and as it is shown."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return content, _Plan.model_validate(content)
-    except OSError as error:
-        raise DoctorError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except (ValueError, RecursionError, ValidationError):
-        raise DoctorError(
-            f"{path} is not a plan. Make one with: campaign-doctor plan --save {path}"
-        ) from None
+    return saved_plan.read(path, lambda content: (content, _Plan.model_validate(content)))
 
 
 def show(plan: _Plan, console: Console) -> int:
@@ -103,10 +95,7 @@ def _agrees(console: Console, question: str) -> bool:
         raise DoctorError(
             "There is no terminal to ask at, so nothing is approved. --yes approves the plan unseen."
         )
-    try:
-        return Confirm.ask(question, console=console, default=False)
-    except EOFError:
-        return False
+    return questions.agrees(console, question)
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

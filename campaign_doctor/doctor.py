@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from . import baseline, changes_view, hints, live, outcome, plan_view
+from . import baseline, changes_view, hints, live, outcome, plan_view, questions, saved_plan
 from .configuration import seconds
 from .errors import DoctorError
 from .files import PRIVATE, write_whole
@@ -30,7 +30,6 @@ from .model import InvalidReport, Report
 from .notify.notifier import Ending, Notifier
 from .options import AnsibleOptions, HistoryOptions, OutputOptions, TerminalOptions
 from .outcome import ExitCode
-from .questions import Confirm
 from .reasons import reason
 from .runner import BECOME_PROMPT, VAULT_PROMPT, Access, Ended, PlaybookRun, run
 from .service import Manager
@@ -372,17 +371,7 @@ class Doctor:
 
     def _agreed_to(self, plan: Path) -> Path:
         """A copy of the plan in which no step asks again."""
-        try:
-            content = json.loads(plan.read_text(encoding="utf-8"))
-            for host in content["hosts"]:
-                for step in host["steps"]:
-                    step["asks"] = False
-        except OSError as error:
-            raise DoctorError(f"{plan} cannot be read: {error.strerror or error}.") from None
-        except (ValueError, KeyError, TypeError):
-            raise DoctorError(
-                f"{plan} is not a plan. Make one with: campaign-doctor plan --save {plan}"
-            ) from None
+        content = saved_plan.read(plan, _asking_nothing)
         copy = self.private / "agreed.json"
         copy.write_text(json.dumps(content), encoding="utf-8")
         return copy
@@ -417,11 +406,7 @@ class Doctor:
     def agrees(self, question: str) -> bool:
         """Ask; anything but yes means no."""
         with self.interrupts.asking():
-            try:
-                return Confirm.ask(question, console=self.err, default=False)
-            except EOFError:
-                self.err.print()  # the question stays open, so what follows starts on a new line
-                return False
+            return questions.agrees(self.err, question)
 
     def _tell(self, text: str) -> None:
         self.out.print(
@@ -513,3 +498,10 @@ def who() -> str:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # an account without a name
         return str(os.getuid())
+
+
+def _asking_nothing(plan: Any) -> Any:
+    for host in plan["hosts"]:
+        for step in host["steps"]:
+            step["asks"] = False
+    return plan

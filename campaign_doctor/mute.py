@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from . import checking, inventories
+from . import checking, inventories, questions
 from .base import consoles, warn
 from .errors import DoctorError
 from .explain import catalogue
@@ -25,7 +25,6 @@ from .inventories import ENCRYPTED, Inventory, Place
 from .muted import NAME, CannotChangeError, added, entries, removed
 from .options import Check, InventoryOptions, Yes
 from .outcome import ExitCode
-from .questions import Confirm
 from .reasons import NAME_ONE
 from .shared import words
 
@@ -239,12 +238,7 @@ def _agreed() -> bool:
     if not sys.stdin.isatty():
         raise DoctorError("There is no terminal to ask for confirmation, so nothing is changed."
                           " --yes agrees beforehand, --check only shows the change.")  # fmt: skip
-    err = consoles()[1]
-    try:
-        return Confirm.ask("Write this?", console=err, default=False)
-    except EOFError:
-        err.print()  # the question stays open, so what follows starts on a new line
-        return False
+    return questions.agrees(consoles()[1], "Write this?")
 
 
 def _diff(path: Path, before: str, after: str) -> Iterable[Text]:

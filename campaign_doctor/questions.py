@@ -40,3 +40,12 @@ class Confirm(_Patient, prompt.Confirm):
 
 class Prompt(_Patient, prompt.Prompt):
     """A line of text."""
+
+
+def agrees(console: Console, question: str) -> bool:
+    """Ask; anything but yes means no."""
+    try:
+        return Confirm.ask(question, console=console, default=False)
+    except EOFError:
+        console.print()  # the question stays open, so what follows starts on a new line
+        return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -106,7 +107,7 @@ class Host:
         at, steps = self.before.at, self.steps
         return steps[at] if 0 <= at < len(steps) else Step()
 
-    @property
+    @cached_property
     def before(self) -> outcome.State:
         """The state that was returned before."""
         return outcome.State.of(self._found("_campaign_repair"))
@@ -152,7 +153,7 @@ class Host:
 
     # --- the brakes ------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def _tally(self) -> Tally | None:
         """That of the run; an on-demand action has none, nor has check mode."""
         plan = self._plan
