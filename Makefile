@@ -3,7 +3,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
 VENV := $(CURDIR)/.venv
-RUN := PATH="$(VENV)/bin:$$PATH" PYTHONDONTWRITEBYTECODE=1
+# Bytecode is kept for all that follows, and nothing of it beside the sources.
+RUN := PATH="$(VENV)/bin:$$PATH" PYTHONPYCACHEPREFIX="$(CURDIR)/build/pycache"
 export PYTHON
 
 # Arguments for one run, e.g. make unit ARGS="-k snapshot", make lab-break FAULT=module_hung,

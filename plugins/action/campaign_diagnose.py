@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 
 from ..doc_fragments import guards
@@ -43,7 +43,7 @@ ARGUMENTS = arguments(options_of(DOCUMENTATION))
 # Of the modules that restart something; a diagnosis only says what is left.
 BUDGET = {
     name: option["default"]
-    for name, option in yaml.safe_load(guards.ModuleDocFragment.DOCUMENTATION)["options"].items()
+    for name, option in yaml_load(guards.ModuleDocFragment.DOCUMENTATION)["options"].items()
     if name in ("restart_budget", "restart_budget_minutes")
 }
 NOT_FROM_VARIABLES = ("snapshot", "return_snapshot", "gone", "unless_stopped")

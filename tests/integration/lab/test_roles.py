@@ -26,7 +26,7 @@ FLEET = {f"{role}-{build}": (role, build) for build in BUILDS for role in ROLES}
 FIRST = [name for name in FLEET if name.endswith("-current")]
 """One build is enough for what a role is."""
 PATIENT = {"campaign_timeout": 60, "campaign_api_timeout": 60}
-"""A machine that is busy with a dozen servers answers late."""
+"""A machine that is busy with so many servers answers late."""
 DECLARED: tuple[dict[str, Any], ...] = (
     {"campaign_syslogd_port": 0},  # TRACE_ADDR says it, or it is the build's
     {},

@@ -1,6 +1,6 @@
 """A fleet: servers of one lab, each with another fault, and the runs of the playbooks over all.
 
-One run of Ansible serves a dozen rows of tests/integration/faults.yml, and shows besides that hosts
+One run of Ansible serves some twenty rows of tests/integration/faults.yml, and shows besides that hosts
 do not disturb each other. What was seen of each server, before and after each run, is kept; the
 tests then judge it row by row (test_fault_matrix.py).
 """
@@ -33,7 +33,7 @@ HEALTHY = "healthy"
 POLICY = {
     "campaign_wait": 1, "campaign_gone_within": 10,
     "campaign_in_flight": "wait", "campaign_in_flight_timeout": 60,
-    # A machine that is busy with a dozen servers answers late.
+    # A machine that is busy with so many servers answers late.
     "campaign_timeout": 60, "campaign_api_timeout": 60,
 }  # fmt: skip
 BROKEN_AT_ONCE = 4
@@ -93,7 +93,7 @@ class Row:
 
 MACHINE = [name for name in TABLE if FAULTS[Row(name).fault.partition(":")[0]].scope == "machine"]
 """What hits all servers of the lab, and so needs one of its own."""
-FLEETS = 10
+FLEETS = 6
 
 
 def dealt(nightly: bool) -> dict[str, list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -14,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from integration.harness import CHECKOUT, Lab
+from integration.harness import CHECKOUT, Lab, environment
 from integration.lab.conftest import process_table, working_in
 
 PACKAGE = "ansible_collections.campaign.remediation.plugins.modules."
@@ -77,8 +76,7 @@ class Site(Lab):
         words = [sys.executable, "-c", RUN % (KILL % patch if patch else ""), PACKAGE, UTILS, name]
         where = str(CHECKOUT / "playbooks" / "collections")
         process = subprocess.Popen(
-            words, env={**os.environ, "PYTHONPATH": where, "PYTHONDONTWRITEBYTECODE": "1",
-                        "KILL_DOOR": door},
+            words, env=environment(PYTHONPATH=where, KILL_DOOR=door),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         assert process.stdin

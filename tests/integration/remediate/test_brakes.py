@@ -110,7 +110,7 @@ def test_a_storm_is_told_first_and_nothing_is_done(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "hosts", [pytest.param(200, marks=pytest.mark.nightly), 30], ids=lambda hosts: f"{hosts} hosts",
+    "hosts", [pytest.param(200, marks=pytest.mark.nightly), 15], ids=lambda hosts: f"{hosts} hosts",
 )
 def test_never_below_the_minimum_and_one_host_first(tmp_path: Path, hosts: int) -> None:
     fleet = Fleet(tmp_path / "fleet", hosts)
@@ -124,7 +124,7 @@ def test_never_below_the_minimum_and_one_host_first(tmp_path: Path, hosts: int) 
 
 
 @pytest.mark.parametrize(
-    "hosts", [pytest.param(200, marks=pytest.mark.nightly), 30], ids=lambda hosts: f"{hosts} hosts",
+    "hosts", [pytest.param(200, marks=pytest.mark.nightly), 15], ids=lambda hosts: f"{hosts} hosts",
 )
 def test_the_run_stops_at_the_threshold(tmp_path: Path, hosts: int) -> None:
     """Three of four hosts of the second wave are not helped: the third one is the last."""

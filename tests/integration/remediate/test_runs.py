@@ -55,7 +55,7 @@ def begin(
     extra = {"campaign_report_dir": str(report), **variables(site, more)}
     return subprocess.Popen(
         [BIN / "ansible-playbook", book, "-i", INVENTORY, "-e", json.dumps(extra), *arguments],
-        cwd=CHECKOUT, env={**environment(**site.env), "PYTHONUNBUFFERED": "1"},
+        cwd=CHECKOUT, env=environment(**site.env),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=True,
     )  # fmt: skip

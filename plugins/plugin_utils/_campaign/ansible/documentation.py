@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 # What Ansible must not show of a task's options.
 SECRETS = ("password", "notify_url", "notify_token")
@@ -18,13 +18,13 @@ PLACE = "ansible_collections.campaign.remediation.plugins.doc_fragments."
 
 def options_of(documentation: str) -> dict[str, Any]:
     """Name to option, of a DOCUMENTATION; its own come last, and win."""
-    read = yaml.safe_load(documentation)
+    read = yaml_load(documentation)
     options: dict[str, Any] = {}
     for name in read.get("extends_documentation_fragment") or ():
         module, _dot, part = name.removeprefix("campaign.remediation.").partition(".")
         fragment = import_module(PLACE + module).ModuleDocFragment
         text = getattr(fragment, part.upper() or "DOCUMENTATION")
-        options.update(yaml.safe_load(text)["options"])
+        options.update(yaml_load(text)["options"])
     return {**options, **(read.get("options") or {})}
 
 

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 
 def collection_version() -> str:
@@ -20,6 +21,6 @@ def collection_version() -> str:
     except (OSError, ValueError, KeyError):
         pass
     try:
-        return str(yaml.safe_load((top / "galaxy.yml").read_text(encoding="utf-8"))["version"])
+        return str(yaml_load((top / "galaxy.yml").read_text(encoding="utf-8"))["version"])
     except (OSError, yaml.YAMLError, KeyError, TypeError):
         return "unknown"
