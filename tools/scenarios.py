@@ -80,6 +80,8 @@ class Running:
         (JUNIT / f"molecule-{scenario}.xml").unlink(missing_ok=True)
         environment = {
             **os.environ, "NO_COLOR": "1",
+            "PYTHONPATH": str(CHECKOUT / "tests" / "compiled"),
+            "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"),
             "MOLECULE_EPHEMERAL_DIRECTORY":
                 str(self.place.directory.parent / f"{scenario}.molecule"),
         }  # fmt: skip

@@ -70,8 +70,8 @@ def recipes() -> dict[str, list[Block]]:
 def run(checkout: Path, *command: str) -> None:
     done = subprocess.run(
         [sys.executable, *command], cwd=checkout, capture_output=True, text=True, check=False,
-        env={"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8",
-             "HOME": str(checkout.parent)},
+        env={"PATH": "/usr/bin:/bin", "PYTHONPYCACHEPREFIX": str(checkout.parent / "bytecode"),
+             "LC_ALL": "C.UTF-8", "HOME": str(checkout.parent)},
     )
     assert done.returncode == 0, f"{command}\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
 
