@@ -86,12 +86,14 @@ molecule: venv  ## Real hosts with systemd and SSH (podman, as root): make molec
 # -- Beside make test -------------------------------------------------------------------------
 
 .PHONY: nightly
-nightly: venv  ## The integration tests with every row of the fault matrix in full, dealt to the fleets anew
-	@$(RUN) python tools/stages.py integration-nightly
+nightly: venv  ## integration with every row of the fault matrix in full, dealt to the fleets anew; matrix with all units
+	@$(RUN) python tools/stages.py integration-nightly + matrix-nightly
 
-.PHONY: integration-nightly
+.PHONY: integration-nightly matrix-nightly
 integration-nightly: venv
 	$(RUN) pytest tests/integration tests/unit/report/test_page_fleet.py --nightly -n 3 --junitxml=build/junit/integration-nightly.xml $(ARGS)
+matrix-nightly: venv
+	$(RUN) pytest tests/matrix --nightly --junitxml=build/junit/matrix-nightly.xml $(ARGS)
 
 .PHONY: benchmark
 benchmark: venv  ## Measure diagnose.yml on 50 lab servers (docs/developer/benchmark.md)
