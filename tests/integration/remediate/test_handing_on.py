@@ -13,8 +13,8 @@ import pytest
 from campaign_doctor.digest import digest
 from integration.harness import Run
 from integration.remediate.remedies import Site
+from integration.remediate.test_remediate_playbook import QUICK
 
-QUICK = {"campaign_wait": 1, "campaign_gone_within": 5, "campaign_accept_lost_work": True}
 STATISTICS = {"ANSIBLE_SHOW_CUSTOM_STATS": "true"}
 Json = dict[str, Any]
 
