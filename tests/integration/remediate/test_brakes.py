@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import resource
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -23,16 +24,21 @@ MOST_MB = 300  # of one process on the controller
 
 
 class Fleet:
-    """Hosts h001, h002 …, all of them in the group app and with the same finding."""
+    """Hosts h001, h002 …, all of them in the group app and with the same finding, but for those
+    whose log precision was left raised.
+    """
 
-    def __init__(self, folder: Path, hosts: int, in_vain: Collection[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, hosts: int, in_vain: Collection[str] = (), raised: Collection[str] = ()
+    ) -> None:
         self.folder = folder
         self.names = [f"h{number:03d}" for number in range(1, hosts + 1)]
         (folder / "ill").mkdir(parents=True)
         for name in self.names:
-            (folder / "ill" / name).touch()
+            (folder / "ill" / name).write_text("raised" if name in raised else "ill")
         (folder / "healthy.json").write_bytes((SNAPSHOTS / "healthy.json").read_bytes())
         (folder / "ill.json").write_bytes((SNAPSHOTS / "module_memory_high.json").read_bytes())
+        (folder / "raised.json").write_bytes((SNAPSHOTS / "verbose_left_on.json").read_bytes())
         (folder / "in_vain").write_text("\n".join(in_vain))
         (folder / "record").touch()
         variables = {
@@ -44,7 +50,10 @@ class Fleet:
         }}
         (folder / "hosts.json").write_text(json.dumps(inventory))
 
-    def remediate(self, *arguments: str, forks: int = 50, **variables: Any) -> Run:
+    def remediate(
+        self, *arguments: str, forks: int = 50, env: Mapping[str, str] = MappingProxyType({}),
+        **variables: Any,
+    ) -> Run:
         return playbook(
             CHECKOUT / "playbooks" / "remediate.yml", f"--forks={forks}", *arguments,
             report_dir=self.folder / "report", inventory=self.folder / "hosts.json", timeout=1200,
@@ -52,7 +61,7 @@ class Fleet:
                 "campaign_gone_within": 1, "campaign_report_formats": ["json"],
                 **{f"campaign_{name}": value for name, value in variables.items()},
             },
-            env={"ANSIBLE_CONNECTION_PLUGINS": str(HERE / "connection")},
+            env={"ANSIBLE_CONNECTION_PLUGINS": str(HERE / "connection"), **env},
         )
 
     @property
@@ -150,12 +159,26 @@ def test_after_a_failure_the_rest_goes_in_small_waves(tmp_path: Path) -> None:
     assert most == 2
 
 
+def test_hosts_that_are_repaired_at_once_get_each_its_own_remedy(tmp_path: Path) -> None:
+    """Of one role. Ansible includes a role once for all hosts that come to it in the same moment, and
+    does not look at whose tasks.
+    """
+    raised = {f"h{number:03d}" for number in range(2, 17, 2)}
+    fleet = Fleet(tmp_path / "fleet", 16, raised=raised)
+    run = fleet.remediate(accept_storm=True, canary=0, batch="100%")
+    asked = {host: what for what, host in fleet.record if what.startswith(("started ", "restarted "))}
+    assert asked == {
+        name: "started standard" if name in raised else "restarted None" for name in fleet.names
+    }, str(run)
+
+
 @pytest.mark.nightly
 def test_the_memory_of_the_controller(tmp_path: Path) -> None:
     """For 500 hosts: all are diagnosed, planned for, told of, and a few repaired."""
     fleet = Fleet(tmp_path / "fleet", 500, [f"h{number:03d}" for number in range(2, 6)])
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    run = fleet.remediate(accept_storm=True, batch=4, max_failures=2)
+    # As on a site, where garbage is collected (tests/compiled).
+    run = fleet.remediate(accept_storm=True, batch=4, max_failures=2, env={"PYTHONPATH": ""})
     assert set(fleet.touched()) == {"h001", "h002", "h003", "h004", "h005"}, str(run)
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"{most:.0f} MB, {before / 1024:.0f} MB before")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,28 @@ def test_whatever_looks_at_hosts_can_post_its_report(top: Path) -> None:
         (report,) = reports
         options = {key for key in report if key.startswith("notify_")}
         assert options == ({"notify_url", "notify_token", "notify_link"} if name in asked else set()), name
+
+
+def includes(tasks: list[Json]) -> Iterator[Json]:
+    """The arguments of every included role, also inside blocks."""
+    for task in tasks:
+        if "ansible.builtin.include_role" in task:
+            yield task["ansible.builtin.include_role"]
+        for part in ("block", "rescue", "always", "tasks", "pre_tasks", "post_tasks"):
+            yield from includes(task.get(part) or [])
+
+
+def test_hosts_with_other_tasks_of_a_role_are_told_apart(top: Path) -> None:
+    """Ansible includes a role once for all hosts whose includes are alike, and does not compare
+    tasks_from: one host's remedy would be done to others.
+    """
+    found = []
+    for path in [*(top / "roles").rglob("tasks/*.yml"), *(top / "playbooks").rglob("*.yml")]:
+        if "collections" in path.relative_to(top).parts or path.name.endswith(".meta.yml"):
+            continue
+        for given in includes(yaml.safe_load(path.read_text(encoding="utf-8")) or []):
+            if "{{" in given.get("tasks_from", ""):
+                found.append(path.name)
+                applied = given.get("apply", {}).get("vars", {})
+                assert applied == {"_campaign_tasks_from": given["tasks_from"]}, path
+    assert sorted(found) == ["afterwards.yml", "guarded.yml", "rung.yml"]

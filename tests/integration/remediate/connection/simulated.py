@@ -55,8 +55,9 @@ class Connection(local.Connection):
         return str(self.get_option("simulated_host"))
 
     def _snapshot(self) -> dict[str, Any]:
-        ill = (self._dir / "ill" / self._host).exists()
-        saved = json.loads((self._dir / ("ill.json" if ill else "healthy.json")).read_text())
+        ill = self._dir / "ill" / self._host
+        name = ill.read_text() if ill.exists() else "healthy"
+        saved = json.loads((self._dir / f"{name}.json").read_text())
         return {"changed": False, "snapshot": {**saved["snapshot"], "taken_at": time.time()}}
 
     def _remedy(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -72,6 +73,7 @@ class Connection(local.Connection):
                 "precisions": [], "taken_over": "",
             }
         self._note("stopped")
+        self._note(f"{state} {options['log_precision']}")
         time.sleep(WORKS_FOR)
         if self._host not in (self._dir / "in_vain").read_text().split():
             (self._dir / "ill" / self._host).unlink(missing_ok=True)
