@@ -7,9 +7,9 @@ nothing and announces what then happens; the run repairs and touches nothing els
 nothing at all and says what a person must do; a second run changes nothing.
 
 A row whose remedy another row runs on the same code path (same_as) ends after check mode, and so do
-those that are left to a person, but for one in each fleet. With
---nightly every row goes on, and the rows are dealt to the fleets anew each day, so that others
-stand side by side.
+those that are left to a person, but for one in each fleet. Check mode begins with the diagnosis, and
+the test looks at that one. With --nightly every row goes on, diagnose.yml runs before check mode, and
+the rows are dealt to the fleets anew each day, so that others stand side by side.
 """
 
 from __future__ import annotations
