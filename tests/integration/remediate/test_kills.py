@@ -56,9 +56,11 @@ def judge(round_: Round, after: Run, missing: dict[str, set[str]]) -> None:
         launches = round_.kills.launches(server) - round_.launched[server]
         assert launches <= 1, about
         results = {action["result"] for action in host["actions"]}
-        if work == "relaunch" and (launches == 0 or "refused" in results):
-            # It was cut: only a person launches it again, and is told so.
-            assert "refused" in results and "repaired" not in results, about
+        launched = {action["result"] for action in host["actions"] if action["module"] == "import"}
+        if work == "relaunch" and (launches == 0 or "refused" in launched):
+            # It was cut: only a person launches it again, and is told so. That the host's own
+            # finding is repaired, a step that was never finished, is something else.
+            assert "refused" in launched and "repaired" not in launched, about
             serious = {name for name in serious if not name.startswith("import.")}
         assert serious <= REMAINS, f"{sorted(serious)}: {about}"
         # What was cut is finished first (done), which may be all that was to do (skipped); an import
