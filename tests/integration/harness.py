@@ -173,7 +173,7 @@ class Lab:
             "up",
             *(word for name in servers for word in ("--server", name)),
             *(word for name in instances for word in ("--instance", name)),
-            timeout=60 + 15 * max(1, len(servers)),
+            timeout=120 + 15 * len(servers),
         )
 
     def down(self) -> None:

@@ -257,7 +257,7 @@ def test_units_of_the_plugins(
                for name in ("modules", "module_utils", "plan", "plugin_utils")]  # fmt: skip
     chosen = [path for folder in folders for path in sorted(folder.rglob("test_*.py"))
               if OF_ANSIBLE.search(path.read_text())]  # fmt: skip
-    assert {path.parent for path in chosen} == set(folders)
+    assert all(any(folder in path.parents for path in chosen) for folder in folders)
     # What has to do with our own parsers, shells and processes alone, make unit does.
     left_out = [f"--ignore-glob=*/test_{name}*" for name in ("hostile_", "pasted_", "launch")]
     done = run(
