@@ -35,7 +35,7 @@ lint: venv  ## ruff, yamllint, workflows, ansible-lint (production), changelog, 
 	$(RUN) ruff check .
 	$(RUN) yamllint --strict .
 	$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(RUN) ANSIBLE_COLLECTIONS_PATH=playbooks/collections \
+	$(RUN) PYTHONPATH="$(CURDIR)/tests/compiled" ANSIBLE_COLLECTIONS_PATH=playbooks/collections \
 		ansible-lint --offline --profile production --strict $(ARGS)
 	$(RUN) antsibull-changelog lint
 	$(RUN) python tools/generated.py --check
