@@ -6,10 +6,10 @@ A pytest that runs tests in several processes writes one file of them all.
 from __future__ import annotations
 
 import json
-import time
 from collections import defaultdict
 from collections.abc import Generator
 from pathlib import Path
+from time import monotonic  # by its name: tests replace time.monotonic
 from typing import Any
 
 import pytest
@@ -38,20 +38,20 @@ class Durations:
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, Any, Any]:
         """Without the fixtures that this one asks for: those are there already."""
-        began = time.monotonic()
+        began = monotonic()
         name = f"{fixturedef.argname} ({fixturedef.baseid or 'pytest'})"
         ended: list[float] = []
 
         def note_end() -> None:
-            self.fixtures[f"teardown of {name}"].append(time.monotonic() - ended.pop())
+            self.fixtures[f"teardown of {name}"].append(monotonic() - ended.pop())
 
         # What is added first runs last, and the other way round: its own end is in between.
         fixturedef.addfinalizer(note_end)
         try:
             return (yield)
         finally:
-            self.fixtures[f"setup of {name}"].append(time.monotonic() - began)
-            fixturedef.addfinalizer(lambda: ended.append(time.monotonic()))
+            self.fixtures[f"setup of {name}"].append(monotonic() - began)
+            fixturedef.addfinalizer(lambda: ended.append(monotonic()))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
