@@ -132,7 +132,7 @@ def check(target: Path, programs: Path, options: list[str]) -> int:
         **os.environ,
         "HOME": str(HOME),
         "PATH": os.pathsep.join(dict.fromkeys(path)),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"),
     }
     for name in ("XDG_CONFIG_HOME", "ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH", "VIRTUAL_ENV"):
         variables.pop(name, None)

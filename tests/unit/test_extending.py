@@ -70,7 +70,7 @@ def recipes() -> dict[str, list[Block]]:
 def run(checkout: Path, *command: str) -> None:
     done = subprocess.run(
         [sys.executable, *command], cwd=checkout, capture_output=True, text=True, check=False,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPYCACHEPREFIX": str(checkout.parent / "bytecode"),
+        env={"PATH": "/usr/bin:/bin", "PYTHONPYCACHEPREFIX": str(CHECKOUT / "build" / "pycache"),
              "LC_ALL": "C.UTF-8", "HOME": str(checkout.parent)},
     )
     assert done.returncode == 0, f"{command}\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
