@@ -262,7 +262,7 @@ def test_units_of_the_plugins(
     left_out = [f"--ignore-glob=*/test_{name}*" for name in ("hostile_", "pasted_", "launch")]
     done = run(
         [python, "-m", "pytest", "-q", "-m", "not hypothesis", *left_out,
-         *(folders if nightly else chosen)], timeout=900,
+         *(folders if nightly else chosen)], timeout=2400,
     )  # fmt: skip
     assert done.code == 0, str(done)
     assert " passed" in done.output

@@ -118,17 +118,18 @@ class Seen(NamedTuple):
 
     @classmethod
     def of(cls, run: Run, server: str, row: Row | None = None) -> Seen:
-        """Ids without their targets; without explained ones that may be there or not, and without
-        those of prod2 that the row explains for prod.
+        """Ids without their targets; without roots that show later, explained ones that may be
+        there or not, and those of prod2 that the row explains for prod.
         """
         maybe: Sequence[str] = row.entry.get("maybe", []) if row else ()
+        later: Sequence[str] = row.entry.get("later", []) if row else ()
         seen = cls(set(), set())
         for finding in run.findings(server):
             name = finding["id"].partition("#")[0]
             if any(fnmatch(name, pattern) for pattern in FOR_INFORMATION):
                 continue
             if not finding["caused_by"]:
-                seen.roots.add(name)
+                seen.roots.update({name} - set(later))
             elif not any(fnmatch(name, pattern) for pattern in maybe):
                 seen.explained.add(name)
         twins = {name.replace("@prod", "@prod2") for name in row.explained} if row else set()
