@@ -20,6 +20,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from ansible_collections.campaign.remediation.plugins.plugin_utils._campaign.diagnosis.catalogue import (
+    CATALOGUE,
+)
 from campaign_lab.faults import FAULTS
 from integration import fingerprint
 from integration.harness import CHECKOUT, Lab, Run, leaks, wait_until
@@ -37,6 +40,8 @@ POLICY = {
     "campaign_timeout": 60, "campaign_api_timeout": 60,
 }  # fmt: skip
 CHECK = ("--check", "--diff")
+ASKING = [problem.key for problem in CATALOGUE if "api" in problem.needs]
+"""Problems that only the server's API shows."""
 BROKEN_AT_ONCE = 4
 FORKS = 6
 RUN_SECONDS = 900.0
@@ -76,9 +81,20 @@ class Row:
         everywhere = hits_all or self.entry.get("everywhere", False)
         return self.roots | (self.twins if everywhere else set())
 
-    def variables(self, known: Mapping[str, Any]) -> dict[str, Any]:
+    @property
+    def asks_api(self) -> bool:
+        """May the server's API say anything of this fault? To ask it costs as much as all the rest."""
+        entry = self.entry
+        told = (*self.roots, *self.explained, *entry.get("maybe", []), *entry.get("remains", []))
+        patterns = {name.partition("@")[0] for name in told}
+        return entry.get("api", False) or any(
+            fnmatch(key, pattern) for key in ASKING for pattern in patterns)
+
+    def variables(self, known: Mapping[str, Any], nightly: bool) -> dict[str, Any]:
         """What the site says of this server besides the lab's inventory."""
         chosen = {**POLICY, **self.entry.get("variables", {})}
+        if not (nightly or self.asks_api):
+            chosen["campaign_api"] = []
         if any(name.startswith("web.api_") for name in (*self.roots, *self.entry.get("maybe", []))):
             del chosen["campaign_api_timeout"]  # here the API does not answer
         if "thresholds" in self.entry:
@@ -230,7 +246,7 @@ class Fleet:
         for name in names:
             row = self._rows.get(name)
             self.passages[name] = Passage(row, Place(self.lab, name, known[name]))
-            hosts[name] = row.variables(known[name]) if row else POLICY
+            hosts[name] = row.variables(known[name], self.nightly) if row else POLICY
             vain = row and row.outcome == "not_repaired"
             hosts_again[name] = {**hosts[name], **({"campaign_restart_budget": 0} if vain else {})}
         self._inventory = self._write_inventory("site.yml", hosts)

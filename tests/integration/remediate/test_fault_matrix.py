@@ -8,8 +8,9 @@ nothing at all and says what a person must do; a second run changes nothing.
 
 A row whose remedy another row runs on the same code path (same_as) ends after check mode, and so do
 those that are left to a person, but for one in each fleet. Check mode begins with the diagnosis, and
-the test looks at that one. With --nightly every row goes on, diagnose.yml runs before check mode, and
-the rows are dealt to the fleets anew each day, so that others stand side by side.
+the test looks at that one. The server's API is asked where it may say something of the fault. With
+--nightly every row goes on and asks it, diagnose.yml runs before check mode, and the rows are dealt
+to the fleets anew each day, so that others stand side by side.
 """
 
 from __future__ import annotations
