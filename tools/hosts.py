@@ -49,6 +49,8 @@ SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
 LOCK = Path("/run/lock/campaign-molecule.lock")
 MEMORY = "700m"
 UP_SECONDS = 60.0
+# A machine that is busy with so many hosts answers late.
+PATIENT = {"campaign_timeout": 60, "campaign_api_timeout": 40}
 CONTAINERS_CONF = """\
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
@@ -345,6 +347,7 @@ def _variables(place: Place, host: str, address: str, wanted: dict[str, Any]) ->
         "ansible_ssh_common_args": " ".join(ssh_options()),
         "ansible_python_interpreter": "/usr/bin/python3",
         "ansible_become": True,
+        **PATIENT,
         **own,
         **wanted.get("variables", {}),
     }

@@ -106,7 +106,7 @@ class Victim:
             *(str(path) for path in self.temporary.iterdir()),
             *(str(path) for path in self.roots()),
             *(f"shared memory {key:#x}" for key in keys if find(key)),
-            *(f"semaphore {key:#x}" for key in keys if find_semaphore(key)),
+            *(f"semaphore {key:#x}" for key in keys if find_semaphore(key) is not None),
             *(f"the account is kept for {root}" for root in self.registered()),
         ]
 
@@ -124,11 +124,6 @@ class Victim:
             os.killpg(self.process.pid, number)
         else:
             self.process.send_signal(number)
-
-
-def semaphores() -> int:
-    """How many sets there are."""
-    return len(Path("/proc/sysvipc/sem").read_text().splitlines())
 
 
 def run_of_tests(folder: Path) -> Victim:
@@ -182,7 +177,6 @@ def victims(tmp_path: Path) -> Iterator[list[Victim]]:
                          ids=lambda function: function.__name__)  # fmt: skip
 def test_whatever_ends_it(start: object, victims: list[Victim], tmp_path: Path) -> None:
     assert callable(start)
-    sets = semaphores()
     for number in SIGNALS:
         folder = tmp_path / number.name
         folder.mkdir()
@@ -192,9 +186,9 @@ def test_whatever_ends_it(start: object, victims: list[Victim], tmp_path: Path) 
         assert wait_until(victim.up, UP_SECONDS), victim.said
         keys.append(victim.keys())
         assert any(find(key) for key in keys[-1]), victim.said
+        assert any(find_semaphore(key) is not None for key in keys[-1]), victim.said
         victim.send(number)
         assert victim.process.wait(GONE_SECONDS) != 0, victim.said
     for victim, own in zip(victims, keys, strict=True):
         assert wait_until(lambda: not victim.left(own), GONE_SECONDS), [  # noqa: B023
             *victim.left(own), victim.said]
-    assert semaphores() <= sets

@@ -31,7 +31,7 @@ CHILD_PERIOD_SECONDS = 3.0
 MESSAGES_A_CYCLE = 200
 MESSAGES_A_CHILD = 100
 RETRY_SECONDS = 10.0
-SMTP_SECONDS = 10.0
+SMTP_SECONDS = 60.0
 LANDING_PAGE = "https://www.example.com/welcome"
 MESSAGE = """\
 From: Lab newsletter <newsletter@example.com>
