@@ -2,7 +2,7 @@
 
 An Ansible module comes to its host as an archive without bytecode. Ansible compiles the plugins of a
 collection at each start, puts the archive of a module together, reads 2,000 lines of options and
-the routes of its own plugins, and the report compiles its templates: two thirds of what such a start
+the routes of its own plugins, and the report compiles its templates: half of what such a start
 costs. The tests put this folder on PYTHONPATH; what was made lies in PYTHONPYCACHEPREFIX, by what it
 was made from and the Python that made it.
 

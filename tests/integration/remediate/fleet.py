@@ -84,11 +84,9 @@ class Row:
     @property
     def asks_api(self) -> bool:
         """May the server's API say anything of this fault? To ask it costs as much as all the rest."""
-        entry = self.entry
-        told = (*self.roots, *self.explained, *entry.get("maybe", []), *entry.get("remains", []))
-        patterns = {name.partition("@")[0] for name in told}
-        return entry.get("api", False) or any(
-            fnmatch(key, pattern) for key in ASKING for pattern in patterns)
+        more = (name for key in ("maybe", "remains") for name in self.entry.get(key, []))
+        patterns = {name.partition("@")[0] for name in (*self.roots, *self.explained, *more)}
+        return any(fnmatch(key, pattern) for key in ASKING for pattern in patterns)
 
     def variables(self, known: Mapping[str, Any], nightly: bool) -> dict[str, Any]:
         """What the site says of this server besides the lab's inventory."""
