@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
@@ -107,6 +108,22 @@ def test_who_holds_a_socket() -> None:
         foreign = proc.sockets(everything, {port}, "127.0.0.1", set())
     assert [(s["pid"], s["ours"], s["port"]) for s in found] == [(os.getpid(), True, port)]
     assert [(s["pid"], s["ours"]) for s in foreign] == [(os.getpid(), False)]
+
+
+@pytest.mark.parametrize("shown_in", range(proc.READINGS + 1))
+def test_a_socket_counts_that_any_reading_has(
+    monkeypatch: pytest.MonkeyPatch, shown_in: int
+) -> None:
+    """The kernel leaves entries out of its table while others come and go."""
+    gap = "\n".join(line for line in UDP.splitlines() if ":029A " not in line)
+    tables = iter([UDP if each == shown_in else gap for each in range(proc.READINGS)])
+
+    def opened(path: str) -> io.StringIO:
+        return io.StringIO(next(tables) if path == "/proc/net/udp" else "")
+
+    monkeypatch.setattr(proc, "open", opened, raising=False)
+    found = proc.listening("udp", [666], proc.READINGS)
+    assert [entry["port"] for entry in found] == [666] * (shown_in < proc.READINGS)
 
 
 def test_segments(monkeypatch: pytest.MonkeyPatch) -> None:

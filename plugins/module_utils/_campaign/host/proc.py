@@ -55,6 +55,7 @@ else:
 PROC = "/proc"
 PRODUCT = "nlserver"
 LISTEN = {"tcp": "0A", "udp": "07"}
+READINGS = 6  # of a table of sockets before one counts as missing
 LIST_LIMIT = 50
 LINE_LIMIT = 65536
 WORD_LIMIT = 200
@@ -386,21 +387,30 @@ def parse_sockets(
     return found
 
 
-def listening(proto: str, ports: "Optional[Iterable[int]]") -> "List[Entry]":
+def listening(
+    proto: str, ports: "Optional[Iterable[int]]", readings: int = 1
+) -> "List[Entry]":
     """Every socket of the machine that listens on one of these ports, of one protocol: udp or tcp.
 
-    The kernel walks through its whole table of connections for tcp, however few there are. It may
-    leave an entry out when others come and go meanwhile: see held.
+    The kernel gives its table page by page, and counts where it was: an entry is left out when
+    another one before it goes away in between. On a busy machine that happens to the same entry
+    several times in a row. What matters if it is missing is therefore read READINGS times, and
+    what any reading had counts. For tcp the kernel walks through its whole table of connections,
+    however few sockets listen.
     """
-    found: "List[Entry]" = []
-    for name in (proto, proto + "6"):
-        try:
-            with open(os.path.join(PROC, "net", name)) as stream:
-                found.extend(parse_sockets(stream, proto, ports))
-        except OSError as error:
-            if name == proto:  # a machine without IPv6 is not an error
-                raise from_os_error(error) from None
-    return found
+    ports = None if ports is None else set(ports)
+    found: "Dict[Tuple[str, int, int], Entry]" = {}
+    for _reading in range(readings):
+        for name in (proto, proto + "6"):
+            try:
+                with open(os.path.join(PROC, "net", name)) as stream:
+                    for entry in parse_sockets(stream, proto, ports):
+                        key = (entry["address"], entry["port"], entry["inode"])
+                        found.setdefault(key, entry)
+            except OSError as error:
+                if name == proto:  # a machine without IPv6 is not an error
+                    raise from_os_error(error) from None
+    return list(found.values())
 
 
 def held(entries: "Collection[Entry]", endpoints: "Iterable[Tuple[str, int]]") -> bool:

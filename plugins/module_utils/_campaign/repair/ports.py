@@ -68,7 +68,8 @@ def _terminate(pid: int, handle: "Optional[int]") -> None:
 
 
 def _holds(pid: int, port: int, proto: str) -> bool:
-    inodes = [entry["inode"] for entry in proc.listening(proto, [port]) if entry["inode"]]
+    found = proc.listening(proto, [port], proc.READINGS)
+    inodes = [entry["inode"] for entry in found if entry["inode"]]
     return bool(inodes and proc.holders(inodes, [pid]))
 
 

@@ -129,21 +129,22 @@ class Context(Installation):
     def listening(self, proto: str, *expected: "Tuple[str, int]") -> "List[Entry]":
         """The sockets on ports of interest.
 
-        Where one is missing at an expected (address, port), the table is read a second time: the
-        kernel may leave an entry out.
+        Where one is missing at an expected (address, port), the table is read several times more:
+        the kernel may have left it out.
         """
-        found = self.once.get("listening " + proto, lambda: self._listening(proto))
-        if proc.held(found, expected):
-            return found
-        again = self.once.get("listening again " + proto, lambda: self._listening(proto))
-        return found + [entry for entry in again if entry not in found]
+        found = self.once.get("listening " + proto, lambda: self._listening(proto, 1))
+        if not proc.held(found, expected):
+            found = self.once.get(
+                "listening again " + proto, lambda: self._listening(proto, proc.READINGS)
+            )
+        return found
 
-    def _listening(self, proto: str) -> "List[Entry]":
+    def _listening(self, proto: str, readings: int) -> "List[Entry]":
         ports = set(self.interesting_ports())
         for dummy, settings in self.per_instance("mta"):
             if settings.get("stat_address"):
                 ports.add(split_address(settings["stat_address"], STAT_PORT)[1] or STAT_PORT)
-        return proc.listening(proto, ports)
+        return proc.listening(proto, ports, readings)
 
     def logon_page(self) -> "Entry":
         """Tomcat's logon page, as a check of the probe http."""
