@@ -86,14 +86,16 @@ molecule: venv  ## Real hosts with systemd and SSH (podman, as root): make molec
 # -- Beside make test -------------------------------------------------------------------------
 
 .PHONY: nightly
-nightly: venv  ## integration with every row of the fault matrix in full, dealt to the fleets anew; matrix with all units
-	@$(RUN) python tools/stages.py integration-nightly + matrix-nightly
+nightly: venv  ## integration with every row of the fault matrix in full, dealt to the fleets anew; matrix with all units; sanity on every Python
+	@$(RUN) python tools/stages.py integration-nightly + matrix-nightly sanity-nightly
 
-.PHONY: integration-nightly matrix-nightly
+.PHONY: integration-nightly matrix-nightly sanity-nightly
 integration-nightly: venv
 	$(RUN) pytest tests/integration tests/unit/report/test_page_fleet.py --nightly -n 3 --junitxml=build/junit/integration-nightly.xml $(ARGS)
 matrix-nightly: venv
 	$(RUN) pytest tests/matrix --nightly --junitxml=build/junit/matrix-nightly.xml $(ARGS)
+sanity-nightly: venv
+	$(RUN) python tools/sanity.py --every-python $(ARGS)
 
 .PHONY: benchmark
 benchmark: venv  ## Measure diagnose.yml on 50 lab servers (docs/developer/benchmark.md)

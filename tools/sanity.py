@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Run ansible-test sanity on the collection as it is built, with no ignore files.
 
-It runs twice: all of it with the ansible-core of this environment, and with the oldest one that is
-supported (tools/common/cores.py) what only that one knows, target code on the oldest Python. With options it
+It runs twice: all of it with the ansible-core of this environment, on the Python of this environment or
+with --every-python on each that it knows and finds; and with the oldest ansible-core that is supported
+(tools/common/cores.py) what only that one knows, target code on the oldest Python. With other options it
 runs once, with --oldest the second run alone.
 
 The archive is unpacked in a temporary folder, because ansible-test wants to stand in
@@ -94,6 +95,7 @@ def main() -> int:
     parser.add_argument("--test", action="append", help="run only this test (several times)")
     parser.add_argument("--skip-test", action="append", help="leave this test out (several times)")
     parser.add_argument("--python", help="run only with this version of Python, such as 3.12")
+    parser.add_argument("--every-python", action="store_true", help="run with each that is found")
     parser.add_argument("file", nargs="*", help="look only at these files, such as README.md")
     parser.add_argument("--oldest", action="store_true", help="with the oldest ansible-core")
     given = parser.parse_args()
@@ -101,7 +103,9 @@ def main() -> int:
                for word in (f"--{name.replace('_', '-')}", value)]  # fmt: skip
     options += ["--python", given.python] if given.python else []
     options += given.file
-    runs = [] if given.oldest else [(BIN, options)]
+    own = "{}.{}".format(*sys.version_info)
+    pythons = [] if given.python or given.every_python else ["--python", own]
+    runs = [] if given.oldest else [(BIN, [*pythons, *options])]
     if given.oldest or not options:
         folder = environment(CORES[OLDEST])
         if isinstance(folder, str):
