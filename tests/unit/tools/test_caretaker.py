@@ -159,11 +159,11 @@ def test_dismissed_it_leaves_everything(tmp_path: Path, started: Started) -> Non
 
 def test_it_costs_next_to_nothing(tmp_path: Path, started: Started) -> None:
     watcher = watching(started().pid, tmp_path)
+    assert caretaker.until(lambda: watcher.status() == psutil.STATUS_SLEEPING, SECONDS)
     assert watcher.memory_info().rss < 20 * 1024**2
     assert watcher.num_threads() == 1
     used = watcher.cpu_times()
     assert used.user + used.system < 0.5
-    assert watcher.status() == psutil.STATUS_SLEEPING
     watcher.send_signal(signal.SIGUSR1)
     watcher.wait(SECONDS)
 
