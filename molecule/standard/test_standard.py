@@ -127,8 +127,10 @@ def test_the_database_is_the_root_on_every_host(database: Round) -> None:
     for name in CAMPAIGN:
         assert roots(database.found, name) == {DATABASE}, f"{name}\n{database.found}"
     for name in ("app1", "mta1", "mta2"):
-        assert all(causes == [DATABASE]
-                   for causes in explained(database.found, name).values()), str(database.found)
+        # Directly, or by another finding: the API reports it, too.
+        found = explained(database.found, name)
+        assert {cause for causes in found.values() for cause in causes} <= {DATABASE, *found}, (
+            str(database.found))  # fmt: skip
 
 
 def test_nothing_is_restarted_for_the_database(database: Round) -> None:

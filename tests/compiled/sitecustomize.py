@@ -140,10 +140,12 @@ def _keep_of_modules():
 
 
 def _keep_of_ansible():
+    import atexit
     import gc
 
     gc.disable()
     os.register_at_fork(before=gc.freeze)
+    atexit.register(gc.freeze)  # Python collects twice at its end
     os.register_at_fork(before=_keep_of_modules)
     _keep_of_collections()
     _keep_of_options()
