@@ -388,7 +388,7 @@ def parse_sockets(
 
 
 def listening(
-    proto: str, ports: "Optional[Iterable[int]]", readings: int = 1
+    proto: str, ports: "Optional[Collection[int]]", readings: int = 1
 ) -> "List[Entry]":
     """Every socket of the machine that listens on one of these ports, of one protocol: udp or tcp.
 
@@ -398,7 +398,6 @@ def listening(
     what any reading had counts. For tcp the kernel walks through its whole table of connections,
     however few sockets listen.
     """
-    ports = None if ports is None else set(ports)
     found: "Dict[Tuple[str, int, int], Entry]" = {}
     for _reading in range(readings):
         for name in (proto, proto + "6"):
