@@ -498,9 +498,9 @@ def events(site: Site) -> list[str]:
     return [line["event"] for line in site.ledger()]
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: subprocess.Popen[bytes], spared: int = 0) -> None:
     """SIGKILL for the run and all that it started, on the host, too; not for the server."""
-    ended: set[int] = set()
+    ended = {spared}
     while True:
         table = [p for p in process_table() if p.arguments and p.pid not in ended]
         family, grown = {process.pid}, True
@@ -587,3 +587,37 @@ def test_what_a_cut_repair_had_stopped_is_started_again_first_of_all(
         line for line in lines if line["result"] == "interrupted" and not line["inside"]
     )
     assert "finished it" in closed["reason"] and closed["remedy"] == "rebuild_shared_memory"
+
+
+def test_a_command_that_a_killed_run_left_at_work_is_waited_for(
+    site: Site, tmp_path: Path
+) -> None:
+    """The run is killed while nlserver stops the server; the next one comes before that has ended."""
+    process = begin(
+        site, tmp_path / "killed", book=CHECKOUT / "playbooks" / "rebuild_tracking_memory.yml"
+    )
+    words = [str(site.home() / "bin" / "nlserver"), "shutdown"]
+
+    def stopping() -> list[int]:
+        return [p.pid for p in process_table() if p.arguments[-2:] == words]
+
+    command = 0
+    try:
+        assert wait_until(stopping, 240, 0.005)
+        (command,) = stopping()
+        os.kill(command, signal.SIGSTOP)
+    finally:
+        kill(process, command)
+    assert "watchdog@default" in site.pids()
+    following = begin(site, tmp_path / "after", campaign_lock_timeout=60)
+    try:
+        assert wait_until(lambda: "taken_over" in events(site), 60, 0.05)
+        # Whoever does not wait finds that nothing was stopped, and says so at once.
+        assert not wait_until(lambda: "ended" in events(site), 3), site.ledger()
+    finally:
+        os.kill(command, signal.SIGCONT)
+        output = following.communicate(timeout=240)[0].decode()
+    assert following.returncode == 0, output
+    site.healthy()
+    first = actions(tmp_path / "after")[0]
+    assert first["rung"] == "finish_repair" and first["result"] in ("repaired", "done"), output

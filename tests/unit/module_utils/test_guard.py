@@ -393,6 +393,29 @@ def test_interrupted_repair_is_told_once_and_closed(tmp_path):
     assert not again.interrupted
 
 
+def test_a_command_that_an_interrupted_repair_left_is_waited_for(tmp_path, monkeypatch):
+    at_work = [[(7, "nlserver shutdown")], [(7, "nlserver shutdown")], []]
+    monkeypatch.setattr(guard.proc, "control_commands", lambda home: at_work.pop(0))
+    made = guarded(tmp_path, run="r2")
+    made.enter()
+    assert len(at_work) == 3, "nothing was interrupted"
+    guarded(tmp_path, run="dead").write("begun", module="wfserver", instance="prod", remedy="restart")
+    again = guarded(tmp_path, run="r2")
+    again.enter()
+    assert at_work == [] and len(again.interrupted) == 1
+
+
+def test_a_command_that_does_not_end_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(guard.proc, "control_commands", lambda home: [(7, "nlserver shutdown")])
+    guarded(tmp_path, run="dead").write("begun", module="wfserver", instance="prod", remedy="restart")
+    made = guarded(tmp_path, run="r2", command_timeout=1)
+    with pytest.raises(guard.Refused, match=r"`nlserver shutdown` \(pid 7\) is still at work") as refused:
+        made.enter()
+    assert refused.value.guard == "lock" and "run the playbook again" in refused.value.way_out
+    assert [line["event"] for line in made.ledger.lines()] == ["begun"]
+    assert not Path(made.store.join(guard.LOCK)).exists(), "the host is free"
+
+
 RAN = {"state": "running", "pid": 5}
 
 

@@ -384,3 +384,30 @@ def test_one_look_at_a_process_that_waits_for_a_disk_proves_nothing() -> None:
 def test_who_does_not_wait_for_a_disk_costs_nothing() -> None:
     for state in "STRZ":
         assert look_again("D", first=state) == (state, 0)
+
+
+# ----------------------------------------------------------------------------- its own commands
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["shutdown"], "nlserver shutdown"),
+        (["restart", "wfserver@prod", "-noconsole"], "nlserver restart wfserver@prod"),
+        (["pdump", "-who"], None),
+        (["mta", "-instance:stop"], None),
+    ],
+)
+def test_a_command_that_changes_what_runs_is_seen(
+    tmp_path: Path, words: list[str], found: str | None
+) -> None:
+    program = tmp_path / "home" / "bin" / "nlserver"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\nread line\n")
+    program.chmod(0o755)
+    with subprocess.Popen([program, *words], stdin=subprocess.PIPE, cwd="/") as process:
+        seen = proc.control_commands(str(tmp_path / "home"))
+        others = proc.control_commands(str(tmp_path / "other"))
+        process.communicate(b"\n", timeout=10)
+    assert seen == ([(process.pid, found)] if found else []) and others == []
+    assert proc.control_commands(str(tmp_path / "home")) == []

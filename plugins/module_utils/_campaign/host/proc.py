@@ -54,6 +54,8 @@ else:
 
 PROC = "/proc"
 PRODUCT = "nlserver"
+CONTROL = ("start", "stop", "restart", "shutdown")  # its commands that change what runs
+CALLED_WITHIN = 6  # words: `runuser -u ACCOUNT -- nlserver stop`
 LISTEN = {"tcp": "0A", "udp": "07"}
 READINGS = 6  # of a table of sockets before one counts as missing
 LIST_LIMIT = 50
@@ -310,6 +312,25 @@ def processes(table: Table, child: "Optional[int]" = None) -> "Dict[str, List[En
         entries.sort(key=lambda entry: (entry["started_at"] or 0, entry["pid"]))
         del entries[500:]
     return groups
+
+
+def control_commands(home: str) -> "List[Tuple[int, str]]":
+    """The commands at work that start or stop modules of this home: pid, and what was called."""
+    program = os.path.join(home, "bin", PRODUCT)
+    pids = [pid for pid in os.listdir(PROC) if pid.isdigit()]
+    lines = memory.texts([os.path.join(PROC, pid, "cmdline") for pid in pids], LINE_LIMIT)
+    found = []
+    for pid, line in zip(pids, lines):
+        words = _arguments(line or b"")
+        for at, word in enumerate(words[:CALLED_WITHIN]):
+            if (
+                os.path.basename(word) == PRODUCT
+                and words[at + 1 : at + 2] and words[at + 1] in CONTROL
+                and (word == program or _belongs(pid, home, []))
+            ):  # fmt: skip
+                found.append((int(pid), clean(" ".join([PRODUCT] + words[at + 1 : at + 3]), 80)))
+                break
+    return found
 
 
 def runs(job: "Entry", processes: "List[Entry]", alone: bool) -> "Optional[Entry]":

@@ -402,6 +402,8 @@ class GuardedChange:
             if holder and ledger.is_by(begun, holder):
                 continue
             if running is None:
+                if write and not (own or finished or self.check_mode):
+                    self._wait_for_commands()
                 groups = proc.processes(proc.scan(self.context.home))
                 running = set((p["name"], p["instance"]) for p in groups["modules"])
             inside = begun.get("inside")
@@ -418,6 +420,23 @@ class GuardedChange:
                     "running (pid %d)" % present["pid"] if present["pid"] else "stopped",
                 )
                 self.write("ended", result="interrupted", reason=reason, after=present, **same)
+
+    def _wait_for_commands(self) -> None:
+        """A killed run may have left a command at work: what it stops still runs, for a moment."""
+        end = time.monotonic() + self.options["command_timeout"]
+        while True:
+            at_work = proc.control_commands(self.context.home)
+            if not at_work:
+                return
+            if time.monotonic() >= end:
+                pid, called = at_work[0]
+                raise Refused(
+                    "lock",
+                    "A repair was interrupted on this host, and `%s` (pid %d) is still at work."
+                    % (called, pid),
+                    "Wait until it has ended, or end it, and run the playbook again.",
+                )
+            self._sleep(POLL_SECONDS)
 
     def present(self, module: str, instance: str) -> "Entry":
         """The short state of a module now."""
