@@ -9,7 +9,7 @@ runs once, with --oldest the second run alone.
 The archive is unpacked in a temporary folder, because ansible-test wants to stand in
 ansible_collections/<namespace>/<name> and outside any other git checkout. Its home is
 private (build/sanity-home): it holds the environments that ansible-test makes, and a bootstrap
-script that takes pip from an ordinary `pip download`, where ansible-test would fetch one from a
+script that unpacks pip from an ordinary `pip download`, where ansible-test would fetch one from a
 site of its own.
 """
 
@@ -34,11 +34,10 @@ HOME = BUILD / "sanity-home"
 BIN = Path(sys.executable).parent
 
 GET_PIP = """\
-import sys
-sys.path.insert(0, {wheel!r})
-from pip._internal.cli.main import main
-sys.exit(main(["install", "--quiet", "--no-index", "--no-deps",
-               "--disable-pip-version-check", {wheel!r}]))
+import sysconfig
+import zipfile
+
+zipfile.ZipFile({wheel!r}).extractall(sysconfig.get_path("purelib"))
 """
 
 
@@ -73,7 +72,8 @@ def prepare_home(python: Path) -> None:
             settings[match[1]] = match[2].split("\\n")
     config = HOME / ".config" / "pip" / "pip.conf"
     config.touch(mode=0o600)
-    config.write_text("[global]\nquiet = 2\n" + "".join(
+    # What is imported of an environment is compiled then: of pip itself, one in ten files.
+    config.write_text("[install]\nno-compile = true\n[global]\nquiet = 2\n" + "".join(
         f"{name} = {' '.join(' '.join(values).split())}\n" for name, values in settings.items()
     ))
 

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import catalogue_docs
@@ -142,6 +143,14 @@ def test_one_version(tmp_path: Path) -> None:
                     f"campaign.remediation {version} (checkout: {CHECKOUT})"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def as_sources() -> Iterator[None]:
+    """What pip installs is compiled when it is imported: most of it never is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_NO_COMPILE", "1")
+        yield
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As pip and pipx build it."""
@@ -201,7 +210,7 @@ def test_the_wheel_of_a_source_distribution_is_the_same(
 ) -> None:
     settings = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
     folder = tmp_path / "dist"
-    env = {**os.environ, "PYTHONPATH": str(tmp_path / "backend"), "PIP_NO_COMPILE": "1"}
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "backend")}
     for words in (
         ["pip", "install", "--quiet", "--target", tmp_path / "backend",
          *settings["build-system"]["requires"]],
@@ -265,8 +274,7 @@ def test_the_readme_installs_it_in_an_empty_environment(
         [place / "bin" / "pip", "install", "--quiet", wheel],
     ]
     for words in commands:
-        done = run(words, timeout=600,
-                   env={**os.environ, "HOME": str(site.home), "PIP_NO_COMPILE": "1"})
+        done = run(words, timeout=600, env={**os.environ, "HOME": str(site.home)})
         assert done.code == 0, str(done)
     env = {**site.env, "PATH": f"{place / 'bin'}{os.pathsep}/usr/bin:/bin", "PYTHONPATH": ""}
     said = run([place / "bin" / "campaign-doctor", "--version"], cwd=site.work, env=env)

@@ -54,7 +54,8 @@ def environment(core: Core) -> Path | str:
     try:
         done = subprocess.run(
             [CHECKOUT / "tools" / "venv", core.requirements, folder],
-            env={**os.environ, "PYTHON": str(complete[usable])}, timeout=SECONDS,
+            # Tests import little of it, and keep the bytecode of what they import.
+            env={**os.environ, "PYTHON": str(complete[usable]), "PIP_NO_COMPILE": "1"}, timeout=SECONDS,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             check=False,
         )  # fmt: skip

@@ -31,6 +31,7 @@ TABLE: dict[str, dict[str, Any]] = yaml.safe_load(
     (CHECKOUT / "tests" / "integration" / "faults.yml").read_text()
 )["faults"]
 INSTANCES = ("prod", "prod2")
+"""Of a server whose second instance the fault hits, or a remedy must leave alone; others have the first."""
 HEALTHY = "healthy"
 """The server of each fleet to which nothing is done."""
 POLICY = {
@@ -70,6 +71,11 @@ class Row:
     def is_repaired(self) -> bool:
         """Does the run do something?"""
         return self.outcome in ("repaired", "unproved", "not_repaired")
+
+    @property
+    def has_second(self) -> bool:
+        """Does the fault do something to the second instance?"""
+        return "instances" in self.entry or "everywhere" in self.entry
 
     @property
     def twins(self) -> set[str]:
@@ -237,7 +243,9 @@ class Fleet:
     def up(self) -> None:
         """Start it, and wait until each server has done its first jobs."""
         names = [*self._rows, HEALTHY]
-        self.lab.up(*names, instances=INSTANCES)
+        instances = {name: self._instances(name) for name in names}
+        for some in set(instances.values()):
+            self.lab.up(*(name for name in names if instances[name] == some), instances=some)
         born = time.monotonic()
         known = json.loads(self.lab.ctl("inventory").output)["_meta"]["hostvars"]
         hosts, hosts_again = {}, {}
@@ -252,7 +260,7 @@ class Fleet:
         jobs = [
             self.lab.home(name) / "var" / instance / pattern
             for name in names
-            for instance in INSTANCES
+            for instance in instances[name]
             for pattern in ("export/contacts_export*.csv", "import/contacts_import*.done")
         ]
 
@@ -295,6 +303,12 @@ class Fleet:
         if row.outcome == "person":
             return name == next(each for each in self._rows if self._rows[each].outcome == "person")
         return "same_as" not in row.entry
+
+    def _instances(self, name: str) -> Sequence[str]:
+        """Of this server."""
+        row = self._rows.get(name)
+        second = self.hits_all or self.goes_on(name) or (row and row.has_second)
+        return INSTANCES if second else INSTANCES[:1]
 
     # ------------------------------------------------------------------------------- its story
 

@@ -267,7 +267,7 @@ class Round:
             process = self._start(output)
             try:
                 end = time.monotonic() + LIMIT
-                while process.poll() is None and "" not in self.killed:
+                while process.poll() is None and waiting:
                     assert time.monotonic() < end, self.output()
                     watch.look(process.pid)
                     for host, moment in [*waiting.items()]:
@@ -276,6 +276,8 @@ class Round:
                             self.killed[host] = victim
                             del waiting[host]
                     time.sleep(POLL)
+                if "" not in self.killed:
+                    process.wait(LIMIT)
             finally:
                 if process.poll() is None and "" not in self.killed:
                     os.killpg(process.pid, signal.SIGKILL)

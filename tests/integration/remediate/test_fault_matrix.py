@@ -1,7 +1,8 @@
 """Every fault of the lab, from its root to its repair: the table tests/integration/faults.yml.
 
-Each fault is broken on a server of its own (logs remember) with two instances, in a fleet beside
-others with other faults and one that is healthy (fleet.py). Then, looked at from outside: the
+Each fault is broken on a server of its own (logs remember), in a fleet beside others with other faults
+and one that is healthy (fleet.py). A server has a second instance where the fault or a remedy could
+touch it; with --nightly each has. Then, looked at from outside: the
 diagnosis names the root and nothing false beside it, and changes nothing; check mode changes
 nothing and announces what then happens; the run repairs and touches nothing else, or touches
 nothing at all and says what a person must do; a second run changes nothing.

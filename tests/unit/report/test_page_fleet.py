@@ -57,8 +57,11 @@ def axe(page: Page) -> None:
 
 
 @needs_browser
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("hosts", [1, 4, HOSTS])
+@pytest.mark.parametrize(("hosts", "look"), [
+    (1, "light"), *((4, look) for look in LOOKS), (HOSTS, "phone"),
+    *(pytest.param(*rest, marks=pytest.mark.nightly)
+      for rest in [(1, "dark"), (1, "phone"), (HOSTS, "light"), (HOSTS, "dark")]),
+])  # fmt: skip
 def test_axe_finds_nothing(
     hosts: int, look: str, reports: dict[int, Report], open_page: Open
 ) -> None:
