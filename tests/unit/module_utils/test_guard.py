@@ -395,7 +395,7 @@ def test_interrupted_repair_is_told_once_and_closed(tmp_path):
 
 def test_a_command_that_an_interrupted_repair_left_is_waited_for(tmp_path, monkeypatch):
     at_work = [[(7, "nlserver shutdown")], [(7, "nlserver shutdown")], []]
-    monkeypatch.setattr(guard.proc, "control_commands", lambda home: at_work.pop(0))
+    monkeypatch.setattr(guard.proc, "control_commands", lambda home, begun: at_work.pop(0))
     made = guarded(tmp_path, run="r2")
     made.enter()
     assert len(at_work) == 3, "nothing was interrupted"
@@ -405,8 +405,19 @@ def test_a_command_that_an_interrupted_repair_left_is_waited_for(tmp_path, monke
     assert at_work == [] and len(again.interrupted) == 1
 
 
+def test_the_commands_of_all_open_repairs_are_looked_for(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(guard.proc, "control_commands", lambda home, begun: asked.extend(begun))
+    dead = guarded(tmp_path, run="dead")
+    dead.write("begun", module="watchdog", remedy="restart_service")
+    dead.write("begun", module="watchdog", remedy="stop", inside="restart_service",
+               command=[["systemctl", "stop", "nlserver6.service"]])  # fmt: skip
+    guarded(tmp_path, run="r2").enter()
+    assert asked == [["systemctl", "stop", "nlserver6.service"]]
+
+
 def test_a_command_that_does_not_end_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(guard.proc, "control_commands", lambda home: [(7, "nlserver shutdown")])
+    monkeypatch.setattr(guard.proc, "control_commands", lambda home, begun: [(7, "nlserver shutdown")])
     guarded(tmp_path, run="dead").write("begun", module="wfserver", instance="prod", remedy="restart")
     made = guarded(tmp_path, run="r2", command_timeout=1)
     with pytest.raises(guard.Refused, match=r"`nlserver shutdown` \(pid 7\) is still at work") as refused:

@@ -411,3 +411,17 @@ def test_a_command_that_changes_what_runs_is_seen(
         process.communicate(b"\n", timeout=10)
     assert seen == ([(process.pid, found)] if found else []) and others == []
     assert proc.control_commands(str(tmp_path / "home")) == []
+
+
+@pytest.mark.parametrize(("verb", "seen"), [("stop", True), ("watchdog", False)])
+def test_a_command_that_was_begun_is_seen_by_its_words(
+    tmp_path: Path, verb: str, seen: bool
+) -> None:
+    """What becomes the module itself is no command that ends."""
+    program = tmp_path / "nlserver6"
+    program.write_text("#!/bin/sh\nread line\n")
+    program.chmod(0o755)
+    with subprocess.Popen([program, verb], stdin=subprocess.PIPE) as process:
+        found = proc.control_commands("/nowhere", [[str(program), verb]])
+        process.communicate(b"\n", timeout=10)
+    assert found == ([(process.pid, f"nlserver6 {verb}")] if seen else [])

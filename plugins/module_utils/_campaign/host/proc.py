@@ -314,22 +314,32 @@ def processes(table: Table, child: "Optional[int]" = None) -> "Dict[str, List[En
     return groups
 
 
-def control_commands(home: str) -> "List[Tuple[int, str]]":
-    """The commands at work that start or stop modules of this home: pid, and what was called."""
+def control_commands(
+    home: str, begun: "Iterable[List[str]]" = ()
+) -> "List[Tuple[int, str]]":
+    """The commands at work that start or stop modules of this home: pid, and what was called.
+
+    begun: commands that may be among them and do not show the home, such as `systemctl stop UNIT`.
+    """
     program = os.path.join(home, "bin", PRODUCT)
+    wanted = [list(command) for command in begun if command[1:2] and command[1] in CONTROL]
     pids = [pid for pid in os.listdir(PROC) if pid.isdigit()]
     lines = memory.texts([os.path.join(PROC, pid, "cmdline") for pid in pids], LINE_LIMIT)
     found = []
     for pid, line in zip(pids, lines):
         words = _arguments(line or b"")
+        called = next((command for command in wanted if words[-len(command) :] == command), None)
         for at, word in enumerate(words[:CALLED_WITHIN]):
             if (
                 os.path.basename(word) == PRODUCT
                 and words[at + 1 : at + 2] and words[at + 1] in CONTROL
                 and (word == program or _belongs(pid, home, []))
             ):  # fmt: skip
-                found.append((int(pid), clean(" ".join([PRODUCT] + words[at + 1 : at + 3]), 80)))
+                called = [PRODUCT] + words[at + 1 : at + 3]
                 break
+        if called:
+            said = " ".join([os.path.basename(called[0])] + called[1:])
+            found.append((int(pid), clean(said, 80)))
     return found
 
 

@@ -423,9 +423,11 @@ class GuardedChange:
 
     def _wait_for_commands(self) -> None:
         """A killed run may have left a command at work: what it stops still runs, for a moment."""
+        begun = [command for line in ledger.open_repairs(self.lines())
+                 for command in line.get("command") or ()]  # fmt: skip
         end = time.monotonic() + self.options["command_timeout"]
         while True:
-            at_work = proc.control_commands(self.context.home)
+            at_work = proc.control_commands(self.context.home, begun)
             if not at_work:
                 return
             if time.monotonic() >= end:
