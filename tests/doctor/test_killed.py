@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -98,7 +99,8 @@ def person(tmp_path: Path) -> Iterator[Killed]:
     yield person
     person.runs.unlink(missing_ok=True)
     for each in person.processes():
-        each.kill()
+        with suppress(psutil.NoSuchProcess):  # it may be ending
+            each.kill()
 
 
 def test_a_run_keeps_the_secret_from_others(person: Killed) -> None:
