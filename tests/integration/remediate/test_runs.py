@@ -541,7 +541,6 @@ def test_a_command_that_a_killed_run_left_at_work_is_waited_for(
         os.kill(command, signal.SIGSTOP)
     finally:
         kill(process, command)
-    assert "watchdog@default" in site.pids()
     following = begin(site, tmp_path / "after", campaign_lock_timeout=60)
     try:
         assert wait_until(lambda: "taken_over" in events(site), 60, 0.05)
