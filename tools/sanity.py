@@ -72,7 +72,7 @@ def prepare_home(python: Path) -> None:
             settings[match[1]] = match[2].split("\\n")
     config = HOME / ".config" / "pip" / "pip.conf"
     config.touch(mode=0o600)
-    # What is imported of an environment is compiled then: of pip itself, one in ten files.
+    # What is imported of an environment is compiled then.
     config.write_text("[install]\nno-compile = true\n[global]\nquiet = 2\n" + "".join(
         f"{name} = {' '.join(' '.join(values).split())}\n" for name, values in settings.items()
     ))

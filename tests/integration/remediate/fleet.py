@@ -244,7 +244,7 @@ class Fleet:
         """Start it, and wait until each server has done its first jobs."""
         names = [*self._rows, HEALTHY]
         instances = {name: self._instances(name) for name in names}
-        for some in set(instances.values()):
+        for some in dict.fromkeys(instances.values()):
             self.lab.up(*(name for name in names if instances[name] == some), instances=some)
         born = time.monotonic()
         known = json.loads(self.lab.ctl("inventory").output)["_meta"]["hostvars"]

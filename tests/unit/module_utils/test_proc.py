@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -389,6 +391,20 @@ def test_who_does_not_wait_for_a_disk_costs_nothing() -> None:
 # ----------------------------------------------------------------------------- its own commands
 
 
+@contextmanager
+def at_work(program: Path, *words: str) -> Iterator[int]:
+    """A command that runs, as its command line shows; its pid."""
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text("#!/bin/sh\necho\nread line\n")
+    program.chmod(0o755)
+    with subprocess.Popen(
+        [program, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/"
+    ) as process:
+        assert process.stdout and process.stdout.readline()
+        yield process.pid
+        process.communicate(b"\n", timeout=10)
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [
@@ -401,15 +417,10 @@ def test_who_does_not_wait_for_a_disk_costs_nothing() -> None:
 def test_a_command_that_changes_what_runs_is_seen(
     tmp_path: Path, words: list[str], found: str | None
 ) -> None:
-    program = tmp_path / "home" / "bin" / "nlserver"
-    program.parent.mkdir(parents=True)
-    program.write_text("#!/bin/sh\nread line\n")
-    program.chmod(0o755)
-    with subprocess.Popen([program, *words], stdin=subprocess.PIPE, cwd="/") as process:
+    with at_work(tmp_path / "home" / "bin" / "nlserver", *words) as pid:
         seen = proc.control_commands(str(tmp_path / "home"))
         others = proc.control_commands(str(tmp_path / "other"))
-        process.communicate(b"\n", timeout=10)
-    assert seen == ([(process.pid, found)] if found else []) and others == []
+    assert seen == ([(pid, found)] if found else []) and others == []
     assert proc.control_commands(str(tmp_path / "home")) == []
 
 
@@ -419,9 +430,6 @@ def test_a_command_that_was_begun_is_seen_by_its_words(
 ) -> None:
     """What becomes the module itself is no command that ends."""
     program = tmp_path / "nlserver6"
-    program.write_text("#!/bin/sh\nread line\n")
-    program.chmod(0o755)
-    with subprocess.Popen([program, verb], stdin=subprocess.PIPE) as process:
+    with at_work(program, verb) as pid:
         found = proc.control_commands("/nowhere", [[str(program), verb]])
-        process.communicate(b"\n", timeout=10)
-    assert found == ([(process.pid, f"nlserver6 {verb}")] if seen else [])
+    assert found == ([(pid, f"nlserver6 {verb}")] if seen else [])

@@ -329,12 +329,12 @@ def control_commands(
     for pid, line in zip(pids, lines):
         words = _arguments(line or b"")
         called = next((command for command in wanted if words[-len(command) :] == command), None)
-        for at, word in enumerate(words[:CALLED_WITHIN]):
+        for at, (word, verb) in enumerate(zip(words[:CALLED_WITHIN], words[1:])):
             if (
                 os.path.basename(word) == PRODUCT
-                and words[at + 1 : at + 2] and words[at + 1] in CONTROL
+                and verb in CONTROL
                 and (word == program or _belongs(pid, home, []))
-            ):  # fmt: skip
+            ):
                 called = [PRODUCT] + words[at + 1 : at + 3]
                 break
         if called:

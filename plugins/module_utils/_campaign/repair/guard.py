@@ -396,14 +396,15 @@ class GuardedChange:
         """
         holder = self._recorded(self.lock.holder)
         running = None
-        for begun in ledger.open_repairs(self.lines()):
+        repairs = ledger.open_repairs(self.lines())
+        for begun in repairs:
             if ledger.is_by(begun, self.me) != own:
                 continue
             if holder and ledger.is_by(begun, holder):
                 continue
             if running is None:
                 if write and not (own or finished or self.check_mode):
-                    self._wait_for_commands()
+                    self._wait_for_commands(repairs)
                 groups = proc.processes(proc.scan(self.context.home))
                 running = set((p["name"], p["instance"]) for p in groups["modules"])
             inside = begun.get("inside")
@@ -421,10 +422,9 @@ class GuardedChange:
                 )
                 self.write("ended", result="interrupted", reason=reason, after=present, **same)
 
-    def _wait_for_commands(self) -> None:
+    def _wait_for_commands(self, repairs: "List[Entry]") -> None:
         """A killed run may have left a command at work: what it stops still runs, for a moment."""
-        begun = [command for line in ledger.open_repairs(self.lines())
-                 for command in line.get("command") or ()]  # fmt: skip
+        begun = [command for line in repairs for command in line.get("command") or ()]
         end = time.monotonic() + self.options["command_timeout"]
         while True:
             at_work = proc.control_commands(self.context.home, begun)
