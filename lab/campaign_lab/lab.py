@@ -6,7 +6,7 @@ import hashlib
 import os
 import zlib
 
-from campaign_lab import account
+from campaign_lab import account, sockets
 from campaign_lab.builds import BUILDS, CURRENT
 from campaign_lab.layout import (
     PEERS,
@@ -117,11 +117,10 @@ def networks_in_use() -> Set[Tuple[int, int]]:
     """The middle numbers of the addresses 127.a.b.n that are in use."""
     found = set()
     for kind in ("tcp", "udp"):
-        with open("/proc/net/" + kind, encoding="ascii") as table:
-            for line in table:
-                address = line.split()[1].partition(":")[0]
-                if address.endswith("7F"):  # the bytes are written backwards
-                    found.add((int(address[4:6], 16), int(address[2:4], 16)))
+        for words in sockets.table(kind):
+            address = words[1].partition(":")[0]
+            if address.endswith("7F"):  # the bytes are written backwards
+                found.add((int(address[4:6], 16), int(address[2:4], 16)))
     return found
 
 

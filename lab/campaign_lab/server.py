@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from campaign_lab import account, config, database, initscript, process, seed, serverconf
+from campaign_lab import account, config, database, initscript, process, seed, serverconf, sockets
 from campaign_lab.lab import Lab
 from campaign_lab.layout import (
     IMPLEMENTATIONS,
@@ -351,7 +351,7 @@ def _silent_ports(server: Server) -> List[str]:
         if not _accepts(server.address, port):
             silent.append("%s (port %d)" % (name, port))
     port = syslogd_address(server, process.environment(server.home))[1]
-    if syslogd.auto_start and not _held(server.address, port):
+    if syslogd.auto_start and not sockets.udp_bound(port, server.address):
         silent.append("syslogd (port %d)" % port)
     return silent
 
@@ -362,14 +362,6 @@ def _accepts(address: str, port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _held(address: str, port: int) -> bool:
-    """Is a UDP port of this address bound?"""
-    number = int.from_bytes(socket.inet_aton(address), sys.byteorder)
-    wanted = "%08X:%04X" % (number, port)
-    with open("/proc/net/udp", encoding="ascii") as table:
-        return any(line.split()[1] == wanted for line in table)
 
 
 def end(server: Server) -> None:

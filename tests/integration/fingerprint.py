@@ -15,6 +15,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from campaign_lab import sockets
+
 MOVING = re.compile(
     r"""
       var/[^/]+/log(/.*)?            # written by syslogd
@@ -110,11 +112,10 @@ def processes_of(home: Path) -> dict[int, tuple[str, ...]]:
 
 def sockets_on(address: str) -> frozenset[str]:
     """Listening TCP and bound UDP sockets of an address, by protocol, port and inode."""
-    wanted = "".join(f"{int(part):02X}" for part in reversed(address.split(".")))
+    wanted = sockets.encoded(address)
     found = set()
     for protocol, state in (("tcp", "0A"), ("udp", "07")):
-        for line in Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]:
-            words = line.split()
+        for words in sockets.table(protocol):
             host, _colon, port = words[1].partition(":")
             if host == wanted and words[3] == state and words[2].endswith(":0000"):
                 found.add(f"{protocol}/{int(port, 16)} inode {words[9]}")

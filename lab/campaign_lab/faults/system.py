@@ -13,7 +13,7 @@ import subprocess
 import time
 from typing import Callable, Dict, List, Optional, Tuple
 
-from campaign_lab import process
+from campaign_lab import process, sockets
 from campaign_lab.config import Config, ConfigError
 from campaign_lab.layout import Home, Server
 from campaign_lab.runtime import syslogd_address
@@ -136,10 +136,7 @@ def nlserver(home: Home, *arguments: str, check: bool = True) -> str:
 
 def udp_held(address: str, port: int) -> bool:
     """Does a process of this machine hold the UDP port at the address (or at all addresses)?"""
-    packed = int.from_bytes(socket.inet_aton(address), "little")
-    wanted = ("%08X:%04X" % (packed, port), "00000000:%04X" % port)
-    with open("/proc/net/udp", encoding="ascii") as stream:
-        return any(line.split()[1] in wanted for line in stream.readlines()[1:])
+    return sockets.udp_bound(port, address, "0.0.0.0")
 
 
 def tcp_accepts(address: str, port: int, seconds: float = 1.0) -> bool:

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from campaign_lab import sockets
 from campaign_lab.layout import LAB_PASSWORD
 from integration.harness import owner_of
 from integration.lab.console import LINE, MODULES, Eventually, edit, permanent, tasks
@@ -69,9 +69,8 @@ def test_syslogd_starts_first_and_alone_holds_its_port(lab: Any) -> None:
 
 def udp_holders(address: str, port: int) -> list[int]:
     """The processes that hold a UDP port, from /proc."""
-    number = int.from_bytes(socket.inet_aton(address), sys.byteorder)
-    inodes = {line.split()[9] for line in Path("/proc/net/udp").read_text().splitlines()[1:]
-              if line.split()[1] == f"{number:08X}:{port:04X}"}
+    where = f"{sockets.encoded(address)}:{port:04X}"
+    inodes = {words[9] for words in sockets.table("udp") if words[1] == where}
     holders = []
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
