@@ -240,7 +240,7 @@ def down(lab: Lab, options: argparse.Namespace) -> int:
     """Heal, then stop everything; with --purge remove the files."""
     for server in lab.servers.values():
         heal_quietly(server)
-        servers.end(server)
+        servers.end(server, at_once=options.purge)
         with account.privileged():
             servers.unmount_below(server.home.path)
         if options.purge:

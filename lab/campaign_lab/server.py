@@ -28,7 +28,7 @@ from campaign_lab.source import lab_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Iterator, List
+    from typing import Dict, Iterator, List, Sequence
 
     from campaign_lab.outside import Outside
 
@@ -364,10 +364,12 @@ def _accepts(address: str, port: int) -> bool:
     return True
 
 
-def end(server: Server) -> None:
-    """Stop everything of a server, and leave nothing of it in the system."""
+def end(server: Server, at_once: bool = False) -> None:
+    """Stop everything of a server, and leave nothing of it in the system; `at_once`: nothing of it
+    is needed any more.
+    """
     home = server.home
-    if os.path.exists(home.join("bin/nlserver")):
+    if not at_once and os.path.exists(home.join("bin/nlserver")):
         try:
             subprocess.run([home.join("bin/nlserver"), "shutdown"], stdin=subprocess.DEVNULL,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30,
@@ -375,20 +377,20 @@ def end(server: Server) -> None:
         except (OSError, subprocess.TimeoutExpired):
             pass  # broken by a fault; what follows needs no cooperation
     with account.privileged():
-        _end_below(home.path)
+        _end_below(home.path, (signal.SIGKILL,) if at_once else (signal.SIGTERM, signal.SIGKILL))
         for name in os.listdir(home.run) if os.path.isdir(home.run) else []:
             os.unlink(os.path.join(home.run, name))
         trackinglogd.clear(server.shared_memory_keys)
         shutil.rmtree(server.other_device, ignore_errors=True)
 
 
-def _end_below(path: str) -> None:
-    """SIGTERM, then SIGKILL, to what works in a directory below this one."""
-    for signal_number, seconds in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)):
+def _end_below(path: str, signals: Sequence[signal.Signals]) -> None:
+    """These signals, one after the other, to what works in a directory below this one."""
+    for signal_number in signals:
         for pid in processes_below(path):
             kill(pid, signal_number)
             kill(pid, signal.SIGCONT)
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + 2.0
         while processes_below(path) and time.monotonic() < deadline:
             time.sleep(0.03)
 

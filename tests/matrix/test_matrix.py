@@ -219,9 +219,9 @@ def test_python_of_a_target(
 
 
 def row(version: Version) -> ParameterSet:
-    """A row of an ansible-core. One that may fail is told as xfailed or xpassed."""
+    """A row of an ansible-core. One that may fail runs at night, and is told as xfailed or xpassed."""
     reason = CORES[version].may_fail
-    marks = [pytest.mark.xfail(reason=reason, strict=False)] if reason else []
+    marks = [pytest.mark.nightly, pytest.mark.xfail(reason=reason, strict=False)] if reason else []
     return pytest.param(version, id=controller_name(version), marks=marks)
 
 
