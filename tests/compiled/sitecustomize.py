@@ -1,4 +1,4 @@
-"""What tests start is compiled once for all of them, and Ansible does not look for garbage.
+"""What tests start is compiled once for all of them; Ansible does not poll, or look for garbage.
 
 An Ansible module comes to its host as an archive without bytecode. Ansible compiles the plugins of a
 collection at each start, puts the archive of a module together, reads 2,000 lines of options and
@@ -7,12 +7,16 @@ costs. The tests put this folder on PYTHONPATH; what was made lies in PYTHONPYCA
 was made from and the Python that made it.
 
 A command of Ansible lives for seconds and forks for each task of each host. To look for garbage
-takes a tenth of its time, in each fork with a copy of the memory that was looked at.
+takes a tenth of its time, in each fork with a copy of the memory that was looked at. While forks
+are at work it looks for results a hundred times a second, and for a fork that has ended ten thousand
+times where there may not be more.
 """
 
 import os
 import sys
 
+LONGEST_SLEEP = 0.2
+SHORTEST_SLEEP = 0.001
 COMMANDS = ("ansible", "ansible-doc", "ansible-galaxy", "ansible-playbook")
 
 
@@ -139,6 +143,27 @@ def _keep_of_modules():
         os.symlink(folder, os.path.join(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache"))
 
 
+class _Time:
+    """The time for Ansible's strategies, which only sleep: until a fork of theirs has ended."""
+
+    @staticmethod
+    def sleep(seconds):
+        import multiprocessing.connection
+        import time
+
+        forks = [child.sentinel for child in multiprocessing.active_children()]
+        if forks:
+            multiprocessing.connection.wait(forks, LONGEST_SLEEP)
+        time.sleep(min(seconds, SHORTEST_SLEEP))  # another thread takes the result
+
+
+def _wait_for_forks():
+    """Before a fork, as strategies are loaded then."""
+    for name, module in list(sys.modules.items()):
+        if "plugins.strategy" in name and hasattr(module, "time"):
+            module.time = _Time
+
+
 def _keep_of_ansible():
     import atexit
     import gc
@@ -147,6 +172,7 @@ def _keep_of_ansible():
     os.register_at_fork(before=gc.freeze)
     atexit.register(gc.freeze)  # Python collects twice at its end
     os.register_at_fork(before=_keep_of_modules)
+    os.register_at_fork(before=_wait_for_forks)
     _keep_of_collections()
     _keep_of_options()
     _keep_of_templates()
