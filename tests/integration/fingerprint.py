@@ -92,8 +92,11 @@ def files_of(home: Path) -> dict[str, tuple[object, ...]]:
 
 
 def processes_of(home: Path) -> dict[int, tuple[str, ...]]:
-    """Pid to start time and command line, of every process that stands in the home."""
-    found: dict[int, tuple[str, ...]] = {}
+    """Pid to start time and command line, of every process that stands in the home; without a child
+    that is about to become something else, and still has its parent's command line.
+    """
+    commands: dict[int, list[str]] = {}
+    facts: dict[int, list[str]] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -102,12 +105,16 @@ def processes_of(home: Path) -> dict[int, tuple[str, ...]]:
             if home not in (where, *where.parents):
                 continue
             words = (entry / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-            started = (entry / "stat").read_text().rpartition(") ")[2].split()[19]
+            facts[int(entry.name)] = (entry / "stat").read_text().rpartition(") ")[2].split()
         except OSError:
             continue
         if any(words):
-            found[int(entry.name)] = (words[0], *words[1:-1], f"started:{started}")
-    return found
+            commands[int(entry.name)] = words[:-1]
+    return {
+        pid: (*words, f"started:{facts[pid][19]}")
+        for pid, words in commands.items()
+        if commands.get(int(facts[pid][1])) != words
+    }
 
 
 def sockets_on(address: str) -> frozenset[str]:

@@ -99,8 +99,12 @@ class Machine:
     def modules(self) -> dict[str, Process]:
         """The permanent modules that run, by task: ``mta@prod``, ``watchdog@default``."""
         found = {}
-        for process in self.processes():
+        table = {process.pid: process for process in self.processes()}
+        for process in table.values():
             words = process.arguments.split()
+            parent = table.get(process.parent)
+            if parent and parent.arguments == process.arguments:
+                continue  # a child that is about to become something else
             if words[0] == "nlserver" and process.user == ACCOUNT and words[1] not in UTILITIES:
                 instance = next((word.partition(":")[2] for word in words
                                  if word.startswith("-instance:")), "default")
